@@ -1,0 +1,6 @@
+"""`python -m corpustools` is `corpus`."""
+
+from corpustools.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Files as streams: inputs, compression, atomic outputs, manifests."""

@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def words(first: int, count: int, k0: int, k1: int, out: Buffer) -> None: ...
