@@ -112,7 +112,7 @@ class Shuffler:
     def _run_pass(self, source: RecordSource, keys: KeyRange) -> int:
         sets, distribution = self._scatter(source, keys)
         self.passes += 1
-        level = Level.of(sets, self.written.records)
+        level = Level.of(sets, self.written.records, self._header_bytes(source) + self.written.size)
         if self.passes == 1:
             self._begin(source, distribution, level)
         expected = self._expected(level, distribution)
@@ -195,6 +195,9 @@ class Shuffler:
         new.finer = True
         sets[0] = new
 
+    def _header_bytes(self, source: RecordSource) -> int:
+        return len(source.header) if self.job.write_header else 0
+
     def _begin(self, source: RecordSource, distribution: Distribution, level: Level) -> None:
         """Write the header and lay out the shards, now that the records are counted."""
         job = self.job
@@ -247,6 +250,7 @@ class Shuffler:
             self._cuts,
             limit,
             plan.lists,
+            plan.mapped > 0,
             files,
             job.shape.delimiter,
             crew.stopped,
