@@ -247,6 +247,9 @@ class ShardSink:
     def __init__(self, pattern: str, shards: int, make: Callable[[str], tuple[Sink, FileSink]]) -> None:
         width = len(str(shards - 1))
         self.paths = [pattern.replace(SHARD, f"{number:0{width}}") for number in range(shards)]
+        for path in self.paths:
+            if os.path.isdir(path):
+                raise UsageError(f"output '{path}' is a directory", "name files")
         self._make = make
         self._done: list[FileSink] = []
         self._file: FileSink | None = None
@@ -270,7 +273,9 @@ class ShardSink:
             self._open_next()
             self._close_current()
         while self._done:
-            self._done.pop(0).finish()
+            # Kept in the list until it has its name, so that abort() finds it.
+            self._done[0].finish()
+            del self._done[0]
 
     def abort(self) -> None:
         """Remove every shard written so far."""

@@ -261,7 +261,8 @@ cdef class Scatter:
         cdef walk_t w
         cdef int status
         w.block, w.offset, w.available, w.number = walk
-        if w.block >= self.blocks or w.offset > self.s.block_bytes:
+        # More bytes than the pool has could only be walked in circles.
+        if w.block >= self.blocks or w.offset > self.s.block_bytes or w.available > self.blocks * self.s.block_bytes:
             raise ValueError("the walk starts outside the pool")
         with nogil:
             status = DO_REDISTRIBUTE(&self.s, self.blocks, &w, &count)
@@ -344,7 +345,7 @@ def index_stream(pool, links, uint64_t block_bytes, walk, uint64_t count, uint32
             held += 1
         blocks = _pool_blocks(&views[0], &views[1], block_bytes)
         most = min(views[2].len, views[3].len, views[4].len) // 8
-        if w.block >= blocks or w.offset > block_bytes or listed > most:
+        if w.block >= blocks or w.offset > block_bytes or w.available > blocks * block_bytes or listed > most:
             raise ValueError("the walk or the lists start outside their buffers")
         with nogil:
             result = DO_INDEX(<uint8_t *>views[0].buf, <uint32_t *>views[1].buf, block_bytes, blocks, w, count, least,

@@ -78,7 +78,8 @@ class Shuffler:
         """
         low, last, span = self.job.keys.low, self.job.keys.low + self.job.keys.span, self.job.keys.span
         try:
-            while low <= last and not self._enough():
+            # One pass even where no records are wanted: it finds the header, and what is wrong with the inputs.
+            while low <= last and not (self.passes and self._enough()):
                 try:
                     low += self._pass(KeyRange(low, min(span, last - low)))
                 except RangeTooFull:
