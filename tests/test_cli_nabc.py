@@ -213,6 +213,7 @@ def test_five_thousand_digits():
     result = corpus(stdin=easy + b"\n7\n")
     assert (result.returncode, result.stderr) == (0, b"")
     assert result.stdout.endswith(b"\t3\t2" + b"0" * 2499 + b"3\n" + ROWS[7])
+    assert corpus(easy.decode()).stdout + ROWS[7] == result.stdout
 
 
 def test_more_digits_than_can_be_read_is_an_error():

@@ -22,6 +22,8 @@ _READ_BYTES = 1 << 18
 class _Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Answer a negative number as such, and not as an option that does not exist."""
+        # N may have more digits than Python converts by default.
+        sys.set_int_max_str_digits(0)
         for argument in args:
             if argument == "--":
                 break
@@ -122,8 +124,6 @@ def command(
       corpus nabc --weights 5,1,20 --pad 1000003
       corpus nabc --range 0:100000000 > table.tsv
     """
-    # N may have more digits than Python converts by default.
-    sys.set_int_max_str_digits(0)
     if span and numbers:
         raise click.UsageError("give numbers or --range, not both")
     if breakpoints and not span:

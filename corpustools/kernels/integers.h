@@ -63,6 +63,8 @@ static inline void nabc_solve(uint64_t n, uint64_t *a, uint64_t *b) {
     double slope = 2 * (double)(p + 1), parity = (double)((p + 1) & 1);
     for (double first = 1; first <= best; first += NABC_LANES) {
         double key[NABC_LANES];
+/* Unrolled, GCC sees eight scalar roots and no loop to put into lanes. */
+#pragma GCC unroll 1
         for (int lane = 0; lane < NABC_LANES; lane++) {
             double step = first - 1 + lane, odd = lane & 1 ? 1 - parity : parity;
             double xk = x + step * (slope + step);

@@ -17,8 +17,8 @@ from typing import NamedTuple
 from corpustools import kernels
 from corpustools.errors import DataError, UsageError
 
-# The first steps are taken in Python's integers: most N below 10^12 need no more, and no kernel is loaded.
-_PLAIN_STEPS = 128
+# The first steps are taken in Python's integers: where they are enough, no kernel is loaded.
+_PLAIN_STEPS = 16
 # One call of the kernel: some milliseconds, so that an interrupt is answered soon.
 _KERNEL_STEPS = 1 << 20
 # The kernel keeps square roots in doubles, corrected exactly: x has to stay below this.
