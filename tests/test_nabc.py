@@ -183,10 +183,11 @@ def plain_integers(n, p, count):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@given(st.integers(4, 10**43), st.integers(0, 10**6), st.integers(1, 300))
+@given(st.integers(0, 53), st.integers(4, 10**53), st.integers(0, 10**9), st.integers(1, 300))
 @settings(deadline=None)
-def test_steps_of_the_kernel_are_exact(backend, n, ahead, count):
-    """Also near 2^100, where the root is taken in doubles and corrected."""
+def test_steps_of_the_kernel_are_exact(backend, digits, n, ahead, count):
+    """Up to x = 2^100 and beyond, where the root is taken in doubles and corrected."""
+    n = 4 + n % 10**digits
     p = isqrt(4 * n) + 1 + ahead
     x = p * p - 4 * n
     assert backend.scan(p, x, count, 1 << 62, False) == plain_integers(n, p, count)
@@ -196,20 +197,22 @@ def test_steps_of_the_kernel_are_exact(backend, n, ahead, count):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@given(st.integers(0, 2**49 - 2), st.integers(-3, 3))
-def test_roots_next_to_squares(backend, q, shift):
+@given(st.integers(1, 61), st.integers(0, 2**61), st.integers(-3, 3))
+def test_roots_next_to_squares(backend, bits, q, shift):
     """x = q^2 + 4 s: here a root that is off by one unit in the last place takes the wrong q."""
-    x = q * q + 4 * shift
-    if x <= 0:
-        return
+    q = q % 2**bits + 2
+    x = max(1, q * q + 4 * shift)
     p = q & 1
     root = isqrt(x - 1) + 1
     root += (root ^ p) & 1
     assert backend.scan(p, x, 1, 1 << 62, False) == ((root * root - x) >> 2, 0)
+    low = isqrt(x)
+    low -= (low ^ p) & 1
+    assert backend.scan(p, x, 1, 1 << 62, True) == ((x - low * low) >> 2, 0)
 
 
 @pytest.mark.skipif(integers_compiled is None, reason="not compiled")
-@pytest.mark.parametrize("n", [10**43 - 1, 10**43 + 1, 10**40 + 7 * 10**19, 123456789 * 10**31 + 7])
+@pytest.mark.parametrize("n", [10**43 - 1, 10**43 + 1, 10**40 + 7 * 10**19, (10**26 + 123) ** 2 + 60_000])
 def test_numbers_of_forty_digits(n, monkeypatch):
     """No brute force reaches here: kernel, twin, identity and the proved bound have to agree."""
     found = []
@@ -297,9 +300,9 @@ def test_ranges_anywhere(digits, seed, length, size):
     check_window(lo, lo + length, size)
 
 
-@pytest.mark.parametrize("middle", [2**62, 2**63, 2**64, 2**140, 10**12, 0, 4])
+@pytest.mark.parametrize("middle", [2**62, 2**63, 2**64, 2**130, 10**12, 0, 4])
 def test_ranges_across_changes_of_representation(middle, kernel, monkeypatch):
-    if middle == 2**140:
+    if middle == 2**130:
         # Beyond this each N is searched by itself; here that has to be within reach.
         monkeypatch.setattr(ranges, "_MARKED", middle := 2**70)
     for size in (1, 5, 100):
@@ -386,7 +389,12 @@ class TestTwins:
             results.append((marks.tolist(), where[:found].tolist(), sums[:found].tolist(), highest))
         assert results[0] == results[1]
 
-    @given(st.integers(4, 10**43), st.integers(1, 50_000), st.integers(0, 10**6), st.booleans())
+    @given(
+        st.one_of(st.integers(4, 10**43), st.integers(10**42, 10**50)),
+        st.integers(1, 20_000),
+        st.integers(0, 10**6),
+        st.booleans(),
+    )
     @settings(deadline=None, max_examples=50)
     def test_scan(self, n, count, best, pad):
         p = isqrt(4 * n) + 1
@@ -399,9 +407,16 @@ class TestRefusals:
     """What would leave a buffer or the arithmetic is refused before the loop."""
 
     def test_scan(self, backend):
-        for p, x, count in ((5, 0, 1), (5, 1 << 100, 1), (1 << 60, 5, 1 << 40)):
+        for p, x, count, best in (
+            (5, 0, 1, 9),
+            (5, 1 << 124, 1, 9),
+            (1 << 84, 5, 1 << 40, 9),
+            (1 << 123, 5, 1, 9),
+            (5, 5, -1, 9),
+            (5, 5, 1, (1 << 62) + 1),
+        ):
             with pytest.raises(ValueError, match="out of range"):
-                backend.scan(p, x, count, 10, False)
+                backend.scan(p, x, count, best, False)
 
     def test_mark(self, backend):
         with pytest.raises(ValueError, match="out of range"):

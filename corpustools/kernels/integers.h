@@ -39,6 +39,40 @@ static inline void nabc_scan(uint64_t p, uint64_t x, double p_float, double x_fl
     *at = where;
 }
 
+typedef unsigned __int128 nabc_wide;
+
+/* As nabc_root, for 1 <= x < 2^124: the root in doubles may be off by 2^11, one step of Newton brings it within 1. */
+static inline uint64_t nabc_wide_root(nabc_wide x, uint64_t parity) {
+    uint64_t q = (uint64_t)sqrt((double)x);
+    __int128 rest = (__int128)(x - (nabc_wide)q * q);
+    q += (uint64_t)(int64_t)((double)rest / (2 * (double)q));
+    q -= (q ^ parity) & 1;
+    if ((nabc_wide)q * q > x) return q - 2;
+    return (nabc_wide)(q + 2) * (q + 2) <= x ? q + 2 : q;
+}
+
+/* As nabc_scan, for x of 2^100 and beyond. */
+static inline void nabc_scan_wide(nabc_wide p, nabc_wide x, int64_t count, int pad, int64_t *best, int64_t *at) {
+    int64_t least = *best, where = *at;
+    for (int64_t k = 0; k < count && k <= least; k++, p++) {
+        nabc_wide q = nabc_wide_root(x, (uint64_t)p);
+        nabc_wide above = q * q == x ? q : q + 2;
+        int64_t c = (int64_t)((pad ? x - q * q : above * above - x) >> 2);
+        if (k + c <= least) {
+            least = k + c;
+            where = k;
+        }
+        x += 2 * p + 1;
+    }
+    *best = least;
+    *at = where;
+}
+
+static inline void nabc_scan_halves(uint64_t p_high, uint64_t p_low, uint64_t x_high, uint64_t x_low, int64_t count,
+                                    int pad, int64_t *best, int64_t *at) {
+    nabc_scan_wide((nabc_wide)p_high << 64 | p_low, (nabc_wide)x_high << 64 | x_low, count, pad, best, at);
+}
+
 static inline uint64_t nabc_floor_sqrt(uint64_t n) {
     uint64_t r = (uint64_t)sqrt((double)n);
     if (r > 0xFFFFFFFFu) r = 0xFFFFFFFFu;

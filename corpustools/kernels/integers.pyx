@@ -11,6 +11,8 @@ cdef extern from "integers.h" nogil:
         int64_t length[6]
     void nabc_scan(uint64_t p, uint64_t x, double p_float, double x_float, int64_t count, int pad,
                    int64_t *best, int64_t *at)
+    void nabc_scan_halves(uint64_t p_high, uint64_t p_low, uint64_t x_high, uint64_t x_low, int64_t count,
+                          int pad, int64_t *best, int64_t *at)
     void nabc_solve(uint64_t n, uint64_t *a, uint64_t *b)
     void nabc_mark(uint64_t p, uint64_t x, double p_float, double x_float, int64_t count, uint32_t first,
                    uint64_t size, uint32_t *marks)
@@ -43,15 +45,22 @@ def scan(p, x, int64_t count, int64_t best, bint pad):
     """Take steps k = 0 … count - 1 of the search from the sum p, where x = p^2 - 4 n.
 
     Returns (least k + c, the largest k with it), or (best, -1) where no step reaches `best` or less. Steps
-    beyond the best are left out. x > 0 (pad: x >= 0), below 2^100 for every step.
+    beyond the best are left out. x > 0 (pad: x >= 0) and x + 2 p < 2^124 at every step; best <= 2^62.
     """
     cdef int64_t at = -1
-    cdef uint64_t p_low = p & _MASK, x_low = x & _MASK
-    cdef double p_float = p, x_float = x
-    if x < (0 if pad else 1) or (p + count) ** 2 - p * p + x >= 1 << 100:
+    cdef uint64_t p_low = p & _MASK, x_low = x & _MASK, p_high, x_high
+    cdef double p_float, x_float
+    end = (p + count) ** 2 - p * p + x
+    if count < 0 or best > 1 << 62 or x < (0 if pad else 1) or max(end, 2 * (p + count)) >= 1 << 124:
         raise ValueError(f"x = {x} is out of range")
-    with nogil:
-        nabc_scan(p_low, x_low, p_float, x_float, count, pad, &best, &at)
+    if end < 1 << 100:
+        p_float, x_float = p, x
+        with nogil:
+            nabc_scan(p_low, x_low, p_float, x_float, count, pad, &best, &at)
+    else:
+        p_high, x_high = p >> 64, x >> 64
+        with nogil:
+            nabc_scan_halves(p_high, p_low, x_high, x_low, count, pad, &best, &at)
     return best, at
 
 

@@ -24,10 +24,13 @@ def scan(p: int, x: int, count: int, best: int, pad: bool) -> tuple[int, int]:
     """Take steps k = 0 … count - 1 of the search from the sum p, where x = p^2 - 4 n.
 
     Returns (least k + c, the largest k with it), or (best, -1) where no step reaches `best` or less. Steps
-    beyond the best are left out. x > 0 (pad: x >= 0), below 2^100 for every step.
+    beyond the best are left out. x > 0 (pad: x >= 0) and x + 2 p < 2^124 at every step; best <= 2^62.
     """
-    if x < (0 if pad else 1) or (p + count) ** 2 - p * p + x >= 1 << 100:
+    end = (p + count) ** 2 - p * p + x
+    if count < 0 or best > 1 << 62 or x < (0 if pad else 1) or max(end, 2 * (p + count)) >= 1 << 124:
         raise ValueError(f"x = {x} is out of range")
+    if end >= 1 << 100:
+        return _scan_wide(p, x, count, best, pad)
     at = -1
     for first in range(0, count, _BLOCK):
         if first > best:
@@ -44,6 +47,21 @@ def scan(p: int, x: int, count: int, best: int, pad: bool) -> tuple[int, int]:
         if least <= best:
             best = least
             at = first + len(totals) - 1 - int(totals[::-1].argmin())
+    return best, at
+
+
+def _scan_wide(p: int, x: int, count: int, best: int, pad: bool) -> tuple[int, int]:
+    """The same in Python's integers: numpy's doubles do not reach so far."""
+    at = -1
+    for k in range(count):
+        if k > best:
+            break
+        q = isqrt(x) if pad else isqrt(x - 1) + 1
+        odd = (q ^ (p + k)) & 1
+        q += -odd if pad else odd
+        if (total := k + (abs(q * q - x) >> 2)) <= best:
+            best, at = total, k
+        x += 2 * (p + k) + 1
     return best, at
 
 

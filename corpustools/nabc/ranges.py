@@ -22,7 +22,7 @@ BLOCK = 1 << 19
 # Arrays of 64-bit integers up to here, of Python's integers beyond.
 _NARROW = 1 << 62
 # The kernel marks windows up to here, with room for a + b; beyond, each N is searched by itself.
-_MARKED = 1 << 140
+_MARKED = 1 << 130
 _EMPTY = 0xFFFFFFFF
 
 Array = np.ndarray[Any, np.dtype[Any]]

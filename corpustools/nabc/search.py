@@ -21,8 +21,8 @@ from corpustools.errors import DataError, UsageError
 _PLAIN_STEPS = 16
 # One call of the kernel: some milliseconds, so that an interrupt is answered soon.
 _KERNEL_STEPS = 1 << 20
-# The kernel keeps square roots in doubles, corrected exactly: x has to stay below this.
-_KERNEL_LIMIT = 1 << 100
+# The kernel takes x up to here (and p, which is smaller): N of about 54 digits.
+_KERNEL_LIMIT = 1 << 124
 # A search of more steps than this (10^11) does not end in a day; it is tried for a moment and then refused.
 _HOPELESS_LOG10 = 11.0
 _HOPELESS_TRIAL = 1000
@@ -125,7 +125,7 @@ def expected_seconds(n: int, max_steps: int | None = None) -> float:
         steps = float(min(max_steps, int(steps) + 1))
     # x is about 4 sqrt(n) times the step: beyond the kernel's range Python's integers take over.
     in_kernel = _KERNEL_LIMIT / 4 / 2 ** min(n.bit_length() / 2, 1000)
-    return min(steps, in_kernel) * 8e-9 + max(steps - in_kernel, 0.0) * (1e-6 + n.bit_length() * 1e-9)
+    return min(steps, in_kernel) * 1e-8 + max(steps - in_kernel, 0.0) * (1e-6 + n.bit_length() * 1e-9)
 
 
 def _root(x: int, p: int, pad: bool) -> int:
@@ -162,7 +162,7 @@ def _scan(n: int, p: int, best: int, at: int, steps: int | None, pad: bool) -> t
         left = best - p + 1 if last is None else min(best - p + 1, last - p)
         if plain <= 0:
             count = min(left, _KERNEL_STEPS)
-            if x + count * (2 * p + count) < _KERNEL_LIMIT:
+            if x + (count + 1) * (2 * p + count) < _KERNEL_LIMIT:
                 total, step = kernels.load("integers").scan(p, x, count, min(best - p, 1 << 62), pad)
                 if step >= 0:
                     best, at = p + total, p + step
