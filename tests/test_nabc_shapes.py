@@ -88,12 +88,21 @@ def test_planning_a_million_records():
         Shape((1, 10**9, 1), b=Bounds(1)),
         Shape((2, 3, 1)),
         Shape((1, 1, 1), pad=True, b=Bounds(0, 1000)),
+        Shape((1, 2, 1), a=Bounds(10**9)),
     ],
 )
 def test_an_active_bound_makes_the_search_short(wanted):
     """10^15 items: a sweep that did not start at the bound would try 10^5 to 10^15 candidates."""
     found = shape(10**15 + 37, wanted, max_steps=3000)
     assert found.proved
+
+
+@pytest.mark.parametrize("weights", [(1, 1, 1), (1, 2, 1), (1000, 1, 1)])
+def test_a_prime_without_a_rest_ends_after_some_square_roots(weights):
+    """1 and the prime itself are the only divisors: the sweeps may not run on to n."""
+    found = shape(999_999_937, Shape(weights, c=Bounds(0, 0)), max_steps=3 * 31623)
+    assert found.proved
+    assert {found.triples[0].a, found.triples[0].b} == {1, 999_999_937}
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ sweep: candidates stand on a line, each with a lower bound of what it can cost, 
 from where that bound is least until it exceeds the best cost found. So the result is exact, ties included.
 
 With weights alone the line is the sum s = A a + B b, as in the unweighted search: on average about
-0.75 C^(2/3) (A B n)^(1/6) candidates. With bounds it is a itself, whose best b is an extreme one: about
-n^(1/3) candidates where no bound matters; with c = 0 forced it is the search for a divisor.
+0.75 C^(2/3) (A B n)^(1/6) candidates. With bounds it is the smaller one of a and b, whose best partner is an
+extreme one: about n^(1/3) candidates where no bound matters, at most about 2 n^(1/2); with c = 0 forced it is
+the search for a divisor.
 """
 
 from __future__ import annotations
@@ -49,8 +50,10 @@ def log10_steps(n: int, wanted: Shape) -> float:
     alpha, beta, gamma = (log10(weight) for weight in wanted.weights)
     if by_sum(n, wanted):
         return log10(0.745) + 2 / 3 * gamma + (alpha + beta + log10(n or 1)) / 6
+    # Few c in reach are few divisors in reach: up to sqrt(n) candidates instead of n^(1/3).
+    few = wanted.c.high is not None and wanted.c.high**6 < n
     limits = [log10(bounds.high + 1) for bounds in (wanted.a, wanted.b) if bounds.high is not None]
-    return min([log10(n or 1) / 3, *limits])
+    return min([log10(n or 1) / (2 if few else 3), *limits])
 
 
 class _Ledger:
@@ -155,34 +158,39 @@ def _ceil(number: int, over: int) -> int:
 
 
 def _rows(n: int, wanted: Shape, ledger: _Ledger) -> list[_Front]:
-    """The sweep over a, or over b where that is shorter."""
+    """The sweeps over a up to the square root of n, and over b where a is larger.
+
+    With a > cut, b <= n / (cut + 1); padded, no b above that rounded up is needed. Both together never take
+    more than about 2 sqrt(n) candidates, even where only few c are accepted.
+    """
     alpha, beta, gamma = wanted.weights
-    offer = ledger.offer
-    span_a = min(isqrt(beta * n // alpha), n if wanted.a.high is None else wanted.a.high - wanted.a.low)
-    span_b = min(isqrt(alpha * n // beta), n if wanted.b.high is None else wanted.b.high - wanted.b.low)
-    if span_b < span_a:
-        wanted = wanted._replace(weights=(beta, alpha, gamma), a=wanted.b, b=wanted.a)
+    sweep = _padded_rows if wanted.pad else _filled_rows
+    needed = n + wanted.c.low if wanted.pad else n
+    cut = isqrt(needed)
+    beyond = _ceil(needed, cut + 1) if wanted.pad else needed // (cut + 1)
+    if wanted.symmetric:
+        return sweep(n, wanted, max(cut, beyond), ledger.offer, ledger.every)
+    mirrored = wanted._replace(weights=(beta, alpha, gamma), a=wanted.b, b=wanted.a)
+    return [
+        *sweep(n, wanted, cut, ledger.offer, ledger.every),
+        *sweep(n, mirrored, beyond, lambda b, a: ledger.offer(a, b), ledger.every),
+    ]
 
-        def offer(a: int, b: int) -> None:
-            ledger.offer(b, a)
 
-    return _padded_rows(n, wanted, offer) if wanted.pad else _filled_rows(n, wanted, offer, ledger.every)
-
-
-def _filled_rows(n: int, wanted: Shape, offer: Callable[[int, int], None], every: bool) -> list[_Front]:
-    """The sweep over a for n = a b + c."""
+def _filled_rows(
+    n: int, wanted: Shape, cut: int, offer: Callable[[int, int], None], every: bool
+) -> list[_Front]:
+    """The sweep over a <= cut for n = a b + c."""
     alpha, beta, gamma = wanted.weights
     least_c, most_c = wanted.c.low, n if wanted.c.high is None else min(n, wanted.c.high)
     least_b, most_b = wanted.b
-    low, high = wanted.a.low, max(wanted.a.low, n) if wanted.a.high is None else wanted.a.high
+    low, high = wanted.a.low, cut if wanted.a.high is None else min(cut, wanted.a.high)
     if least_c > most_c or (most_b == 0 and most_c < n):
         return []
     if least_b:
         high = min(high, (n - least_c) // least_b)
     if most_c < n:
         low = max(low, 1, _ceil(n - most_c, most_b) if most_b else 1)
-    if wanted.symmetric:
-        high = min(high, isqrt(n))
 
     def smallest(a: int) -> int:
         return max(least_b, _ceil(n - most_c, a)) if a else least_b
@@ -206,19 +214,27 @@ def _filled_rows(n: int, wanted: Shape, offer: Callable[[int, int], None], every
         bound = alpha * a + gamma * least_c + over(beta * (n - least_c), a)
         return bound if most_b is None else max(bound, alpha * a + gamma * n - most_b * (gamma * a - beta))
 
-    turn = _ceil(beta, gamma)
-    return [
-        *_outward(low, min(high, turn - 1), bound_small, lambda a: offer(a, smallest(a))),
-        *_outward(max(low, turn), high, bound_large, attempt_large),
-    ]
+    # Below the turn one more b costs more than the c it saves: the least b is best.
+    turn = min(high + 1, max(low, _ceil(beta, gamma)))
+    small = _outward(low, turn - 1, bound_small, lambda a: offer(a, smallest(a)))
+    if most_c == n and not every and low < turn:
+        # Their cost is linear in a: the ends are enough, and of equals the last has the least c.
+        for a in (low, turn - 1):
+            offer(a, least_b)
+        small = []
+    return [*small, *_outward(turn, high, bound_large, attempt_large)]
 
 
-def _padded_rows(n: int, wanted: Shape, offer: Callable[[int, int], None]) -> list[_Front]:
-    """The sweep over a for n = a b - c: the least b that is enough is the best."""
+def _padded_rows(
+    n: int, wanted: Shape, cut: int, offer: Callable[[int, int], None], every: bool
+) -> list[_Front]:
+    """The sweep over a <= cut for n = a b - c: the least b that is enough is the best."""
     alpha, beta, gamma = wanted.weights
     least_b, most_b = wanted.b
     needed = n + wanted.c.low
-    low, high = wanted.a.low, max(wanted.a.low, needed, 1) if wanted.a.high is None else wanted.a.high
+    low, high = wanted.a.low, max(wanted.a.low, cut, 1)
+    if wanted.a.high is not None:
+        high = min(high, wanted.a.high)
     if low == 0:
         offer(0, least_b)
     if most_b == 0 and needed:
