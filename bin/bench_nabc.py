@@ -78,9 +78,7 @@ def stream(name: str, low: int, high: int, lines: int, plain_lines: int) -> None
         seconds, memory = run(stdin=file.name)
         plain = plain_stream(file.name, plain_lines)
     ours = lines / seconds
-    print(
-        f"stream, {name}: {ours:,.0f} a second, plain loop {plain:,.0f}: {ours / plain:.0f} x ({memory} MiB)"
-    )
+    print(f"stream, {name}: {ours:,.0f} a second, plain loop {plain:,.0f}: {ours / plain:.0f} x ({memory} MiB)")
 
 
 def single(digits: int, count: int) -> None:
@@ -112,9 +110,7 @@ def whole_range(high: int) -> None:
             sink.write(f"{n}\t{a}\t{b}\t{c}\t{a + b + c}\n")
     plain = len(sample) / (time.perf_counter() - start)
     ours = high / seconds
-    print(
-        f"--range 0:{high}: {ours:,.0f} a second, {memory} MiB; plain loop {plain:,.0f}: {ours / plain:.0f} x"
-    )
+    print(f"--range 0:{high}: {ours:,.0f} a second, {memory} MiB; plain loop {plain:,.0f}: {ours / plain:.0f} x")
 
 
 def start_up() -> None:
@@ -131,8 +127,7 @@ def start_up() -> None:
             best[name] = min(best[name], time.perf_counter() - start)
     click, ours = best.values()
     print(
-        f"start-up: `corpus nabc 100` {1000 * ours:.0f} ms, "
-        f"`import click` {1000 * click:.0f} ms: {ours / click:.2f} x"
+        f"start-up: `corpus nabc 100` {1000 * ours:.0f} ms, `import click` {1000 * click:.0f} ms: {ours / click:.2f} x"
     )
 
 

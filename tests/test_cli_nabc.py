@@ -120,9 +120,7 @@ def test_a_bad_line_is_one_error_with_its_number(line, kernels):
 def test_a_mixed_stream(kernels):
     """Blank lines, blanks, signs, zeros, CRLF, both sides of 2^64, and no newline at the end."""
     numbers = [5, 7, 100, 2**64 - 1, 2**64, 2**64 + 1, 10**30, 12, 0]
-    stdin = b"5\n\n  \t\n +7 \n00100\r\n%d\n%d\n%d\n%d\n00000000000000000000000000000000012\n0" % tuple(
-        numbers[3:7]
-    )
+    stdin = b"5\n\n  \t\n +7 \n00100\r\n%d\n%d\n%d\n%d\n00000000000000000000000000000000012\n0" % tuple(numbers[3:7])
     result = corpus(stdin=stdin, CORPUS_KERNELS=kernels)
     assert (result.returncode, result.stderr) == (0, b"")
     rows = [tuple(map(int, line.split())) for line in result.stdout.splitlines()]
@@ -284,9 +282,7 @@ def test_a_range_takes_every_option_and_every_format():
 def test_breakpoints_expand_to_the_range(span):
     text = "{}:{}".format(*span)
     rows = [tuple(map(int, r.split())) for r in corpus("--range", text).stdout.splitlines()]
-    points = [
-        tuple(map(int, r.split())) for r in corpus("--range", text, "--breakpoints").stdout.splitlines()
-    ]
+    points = [tuple(map(int, r.split())) for r in corpus("--range", text, "--breakpoints").stdout.splitlines()]
     expanded = []
     for point, following in zip(points, [*points[1:], (span[1],)], strict=True):
         n, a, b, c, total = point

@@ -105,9 +105,7 @@ def test_a_prime_without_a_rest_ends_after_some_square_roots(weights):
     assert {found.triples[0].a, found.triples[0].b} == {1, 999_999_937}
 
 
-@pytest.mark.parametrize(
-    "wanted", [Shape((0, 1, 1)), Shape(a=Bounds(5, 4)), Shape(c=Bounds(-1)), Shape((1, -1, 1))]
-)
+@pytest.mark.parametrize("wanted", [Shape((0, 1, 1)), Shape(a=Bounds(5, 4)), Shape(c=Bounds(-1)), Shape((1, -1, 1))])
 def test_what_cannot_be_meant_is_refused(wanted):
     with pytest.raises(UsageError, match="accepted"):
         shape(10, wanted)

@@ -40,9 +40,7 @@ class _Numbers(click.ParamType[tuple[int, ...]]):
         self.separator = separator
         self.count = count
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         """Return the integers, or fail with the accepted form."""
         if isinstance(value, tuple):
             return value
@@ -70,9 +68,7 @@ def _bound(name: str, help_text: str) -> Callable[[Command], Command]:
     show_default=True,
     help="tsv: N a b c a+b+c without a header; csv with one; jsonl: one object a row.",
 )
-@click.option(
-    "--range", "span", type=_Numbers("lo:hi", ":", 2), metavar="LO:HI", help="Every N with LO <= N < HI."
-)
+@click.option("--range", "span", type=_Numbers("lo:hi", ":", 2), metavar="LO:HI", help="Every N with LO <= N < HI.")
 @click.option(
     "--breakpoints",
     is_flag=True,
@@ -128,9 +124,7 @@ def command(
         raise click.UsageError("give numbers or --range, not both")
     if breakpoints and not span:
         raise click.UsageError("--breakpoints belongs to --range")
-    limits = [
-        Bounds((bounds[f"min_{name}"] or (0,))[0], (bounds[f"max_{name}"] or (None,))[0]) for name in "abc"
-    ]
+    limits = [Bounds((bounds[f"min_{name}"] or (0,))[0], (bounds[f"max_{name}"] or (None,))[0]) for name in "abc"]
     shape = Shape(weights or (1, 1, 1), limits[0], limits[1], limits[2], pad)
     problem = Problem(shape.checked(), every, max_steps[0] if max_steps else None)
     rows = Rows(problem, style, lambda text: None if quiet else click.echo(text, err=True))

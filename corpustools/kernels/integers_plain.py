@@ -175,9 +175,7 @@ def _pieces(pattern: bytes) -> list[bytes]:
 def _row(pieces: list[bytes], n: int, a: int, b: int) -> bytes:
     c = n - a * b
     numbers = (n, a, b, c, a + b + c)
-    return (
-        b"".join(piece + b"%d" % number for piece, number in zip(pieces, numbers, strict=False)) + pieces[5]
-    )
+    return b"".join(piece + b"%d" % number for piece, number in zip(pieces, numbers, strict=False)) + pieces[5]
 
 
 def _solve(n: int) -> tuple[int, int]:

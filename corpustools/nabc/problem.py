@@ -48,9 +48,7 @@ class Shape(NamedTuple):
             raise UsageError(f"weights {self.weights}", "accepted are integers >= 1")
         for name, bounds in (("a", self.a), ("b", self.b), ("c", self.c)):
             if bounds.low < 0 or (bounds.high is not None and bounds.high < bounds.low):
-                raise UsageError(
-                    f"{name} from {bounds.low} to {bounds.high}", "accepted is 0 <= least <= largest"
-                )
+                raise UsageError(f"{name} from {bounds.low} to {bounds.high}", "accepted is 0 <= least <= largest")
         return self
 
 

@@ -177,9 +177,7 @@ def _rows(n: int, wanted: Shape, ledger: _Ledger) -> list[_Front]:
     ]
 
 
-def _filled_rows(
-    n: int, wanted: Shape, cut: int, offer: Callable[[int, int], None], every: bool
-) -> list[_Front]:
+def _filled_rows(n: int, wanted: Shape, cut: int, offer: Callable[[int, int], None], every: bool) -> list[_Front]:
     """The sweep over a <= cut for n = a b + c."""
     alpha, beta, gamma = wanted.weights
     least_c, most_c = wanted.c.low, n if wanted.c.high is None else min(n, wanted.c.high)
@@ -225,9 +223,7 @@ def _filled_rows(
     return [*small, *_outward(turn, high, bound_large, attempt_large)]
 
 
-def _padded_rows(
-    n: int, wanted: Shape, cut: int, offer: Callable[[int, int], None], every: bool
-) -> list[_Front]:
+def _padded_rows(n: int, wanted: Shape, cut: int, offer: Callable[[int, int], None], every: bool) -> list[_Front]:
     """The sweep over a <= cut for n = a b - c: the least b that is enough is the best."""
     alpha, beta, gamma = wanted.weights
     least_b, most_b = wanted.b

@@ -96,8 +96,7 @@ class Rows:
             )
         extra = {"cost": found.cost, "lower": found.lower}
         return b"".join(
-            self._row([n, *triple, triple.sum, *(extra[name] for name in self._extra)])
-            for triple in found.triples
+            self._row([n, *triple, triple.sum, *(extra[name] for name in self._extra)]) for triple in found.triples
         )
 
     def _measure(self) -> str:
@@ -110,9 +109,7 @@ class Rows:
         if seconds > _ANNOUNCED_SECONDS and not self.problem.hopeless(n):
             limit = f", at most {self.problem.max_steps}" if self.problem.max_steps is not None else ""
             number = f"{10**steps:.1e}" if steps < 300 else f"10^{steps:.0f}"
-            self.tell(
-                f"{where}a number of {int(log10(n)) + 1} digits takes about {number} steps on average{limit}"
-            )
+            self.tell(f"{where}a number of {int(log10(n)) + 1} digits takes about {number} steps on average{limit}")
 
     def _row(self, numbers: Iterable[int]) -> bytes:
         cells = (piece + b"%d" % number for piece, number in zip(self.pieces, numbers, strict=False))
@@ -180,10 +177,7 @@ class Rows:
             for start in range(0, len(columns[0]), count):
                 part = [column[start : start + count] for column in columns]
                 if part[0].dtype == object:
-                    rows = (
-                        self._row([n, a, b, n - a * b, n - a * b + a + b])
-                        for n, a, b in zip(*part, strict=True)
-                    )
+                    rows = (self._row([n, a, b, n - a * b, n - a * b + a + b]) for n, a, b in zip(*part, strict=True))
                     yield b"".join(rows), block.lo - lo
                 else:
                     written = kernels.load("integers").rows(*part, pattern, self._out)
