@@ -18,7 +18,12 @@ from corpustools.errors import CorpusError, from_os
 # in the module, so that `corpus --help` loads click and nothing heavier.
 COMMANDS = {
     "shuffle": ("shuffle", "Shuffle records globally and exactly, in the memory you give it."),
+    "nabc": ("nabc", "Find the least a + b + c with N = ab + c, for numbers, streams and ranges."),
 }
+
+
+class ClosedPipe(Exception):
+    """Whoever read our output has gone."""
 
 
 class LazyGroup(click.Group):
@@ -48,6 +53,13 @@ class LazyGroup(click.Group):
             hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command '{name}'; {hint}")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a closed pipe passes click, which would make exit status 1 of it."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ClosedPipe from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands without importing any."""
@@ -159,7 +171,7 @@ def main() -> NoReturn:
         _die_by(stop.number)
     except (KeyboardInterrupt, click.Abort):
         _die_by(signal.SIGINT)
-    except BrokenPipeError:
+    except (BrokenPipeError, ClosedPipe):
         _discard_standard_output()
         _die_by(signal.SIGPIPE)
     except click.exceptions.NoArgsIsHelpError as error:
