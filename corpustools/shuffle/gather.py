@@ -267,6 +267,8 @@ class GatherWorker:
             position += at - before
             if length:
                 self._flush(turn)
+                # An empty buffer is flushed without waiting.
+                self._wait(turn)
                 self._giant(place, length)
             elif at < until:
                 if before == at and not used:
