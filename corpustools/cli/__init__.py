@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -21,8 +23,37 @@ COMMANDS = {
 }
 
 
+class Terminated(BaseException):
+    """A signal arrived; raised in the main thread so that every clean-up runs."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def _signals_past_click() -> Iterator[None]:
+    """Keep a closed pipe and Ctrl-C from click, which answers them with status 1 and an empty line."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise Terminated(signal.SIGPIPE) from None
+    except KeyboardInterrupt:
+        raise Terminated(signal.SIGINT) from None
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's file when that command is called."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Parse the arguments."""
+        with _signals_past_click():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _signals_past_click():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the command names in the order of the table."""
@@ -90,14 +121,6 @@ def group() -> None:
     The commands are stages of one pipe: each reads standard input and writes standard output unless told
     otherwise. Exit status: 0 done, 1 data or system error, 2 usage, 3 done but not all that was asked.
     """
-
-
-class Terminated(BaseException):
-    """SIGTERM or SIGHUP arrived; raised in the main thread so that every clean-up runs."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:
