@@ -18,7 +18,7 @@ from corpustools.errors import UsageError
 from corpustools.files.inputs import STDIN, Input, inspect
 from corpustools.files.outputs import STDOUT, open_output, require_space
 from corpustools.files.records import Shape
-from corpustools.shuffle.keys import fresh_seed, part_range, philox_key
+from corpustools.shuffle.keys import KEYS, fresh_seed, part_range, philox_key
 from corpustools.shuffle.plan import MIB, Plan, make_plan
 from corpustools.shuffle.resources import default_memory, default_workers, resident
 
@@ -87,8 +87,8 @@ class Request:
         ):
             if value is not None and value < 0:
                 raise UsageError(f"a {name} of {value}", "give 0 or more")
-        if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
-            raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1")
+        if self.part is not None and not 1 <= self.part[0] <= self.part[1] <= KEYS:
+            raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1, to at most 2^64")
         if self.spill not in ("auto", "raw", "zstd"):
             raise UsageError(f"spill '{self.spill}'", "accepted are auto, raw and zstd")
         if self.no_temp and not all(one.seekable for one in self.inputs):
