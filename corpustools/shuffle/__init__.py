@@ -130,9 +130,13 @@ class Request:
         # A pipe may turn out to be compressed.
         decodes = any(one.codec or not one.seekable for one in self.inputs)
         decoder = max(10 * MIB, min(self.memory // 8, 128 * MIB)) if decodes else 0
-        sinks = self.workers * 6 * MIB if self.output.endswith((".zst", ".gz")) else 0
+        workers, sinks = self.workers, 0
+        if self.output.endswith((".zst", ".gz")):
+            # An encoder takes as much whatever the memory: fewer of them where that would leave nothing for records.
+            workers = min(workers, max(1, self.memory // (32 * MIB) - 1))
+            sinks = workers * 6 * MIB
         expected = None if self.head_count is not None else self.expected
-        return make_plan(self.memory, self.workers, expected, self.exact, resident() + sinks, decoder)
+        return make_plan(self.memory, workers, expected, self.exact, resident() + sinks, decoder)
 
     def _load_codecs(self) -> None:
         """Import now what would otherwise grow the process behind the plan's back."""
