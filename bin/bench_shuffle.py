@@ -77,9 +77,7 @@ def case_lines(options: argparse.Namespace) -> None:
                 commands[f"corpus -j 1 -m {memory}"] = [*CORPUS, "shuffle", text.path, "-m", memory, *common]
             times = race(options.runs, text, commands)
             for name, seconds in times.items():
-                print(
-                    f"    {name}: {1e9 * seconds / text.records:.0f} ns a record of {text.size / text.records:.0f} bytes"
-                )
+                print(f"    {name}: {1e9 * seconds / text.records:.0f} ns a record of {each:.0f} bytes")
 
 
 def case_bound(options: argparse.Namespace) -> None:

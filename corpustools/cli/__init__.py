@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -22,12 +24,37 @@ COMMANDS = {
 }
 
 
-class ClosedPipe(Exception):
-    """Whoever read our output has gone."""
+class Terminated(BaseException):
+    """A signal arrived; raised in the main thread so that every clean-up runs."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def _signals_past_click() -> Iterator[None]:
+    """Keep a closed pipe and Ctrl-C from click, which answers them with status 1 and an empty line."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise Terminated(signal.SIGPIPE) from None
+    except KeyboardInterrupt:
+        raise Terminated(signal.SIGINT) from None
 
 
 class LazyGroup(click.Group):
     """A group that imports a command's file when that command is called."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Parse the arguments."""
+        with _signals_past_click():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _signals_past_click():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the command names in the order of the table."""
@@ -53,13 +80,6 @@ class LazyGroup(click.Group):
             hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command '{name}'; {hint}")
         return super().resolve_command(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Run the command; a closed pipe passes click, which would make exit status 1 of it."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise ClosedPipe from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands without importing any."""
@@ -102,14 +122,6 @@ def group() -> None:
     The commands are stages of one pipe: each reads standard input and writes standard output unless told
     otherwise. Exit status: 0 done, 1 data or system error, 2 usage, 3 done but not all that was asked.
     """
-
-
-class Terminated(BaseException):
-    """SIGTERM or SIGHUP arrived; raised in the main thread so that every clean-up runs."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:
@@ -171,7 +183,7 @@ def main() -> NoReturn:
         _die_by(stop.number)
     except (KeyboardInterrupt, click.Abort):
         _die_by(signal.SIGINT)
-    except (BrokenPipeError, ClosedPipe):
+    except BrokenPipeError:
         _discard_standard_output()
         _die_by(signal.SIGPIPE)
     except click.exceptions.NoArgsIsHelpError as error:

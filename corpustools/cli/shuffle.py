@@ -130,7 +130,7 @@ def command(
     if manifest is not None:
         from corpustools.files.manifest import Manifest
 
-        record = Manifest(manifest)
+        record = Manifest(manifest, [asked.output, *(one.path for one in asked.inputs)])
     with Reporter(progress, quiet) as report:
         result = carry_out(asked, report)
         if manifest is not None:

@@ -20,7 +20,7 @@ from corpustools.files.inputs import STDIN, Input, inspect
 from corpustools.files.mapped import mean_record
 from corpustools.files.outputs import STDOUT, open_output, require_space
 from corpustools.files.records import Shape
-from corpustools.shuffle.keys import fresh_seed, part_range, philox_key
+from corpustools.shuffle.keys import KEYS, fresh_seed, part_range, philox_key
 from corpustools.shuffle.plan import MIB, Plan, make_plan
 from corpustools.shuffle.resources import default_memory, default_workers, resident
 
@@ -93,8 +93,8 @@ class Request:
         ):
             if value is not None and value < 0:
                 raise UsageError(f"a {name} of {value}", "give 0 or more")
-        if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
-            raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1")
+        if self.part is not None and not 1 <= self.part[0] <= self.part[1] <= KEYS:
+            raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1, to at most 2^64")
         if self.spill not in ("auto", "raw", "zstd"):
             raise UsageError(f"spill '{self.spill}'", "accepted are auto, raw and zstd")
         if self.no_temp and not all(one.seekable for one in self.inputs):
@@ -136,12 +136,16 @@ class Request:
         # A pipe may turn out to be compressed.
         decodes = any(one.codec or not one.seekable for one in self.inputs)
         decoder = max(10 * MIB, min(self.memory // 8, 128 * MIB)) if decodes else 0
-        sinks = self.workers * 6 * MIB if self.output.endswith((".zst", ".gz")) else 0
+        workers, sinks = self.workers, 0
+        if self.output.endswith((".zst", ".gz")):
+            # An encoder takes as much whatever the memory: fewer of them where that would leave nothing for records.
+            workers = min(workers, max(1, self.memory // (32 * MIB) - 1))
+            sinks = workers * 6 * MIB
         expected = None if self.head_count is not None else self.expected
         fixed, mapped = resident() + sinks, self._mappable()
         if mapped * 5 // 4 + fixed + 64 * MIB > self.memory:
             mapped = 0
-        return make_plan(self.memory, self.workers, expected, self.exact, fixed, decoder, mapped)
+        return make_plan(self.memory, workers, expected, self.exact, fixed, decoder, mapped)
 
     def _mappable(self) -> int:
         """Return the bytes of input if it pays to leave them where they are: plain files, no tiny records."""
