@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from corpustools.nabc import nabc, nabc_range
 
 # The public names and where they live; each is imported when it is first asked for, so that a command
 # loads only what it runs.
 _HOMES = {
     "CorpusError": "corpustools.errors",
+    "nabc": "corpustools.nabc",
+    "nabc_range": "corpustools.nabc",
     "shuffle": "corpustools.shuffle",
     "ShuffleResult": "corpustools.shuffle",
 }
 
-__all__ = ["CorpusError", "ShuffleResult", "__version__", "shuffle"]
+__all__ = ["CorpusError", "ShuffleResult", "__version__", "nabc", "nabc_range", "shuffle"]
 
 
 def __getattr__(name: str) -> Any:

@@ -66,6 +66,16 @@ class Descriptor:
             small, self._small = self._small, bytearray()
             self._write(memoryview(small))
 
+    def write_at(self, offset: int, view: memoryview) -> None:
+        """Write all of the data at an offset."""
+        try:
+            while view:
+                n = os.pwrite(self.descriptor, view, offset)
+                offset += n
+                view = view[n:]
+        except OSError as error:
+            raise self._failure(error, offset) from error
+
     def _write(self, view: memoryview) -> None:
         try:
             while view:
@@ -75,8 +85,11 @@ class Descriptor:
         except BrokenPipeError:
             raise
         except OSError as error:
-            remedy = "free some space or write elsewhere; nothing was replaced"
-            raise from_os(error, f"{self.name}: writing failed after byte {self.written}", remedy) from error
+            raise self._failure(error, self.written) from error
+
+    def _failure(self, error: OSError, offset: int) -> SystemFailure:
+        remedy = "free some space or write elsewhere; nothing was replaced"
+        return from_os(error, f"{self.name}: writing failed at byte {offset}", remedy)
 
 
 class StreamSink:
@@ -129,6 +142,10 @@ class FileSink:
     def write(self, data: memoryview | bytes) -> None:
         """Write all of the data."""
         self._out.write(data)
+
+    def write_at(self, offset: int, data: memoryview) -> None:
+        """Write the data at an offset; threads may do so at once, besides `write` at the front."""
+        self._out.write_at(offset, data)
 
     def close(self) -> None:
         """Make the bytes durable under the temporary name."""

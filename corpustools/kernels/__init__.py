@@ -11,7 +11,7 @@ from typing import Any
 
 from corpustools.errors import UsageError
 
-THEMES = ("order", "records")
+THEMES = ("order", "records", "integers")
 
 
 def load(theme: str) -> Any:

@@ -2,10 +2,15 @@ from typing_extensions import Buffer
 
 SLACK: int
 NO_BLOCK: int
+MAPS: bool
+
+class Truncated(Exception): ...
 
 Walk = tuple[int, int, int, int]
 
 def count_delimiters(data: Buffer, start: int, stop: int, delimiter: int) -> int: ...
+def last_end(data: Buffer, start: int, stop: int, delimiter: int) -> int: ...
+def guard() -> None: ...
 def checksum(data: Buffer, start: int, stop: int, offset: int) -> int: ...
 def index_stream(
     pool: Buffer,
@@ -20,6 +25,23 @@ def index_stream(
     places: Buffer,
     listed: int,
 ) -> int: ...
+def index_mapped(
+    pool: Buffer,
+    links: Buffer,
+    block_bytes: int,
+    walk: Walk,
+    count: int,
+    least: int,
+    greatest: int,
+    words: Buffer,
+    numbers: Buffer,
+    addresses: Buffer,
+    lengths: Buffer,
+    listed: int,
+) -> int: ...
+def gather_mapped(
+    words: Buffer, addresses: Buffer, lengths: Buffer, first: int, stop: int, out: Buffer, capacity: int, used: int
+) -> tuple[int, int, int]: ...
 def gather(
     pool: Buffer,
     links: Buffer,
@@ -55,7 +77,7 @@ class Scatter:
     def cover(self, low: int, span: int, shift: int) -> None: ...
     def give(self, blocks: Buffer) -> None: ...
     def run(
-        self, data: Buffer, start: int, stop: int, number: int, delimiter: int, record_bytes: int
+        self, data: Buffer, start: int, stop: int, number: int, delimiter: int, record_bytes: int, mapped: bool = False
     ) -> tuple[int, int]: ...
     def refer(self, number: int, offset: int, length: int) -> int: ...
     def redistribute(self, walk: Walk, count: int) -> tuple[int, Walk, int]: ...
