@@ -138,7 +138,7 @@ def command(
             record.write("shuffle", asked.inputs, result, output=asked.output)
         rate = result.bytes / max(result.seconds, 1e-9) / 1e6
         report.summary(
-            f"{result.records} records, {human(result.bytes)} in {result.seconds:.1f} s ({rate:.0f} MB/s), "
+            f"{result.records} records, {human(result.bytes)} in {result.seconds:.1f} s ({rate:.3g} MB/s), "
             f"checksum {result.checksum}, --seed {result.seed}",
             records=result.records,
             bytes=result.bytes,

@@ -49,8 +49,7 @@ class Spill:
         self.files, self.block_bytes = files, block_bytes
         self.compress = codec == "zstd"
         self._auto = codec == "auto"
-        self._seconds = 0.0
-        self._giant_extents: tuple[int, int] | None = None
+        self._bytes, self._seconds = 0, 0.0
 
     def append(self, stream: Stream, block: memoryview, codec: Any) -> None:
         """Put one full block at the end of a stream; `codec` is the worker's BlockCodec."""
@@ -64,12 +63,17 @@ class Spill:
             self._write(stream, [block])
             stream.raw += 1
             if self._auto:
-                self._seconds += time.perf_counter() - start
-                written = self.files.bytes_written
-                if written >= _TRIAL:
-                    self._auto = False
-                    self.compress = written < _SLOW_DISK * self._seconds
+                self._judge(len(block), time.perf_counter() - start)
         stream.blocks += 1
+
+    def _judge(self, size: int, seconds: float) -> None:
+        """Switch to compression once the disk has been slow for a while (the page cache hides it at first)."""
+        self._bytes += size
+        self._seconds += seconds
+        if self._bytes >= _TRIAL:
+            self.compress = self._bytes < _SLOW_DISK * self._seconds
+            self._auto = not self.compress
+            self._bytes, self._seconds = 0, 0.0
 
     def _write(self, stream: Stream, parts: list[memoryview | bytes]) -> None:
         size = self.files.extent_bytes
