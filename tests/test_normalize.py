@@ -158,8 +158,11 @@ def test_the_kernel_resumes_where_its_output_was_full(rule, symbols, flags, text
         made += bytes(out[: state[5]])
         out = out if state[5] else bytearray(2 * len(out))
         state[5] = 0
-    assert made + bytes(out[: state[5]]) == bytes(whole[: twin_state[5]])
-    assert state[:5].tolist() == twin_state[:5].tolist()
+    # Where spaces are not trimmed, the kernel may write those of an open record at once that the twin holds.
+    space = b"\xe2\x96\x81" if flags & 4 else b" "
+    wanted = bytes(whole[: twin_state[5]]) + space * int(twin_state[4])
+    assert made + bytes(out[: state[5]]) + space * int(state[4]) == wanted
+    assert state[:4].tolist() == twin_state[:4].tolist()
 
 
 @pytest.mark.skipif(normalize_compiled is None, reason="no compiler")

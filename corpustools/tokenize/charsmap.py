@@ -195,3 +195,17 @@ def _clear(symbol: bytes, kinds: np.ndarray[Any, Any], bmp: np.ndarray[Any, Any]
         kinds[code] = 0
     elif code < 0x10000:
         bmp[code] = False
+
+
+def shortest_rule(units: Words, text: bytes) -> int | None:
+    """Return where the output of the shortest rule that `text` begins with stands in the strings, or None."""
+    position = int(_offsets(units[:1])[0]) if len(units) else 0
+    for byte in text if len(units) else b"":
+        position ^= byte
+        unit = int(units[position])
+        if unit & 0x800000FF != byte:
+            return None
+        position ^= unit >> 10 << ((unit & 0x200) >> 6)
+        if unit >> 8 & 1:
+            return int(units[position]) & 0x7FFFFFFF
+    return None

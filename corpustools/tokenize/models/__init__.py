@@ -56,7 +56,9 @@ def _json(data: bytes, name: str) -> Model:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name} is not valid JSON ({error})") from error
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
-        raise UnsupportedModel(f"{name} is a tokenizer.json")
+        from corpustools.tokenize.models import huggingface
+
+        return huggingface.parse(content, name)
     if isinstance(content, dict) and content:
         first = next(iter(content.values()))
         if isinstance(first, list):
