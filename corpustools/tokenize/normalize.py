@@ -6,6 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from corpustools import kernels
+from corpustools.tokenize.charsmap import ADD_DUMMY_PREFIX, REMOVE_EXTRA_WHITESPACES, Charsmap
+
+SPACE_MARK = b"\xe2\x96\x81"  # U+2581
+
 Buffer = bytes | bytearray | memoryview
 Offsets = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -64,3 +69,76 @@ class Stream:
         if not final:
             return b""
         return self._normalizer.normalize(b"".join(self._parts))
+
+
+class CharsmapNormalizer(Normalizer):
+    """SentencePiece's normalisation: charsmap, user-defined symbols, white space.
+
+    Args:
+        charsmap: the compiled rules and symbols.
+        flags: sum of the flags in corpustools.tokenize.charsmap.
+        after: normalises what `denormalize` returns (the model's denormalizer_spec), or None.
+    """
+
+    def __init__(self, charsmap: Charsmap, flags: int, after: Normalizer | None = None) -> None:
+        self._charsmap = charsmap
+        self.flags = flags
+        self.after = after
+
+    def run(self, data: Buffer, starts: Offsets, ends: Offsets, state: Offsets) -> tuple[Buffer, Offsets]:
+        """Normalise records from where `state` stands; an open state[6] means that the record goes on."""
+        run = kernels.load("normalize").normalize
+        offsets = np.zeros(len(starts) + 1, np.int64)
+        # English grows by a third, where each space becomes three bytes.
+        out = np.empty(int((ends - starts).sum()) * 3 // 2 + 8 * len(starts) + 64, np.uint8)
+        while run(
+            self._charsmap.tables, self.flags, data, starts, ends, bool(state[6]), state[:6], out, offsets
+        ):
+            out = np.concatenate([out[: state[5]], np.empty(2 * len(out), np.uint8)])
+        return out[: state[5]].data, offsets
+
+    def normalize_batch(self, data: Buffer, starts: Offsets, ends: Offsets) -> tuple[Buffer, Offsets]:
+        """Normalise many records in one call that releases the GIL; see Normalizer.normalize_batch."""
+        starts, ends = np.ascontiguousarray(starts, np.int64), np.ascontiguousarray(ends, np.int64)
+        return self.run(data, starts, ends, np.zeros(7, np.int64))
+
+    def normalize(self, data: Buffer) -> bytes:
+        """Return one record's normalised text."""
+        text, _ = self.normalize_batch(data, np.zeros(1, np.int64), np.array([len(data)], np.int64))
+        return bytes(text)
+
+    def stream(self) -> Stream:
+        """Return a normaliser of one record in parts, which keeps only what a rule could still need."""
+        return _CharsmapStream(self)
+
+    def denormalize(self, pieces: Buffer) -> bytes:
+        """Return the text of joined pieces: one leading space mark dropped, all others spaces.
+
+        With remove_extra_whitespaces every leading space mark goes, as the library does for marks that are
+        pieces of their own.
+        """
+        text = bytes(pieces)
+        if self.flags & REMOVE_EXTRA_WHITESPACES:
+            while text.startswith(SPACE_MARK):
+                text = text[len(SPACE_MARK) :]
+        elif self.flags & ADD_DUMMY_PREFIX:
+            text = text.removeprefix(SPACE_MARK)
+        text = text.replace(SPACE_MARK, b" ")
+        return self.after.normalize(text) if self.after else text
+
+
+class _CharsmapStream(Stream):
+    def __init__(self, normalizer: CharsmapNormalizer) -> None:
+        self._rules = normalizer
+        self._rest = b""
+        self._state = np.zeros(7, np.int64)
+
+    def feed(self, data: Buffer, final: bool = False) -> bytes:
+        """Take the next part and return what is certain of the normalised text."""
+        text = self._rest + bytes(data)
+        state = self._state
+        state[0] = state[1] = state[5] = 0
+        state[6] = not final
+        made, _ = self._rules.run(text, np.zeros(1, np.int64), np.array([len(text)], np.int64), state)
+        self._rest = text[int(state[1]) :]
+        return bytes(made)

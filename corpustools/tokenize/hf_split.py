@@ -1,0 +1,160 @@
+"""The pre_tokenizer of a tokenizer.json: how normalised text is cut into parts that are segmented alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from corpustools.errors import DataError, UnsupportedModel
+from corpustools.tokenize.hf_regex import WHITE_SPACE, categories, translate
+
+# A part, and whether it begins where the record begins.
+Part = tuple[str, bool]
+Splitter = Callable[[list[Part]], list[Part]]
+Span = tuple[int, int, bool]  # start, end, is a delimiter
+
+BEHAVIORS = ("Removed", "Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext")
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+_ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"
+
+
+def build(spec: Any) -> list[Splitter]:
+    """Return the splitters of a pre_tokenizer object of tokenizer.json (None: no splitters).
+
+    Raises:
+        DataError: a malformed object.
+        UnsupportedModel: a pre-tokenizer of another kind; the text names it.
+    """
+    if spec is None:
+        return []
+    kind = spec.get("type") if isinstance(spec, dict) else None
+    try:
+        if kind == "Sequence":
+            return [splitter for part in spec["pretokenizers"] for splitter in build(part)]
+        if kind in _KINDS:
+            return _KINDS[kind](spec)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"the pre_tokenizer {kind} is malformed ({error})") from error
+    raise UnsupportedModel(f"the pre_tokenizer {kind!r} is not supported")
+
+
+def byte_level(spec: Any) -> bool:
+    """Say whether the pre_tokenizer maps bytes to the byte-level alphabet."""
+    if not isinstance(spec, dict):
+        return False
+    if spec.get("type") == "Sequence":
+        return any(byte_level(part) for part in spec.get("pretokenizers") or [])
+    return spec.get("type") == "ByteLevel"
+
+
+def _cut(regex: re.Pattern[str], behavior: str, invert: bool = False) -> Splitter:
+    if behavior not in BEHAVIORS:
+        raise ValueError(f"behavior {behavior}")
+
+    def split(parts: list[Part]) -> list[Part]:
+        out: list[Part] = []
+        for text, at_start in parts:
+            spans = _spans(regex, text, invert)
+            out += [(text[a:b], at_start and a == 0) for a, b in _merge(spans, behavior) if b > a]
+        return out
+
+    return split
+
+
+def _spans(regex: re.Pattern[str], text: str, invert: bool) -> list[Span]:
+    spans: list[Span] = []
+    last = 0
+    for match in regex.finditer(text):
+        start, end = match.span()
+        if start > last:
+            spans.append((last, start, invert))
+        if end > start:
+            spans.append((start, end, not invert))
+            last = end
+    if last < len(text):
+        spans.append((last, len(text), invert))
+    return spans
+
+
+def _merge(spans: list[Span], behavior: str) -> list[tuple[int, int]]:
+    """Return the parts that a behaviour (normalizer.rs of the library) makes of delimiters and text."""
+    if behavior == "Removed":
+        return [(a, b) for a, b, delimiter in spans if not delimiter]
+    if behavior == "Isolated":
+        return [(a, b) for a, b, _ in spans]
+    out: list[tuple[int, int]] = []
+    previous = False
+    backwards = behavior == "MergedWithNext"
+    for a, b, delimiter in reversed(spans) if backwards else spans:
+        joined = delimiter == previous if behavior == "Contiguous" else delimiter and not previous
+        if joined and out:
+            out[-1] = (a, out[-1][1]) if backwards else (out[-1][0], b)
+        else:
+            out.append((a, b))
+        previous = delimiter
+    return out[::-1] if backwards else out
+
+
+def _byte_level(spec: dict[str, Any]) -> list[Splitter]:
+    def prefix(parts: list[Part]) -> list[Part]:
+        return [(text if text.startswith(" ") else " " + text, at_start) for text, at_start in parts]
+
+    splitters: list[Splitter] = [prefix] if spec["add_prefix_space"] else []
+    if spec.get("use_regex", True):
+        splitters.append(_cut(translate(GPT2), "Isolated"))
+    return splitters
+
+
+def _metaspace(spec: dict[str, Any]) -> list[Splitter]:
+    mark = str(spec["replacement"])
+    scheme = spec.get("prepend_scheme") or ("always" if spec.get("add_prefix_space", True) else "never")
+    if len(mark) != 1 or scheme not in ("always", "first", "never"):
+        raise ValueError(f"{mark!r}, {scheme!r}")
+
+    def replace(parts: list[Part]) -> list[Part]:
+        out = []
+        for text, at_start in parts:
+            marked = text.replace(" ", mark)
+            if (scheme == "always" or (scheme == "first" and at_start)) and not marked.startswith(mark):
+                marked = mark + marked
+            out.append((marked, at_start))
+        return out
+
+    if not spec.get("split", True):
+        return [replace]
+    return [replace, _cut(re.compile(re.escape(mark)), "MergedWithNext")]
+
+
+def _split(spec: dict[str, Any]) -> list[Splitter]:
+    pattern = spec["pattern"]
+    regex = re.compile(re.escape(pattern["String"])) if "String" in pattern else translate(pattern["Regex"])
+    return [_cut(regex, spec["behavior"], bool(spec.get("invert", False)))]
+
+
+def _punctuation(spec: dict[str, Any]) -> list[Splitter]:
+    regex = re.compile(f"[{_ASCII_PUNCTUATION}{categories('P')}]")
+    return [_cut(regex, spec.get("behavior", "Isolated"))]
+
+
+def _digits(spec: dict[str, Any]) -> list[Splitter]:
+    return [
+        _cut(re.compile(f"[{categories('N')}]"), "Isolated" if spec["individual_digits"] else "Contiguous")
+    ]
+
+
+def _white_space(_: dict[str, Any]) -> list[Splitter]:
+    return [_cut(re.compile(f"[{WHITE_SPACE}]"), "Removed")]
+
+
+_KINDS: dict[str, Callable[[dict[str, Any]], list[Splitter]]] = {
+    "ByteLevel": _byte_level,
+    "Metaspace": _metaspace,
+    "Split": _split,
+    "Whitespace": lambda _: [_cut(translate(r"\w+|[^\w\s]+"), "Removed", invert=True)],
+    "WhitespaceSplit": _white_space,
+    "Punctuation": _punctuation,
+    "Digits": _digits,
+    "BertPreTokenizer": lambda spec: _white_space(spec) + _punctuation({}),
+    "CharDelimiterSplit": lambda spec: [_cut(re.compile(re.escape(spec["delimiter"])), "Removed")],
+}
