@@ -2,8 +2,8 @@
  * is a function of its bytes. What is kept of it is what a segmentation needs: the best path, or every cell with the arcs
  * into it. Draws stay keyed by position and sums keep their order, so the ids and log Z are those without the cache.
  *
- * Memory: a header, a table of slots (tag << 32 | place) and an arena of 8-byte units; when the arena is full, all is
- * forgotten. An entry: length | blocks << 8 | count << 16, the key's bytes in whole units, then
+ * Memory: a table of slots (tag << 32 | place), two for every hash, and an arena of 8-byte units; when the arena is full,
+ * all is forgotten. An entry: length | blocks << 8 | count << 16, the key's bytes in whole units, then
  *   best path: margin, bound of |score|, codes (two a unit);
  *   sample:    mantissa and exponent of each block's weight; the place of each cell's first arc, relative to the entry
  *              (four a unit); arcs, latest first: the share of the cell's weight that came earlier, in 2^-32, << 32 |
@@ -18,14 +18,16 @@
 
 #define WORD_BYTES 48
 #define WORD_KEYS (WORD_BYTES / 8)
-#define WORD_SLOTS 32768
+#define WORD_SLOTS 65536
 #define WORD_GROUP 16
-#define SEEN UINT32_MAX
+#define WORD_SEEN 65536
 #define WORD_LARGEST 2048 /* units: 1,176 arcs at most, and the rest */
 #define WORD_CODES (1u << 26)
 
 typedef struct word_cache {
-    uint64_t used, generation, slots[WORD_SLOTS], arena[];
+    uint64_t used, generation, slots[WORD_SLOTS];
+    uint16_t seen[WORD_SEEN]; /* tags of words that were met once: a word is learned when it comes again */
+    uint64_t arena[];
 } word_cache;
 
 /* Bytes of the word that starts at `text`, a mark or more: up to the next mark behind another character. 0 where it is
@@ -72,7 +74,7 @@ static inline uint64_t word_key(const uint8_t *text, int length, int64_t left, u
     return hash;
 }
 
-/* The entry of a word, or NULL. A slot's place is the entry's unit in the arena, or SEEN. */
+/* The entry of a word, or NULL. A slot's place is the entry's unit in the arena. */
 static inline const uint64_t *word_find(const word_cache *c, const uint64_t *key, int length, uint64_t hash) {
     for (int way = 0; way < 2; way++) {
         uint64_t slot = c->slots[(hash ^ (uint64_t)way) % WORD_SLOTS];
@@ -211,10 +213,10 @@ static inline uint64_t *learn_cells(const lattice *l, workspace *w, const uint8_
 static inline const uint64_t *word_learn(const lattice *l, workspace *w, const uint8_t *text, const uint64_t *key,
                                          int length, uint64_t hash, const int mode) {
     word_cache *c = w->words;
-    uint64_t *slot = c->slots + hash % WORD_SLOTS, *other = c->slots + (hash ^ 1) % WORD_SLOTS, seen = hash >> 32 << 32 | SEEN;
-    if (*slot != seen && *other != seen) {
-        if ((uint32_t)*slot != SEEN && (uint32_t)*other == SEEN) slot = other;
-        *slot = seen;
+    uint64_t *slot = c->slots + hash % WORD_SLOTS, *other = c->slots + (hash ^ 1) % WORD_SLOTS;
+    uint16_t *seen = c->seen + hash % WORD_SEEN, tag = (uint16_t)(hash >> 48 | 1);
+    if (*seen != tag) {
+        *seen = tag;
         return NULL;
     }
     if (c->used + WORD_LARGEST > (uint64_t)w->word_units) {
@@ -228,7 +230,8 @@ static inline const uint64_t *word_learn(const lattice *l, workspace *w, const u
     end = entry + 1 + (length + 7) / 8;
     end = mode == SAMPLE ? learn_cells(l, w, text, length, entry, end) : learn_best(l, text, length, entry, end);
     if (!end) return NULL;
-    *(*other == seen ? other : slot) = hash >> 32 << 32 | c->used;
+    if (*slot) *other = *slot;
+    *slot = hash >> 32 << 32 | c->used;
     c->used += (uint64_t)(end - entry);
     return entry;
 }
@@ -293,12 +296,12 @@ static inline int64_t take_words(const lattice *l, workspace *w, progress *p, co
             at += length;
         }
         for (int i = 0; i < count; i++) {
-            entries[i] = word_find(c, keys[i], lengths[i], hashes[i]);
-            if (!entries[i]) continue;
-            __builtin_prefetch(entries[i] + 8);
-            __builtin_prefetch(entries[i] + 16);
-            __builtin_prefetch(entries[i] + 24);
+            uint64_t slot = c->slots[hashes[i] % WORD_SLOTS];
+            if (slot >> 32 != hashes[i] >> 32) slot = c->slots[(hashes[i] ^ 1) % WORD_SLOTS];
+            const uint64_t *entry = c->arena + (uint32_t)slot;
+            for (int j = 0; j < 4; j++) __builtin_prefetch(entry + 8 * j);
         }
+        for (int i = 0; i < count; i++) entries[i] = word_find(c, keys[i], lengths[i], hashes[i]);
         for (int i = 0; i < count; i++) {
             const uint8_t *word = text + p->here;
             const uint64_t *entry = entries[i];
