@@ -9,11 +9,12 @@ from typing import Any
 # loads only what it runs.
 _HOMES = {
     "CorpusError": "corpustools.errors",
+    "Tokenizer": "corpustools.tokenize.tokenizer",
     "shuffle": "corpustools.shuffle",
     "ShuffleResult": "corpustools.shuffle",
 }
 
-__all__ = ["CorpusError", "ShuffleResult", "__version__", "shuffle"]
+__all__ = ["CorpusError", "ShuffleResult", "Tokenizer", "__version__", "shuffle"]
 
 
 def __getattr__(name: str) -> Any:

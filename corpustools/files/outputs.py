@@ -130,6 +130,14 @@ class FileSink:
         """Write all of the data."""
         self._out.write(data)
 
+    def rewrite(self, offset: int, data: bytes) -> None:
+        """Write over bytes that were written before, as a header that is known at the end."""
+        self._out.flush()
+        try:
+            os.pwrite(self._out.descriptor, data, offset)
+        except OSError as error:
+            raise from_os(error, f"{self._out.name}: writing failed at byte {offset}") from error
+
     def close(self) -> None:
         """Make the bytes durable under the temporary name."""
         if self._closed:

@@ -22,6 +22,7 @@ cdef extern from "segment.h" nogil:
     ctypedef struct progress:
         int64_t past, origin, unencodable, total_exponent
         double total_mantissa, score
+        uint64_t key0, key1
     ctypedef struct word_cache:
         uint64_t used
     ctypedef struct workspace:
@@ -243,6 +244,17 @@ cdef class Lattice:
             p = <progress *>take(&held, state, sizeof(progress), True)
             key = <const uint64_t *>take(&held, seed, 16, False)
             begin_record(p, record, sample, key[0], key[1])
+        finally:
+            release(&held)
+
+    def keys(self, state):
+        """Return the two words that the record's draws are keyed by."""
+        cdef views held
+        cdef progress *p
+        held.count = 0
+        try:
+            p = <progress *>take(&held, state, sizeof(progress), False)
+            return p.key0, p.key1
         finally:
             release(&held)
 

@@ -6,6 +6,7 @@ product is rounded as the kernel rounds it, so ids and measures are the same, bi
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -159,9 +160,7 @@ class Lattice:
             at += length
         return ids
 
-    def record(
-        self, text: bytes, mode: int, cuts: int, keys: tuple[int, int]
-    ) -> tuple[list[int], float, float]:
+    def record(self, text: bytes, mode: int, cuts: int, keys: tuple[int, int]) -> tuple[list[int], float, float]:
         """Return a record's ids, score and log Z."""
         ids: list[int] = []
         score, mantissa, exponent, origin = 0.0, 1.0, 0, 0
@@ -205,6 +204,11 @@ class Lattice:
         state[:] = 0
         state.view(np.uint64)[:2] = record_keys(record, sample, seed)
 
+    def keys(self, state: Any) -> tuple[int, int]:
+        """Return the two words that the record's draws are keyed by."""
+        key0, key1 = state.view(np.uint64)[:2].tolist()
+        return key0, key1
+
     def advance(
         self, state: Any, text: Any, base: int, size: int, final: bool, *, mode: int, cuts: int, out: Any,
         **workspace: Any,
@@ -212,8 +216,8 @@ class Lattice:
         """Carry a record on; the twin needs all of it, so nothing is written before the last part."""
         if not final:
             return 0, False
-        keys = state.view(np.uint64)[:2].tolist()
-        ids, score, log_z = self.record(bytes(text[:size]), mode, cuts, (keys[0], keys[1]))
+        keys = self.keys(state)
+        ids, score, log_z = self.record(bytes(text[:size]), mode, cuts, keys)
         state.view(np.float64)[2:4] = score, log_z
         state.view(np.uint64)[4:6] = size, -1 in ids
         out[: len(ids)] = ids
@@ -392,12 +396,10 @@ def _is_character(text: bytes) -> bool:
 def format_ids(ids: Any, ends: Any, first: int, lines: int, table: Any, out: Any) -> int:
     """Write lines of decimal ids, one space between two; return the bytes written."""
     bounds = [first, *(int(end) for end in ends[:lines])]
-    if any(a > b for a, b in zip(bounds, bounds[1:], strict=False)):
+    if any(a > b for a, b in itertools.pairwise(bounds)):
         raise ValueError("ends are not in ascending order")
     values = ids.tolist()
-    text = b"".join(
-        b" ".join(b"%d" % i for i in values[a:b]) + b"\n" for a, b in zip(bounds, bounds[1:], strict=False)
-    )
+    text = b"".join(b" ".join(b"%d" % i for i in values[a:b]) + b"\n" for a, b in itertools.pairwise(bounds))
     memoryview(out)[: len(text)] = text
     return len(text)
 

@@ -81,10 +81,7 @@ def build_trie(
 def fill_heads(units: Any, character: bool, heads: Any) -> None:
     """Fill `heads` with where a walk stands behind a first character, or behind two first bytes."""
     for code in range(65536):
-        if not character:
-            key = bytes((code >> 8, code & 255))
-        else:
-            key = chr(code).encode("utf-8", "surrogatepass")
+        key = bytes((code >> 8, code & 255)) if not character else chr(code).encode("utf-8", "surrogatepass")
         base, unit = ROOT, 0
         for byte in key:
             unit = step(units, base, byte)

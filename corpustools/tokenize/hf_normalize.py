@@ -62,9 +62,7 @@ def _strip(spec: dict[str, Any]) -> Step:
 
 
 def _strip_accents(_: dict[str, Any]) -> Step:
-    return lambda text: (
-        text if text.isascii() else "".join(c for c in text if unicodedata.category(c) != "Mn")
-    )
+    return lambda text: text if text.isascii() else "".join(c for c in text if unicodedata.category(c) != "Mn")
 
 
 def _prepend(spec: dict[str, Any]) -> Step:
@@ -135,8 +133,7 @@ def _rule(charsmap: Charsmap, text: bytes) -> str | None:
 # looked up as a whole, which are CR LF, and a letter with the marks behind it or a prepended sign before it.
 _PREPENDED = "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e"
 _NO_MARKS = (
-    "\u102b\u102c\u1038\u1062-\u1064\u1067-\u106d\u1083\u1087-\u108c\u108f\u109a-\u109c\u1a61\u1a63\u1a64"
-    "\uaa7b\uaa7d"
+    "\u102b\u102c\u1038\u1062-\u1064\u1067-\u106d\u1083\u1087-\u108c\u108f\u109a-\u109c\u1a61\u1a63\u1a64\uaa7b\uaa7d"
 )
 _ASCII_CLUSTERS = re.compile(r"\r\n|[\x00-\x7f]")
 
@@ -149,10 +146,7 @@ def _clusters(text: str) -> list[str]:
 def _cluster_pattern() -> re.Pattern[str]:
     mark = f"(?![{_NO_MARKS}])[{categories('M')}\u200c\u200d\u0e33\u0eb3\uff9e\uff9f]"
     control = (
-        f"[{categories('Cc')}{categories('Zl')}{categories('Zp')}]"
-        f"|(?![{_PREPENDED}\u200c\u200d])[{categories('Cf')}]"
+        f"[{categories('Cc')}{categories('Zl')}{categories('Zp')}]|(?![{_PREPENDED}\u200c\u200d])[{categories('Cf')}]"
     )
     letter = f"(?!{control})[^{_PREPENDED}]"
-    return re.compile(
-        f"\r\n|{control}|[{_PREPENDED}]*{letter}(?:{mark})*|[{_PREPENDED}]+(?:{mark})*|.", re.DOTALL
-    )
+    return re.compile(f"\r\n|{control}|[{_PREPENDED}]*{letter}(?:{mark})*|[{_PREPENDED}]+(?:{mark})*|.", re.DOTALL)

@@ -138,9 +138,7 @@ def _punctuation(spec: dict[str, Any]) -> list[Splitter]:
 
 
 def _digits(spec: dict[str, Any]) -> list[Splitter]:
-    return [
-        _cut(re.compile(f"[{categories('N')}]"), "Isolated" if spec["individual_digits"] else "Contiguous")
-    ]
+    return [_cut(re.compile(f"[{categories('N')}]"), "Isolated" if spec["individual_digits"] else "Contiguous")]
 
 
 def _white_space(_: dict[str, Any]) -> list[Splitter]:

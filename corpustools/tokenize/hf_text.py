@@ -135,8 +135,7 @@ class HuggingFaceNormalizer(Normalizer):
         except UnicodeEncodeError:
             odd = self._odd
             return b"".join(
-                odd[ord(c) - 0xDC00] if 0xDC80 <= ord(c) <= 0xDCFF else c.encode("utf-8", "replace")
-                for c in part
+                odd[ord(c) - 0xDC00] if 0xDC80 <= ord(c) <= 0xDCFF else c.encode("utf-8", "replace") for c in part
             )
 
     def denormalize(self, pieces: Buffer) -> bytes:

@@ -128,9 +128,7 @@ def exponential(logs: Floats) -> tuple[Floats, Integers]:
     return mantissas, (exponents + k.astype(np.int64)).astype(np.int32)
 
 
-def fits_doubles(
-    model: Model, trie: Trie, lengths: np.ndarray[Any, np.dtype[np.uint32]], log_weights: Floats
-) -> bool:
+def fits_doubles(model: Model, trie: Trie, lengths: np.ndarray[Any, np.dtype[np.uint32]], log_weights: Floats) -> bool:
     """Say whether no cell can leave a double's range while a cell within one piece of it is in 2^384 … 2^768.
 
     A cell is at least the product of the single steps from any cell before it, and at most the number of
@@ -139,11 +137,8 @@ def fits_doubles(
     usable = np.append(model.arc, [True] * 4)
     units = np.ones(len(usable), np.int64)
     units[: len(model.pieces)] = lengths[: len(model.pieces)]
-    if model.unit == "character":
-        # One character is at most four bytes; counting longer pieces of few bytes in only widens the bound.
-        single = usable & (units <= 4)
-    else:
-        single = usable & (units == 1)
+    # One character is at most four bytes; counting longer pieces of few bytes in only widens the bound.
+    single = usable & (units <= (4 if model.unit == "character" else 1))
     bits = log_weights / math.log(2)
     least = min(0.0, float(bits[single].min(initial=0.0)))
     most = max(0.0, float(bits[usable].max(initial=0.0)))

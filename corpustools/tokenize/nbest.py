@@ -70,9 +70,7 @@ def _smallest_losses(losses: list[list[float]], n: int) -> list[list[int]]:
         return results
     # (sum, serial for ties, index in order of the last change, its rank, changes before it)
     serial = 0
-    heap: list[tuple[float, int, int, int, tuple[tuple[int, int], ...]]] = [
-        (losses[order[0]][1], serial, 0, 1, ())
-    ]
+    heap: list[tuple[float, int, int, int, tuple[tuple[int, int], ...]]] = [(losses[order[0]][1], serial, 0, 1, ())]
     while heap and len(results) < n:
         total, _, at, rank, before = heapq.heappop(heap)
         ranks = plain.copy()

@@ -218,6 +218,31 @@ class Running:
         return np.concatenate(parts)
 
 
+class Measurer:
+    """Log Z, entropy and expected number of tokens of a law, exactly, record by record.
+
+    Args:
+        model: the model.
+        trie: its vocabulary.
+        law: one that was made for the mode SAMPLE_WIDE.
+    """
+
+    def __init__(self, model: Model, trie: Trie, law: Law) -> None:
+        self._law = law
+        self._cuts = CUTS[model.cuts]
+        self._ring_cells = 1 << trie.longest.bit_length()
+
+    def measure(self, text: Buffer) -> tuple[float, float, float]:
+        """Return log Z and entropy, in nats, and the expected number of tokens of one normalised record."""
+        kernel = load("lattice")
+        state = np.zeros(kernel.MOMENTS_SIZE, np.uint8)
+        ring = np.zeros(self._ring_cells * kernel.MOMENT_SIZE, np.uint8)
+        log_z, entropy, length, _ = self._law.lattice.measure(
+            state, ring, self._law.log_weights, text, 0, len(text), True, self._cuts
+        )
+        return log_z, max(entropy, 0.0), length
+
+
 def _cannot_write(record: int) -> DataError:
     return DataError(
         f"record {record} holds a character that the vocabulary cannot write",

@@ -10,6 +10,9 @@ from corpustools.tokenize.paths import Lattice
 
 _MASK = (1 << 64) - 1
 
+# A path as a chain of codes, the first first.
+Chain = tuple["Chain", int] | None
+
 
 def draw_bits(key0: int, key1: int, position: int, lane: int = 0) -> int:
     """Return the 64 bits that the kernels draw at a position; see draw_bits in kernels/lattice.h."""
@@ -29,15 +32,18 @@ def unique(law: Law, lattice: Lattice, k: int, key0: int, key1: int) -> list[lis
     log_z = forward(law, lattice)
     # (-perturbed, serial, log-probability of the suffix, position, chain of codes)
     serial = 0
-    heap: list[tuple[float, int, float, int, object]] = [(0.0, 0, 0.0, len(lattice.text), None)]
+    heap: list[tuple[float, int, float, int, Chain]] = [(0.0, 0, 0.0, len(lattice.text), None)]
     found: list[list[int]] = []
     while heap and len(found) < k:
         negative, _, log_p, at, chain = heapq.heappop(heap)
         if at == 0:
             found.append(_codes(chain))
             continue
-        shares = [(start, code, log_p + law.log_weights[code] + log_z[start] - log_z[at])
-                  for start, code in lattice.into[at] if start in log_z]
+        shares = [
+            (start, code, log_p + law.log_weights[code] + log_z[start] - log_z[at])
+            for start, code in lattice.into[at]
+            if start in log_z
+        ]
         perturbed = []
         for _start, _code, share in shares:
             serial += 1
@@ -53,9 +59,7 @@ def forward(law: Law, lattice: Lattice) -> dict[int, float]:
     """Return the logarithm of the weight of all paths to each position."""
     log_z = {0: 0.0}
     for end in lattice.ends:
-        terms = [
-            float(law.log_weights[code]) + log_z[start] for start, code in lattice.into[end] if start in log_z
-        ]
+        terms = [float(law.log_weights[code]) + log_z[start] for start, code in lattice.into[end] if start in log_z]
         if terms:
             largest = max(terms)
             log_z[end] = largest + math.log(math.fsum(math.exp(term - largest) for term in terms))
@@ -74,9 +78,9 @@ def _below(value: float, largest: float, bound: float) -> float:
     return bound - max(0.0, v) - math.log1p(math.exp(-abs(v)))
 
 
-def _codes(chain: object) -> list[int]:
+def _codes(chain: Chain) -> list[int]:
     codes = []
     while chain is not None:
-        chain, code = chain  # type: ignore[misc]
+        chain, code = chain
         codes.append(code)
     return codes
