@@ -129,6 +129,13 @@ class OpenInput:
         self._back = data + self._back
         self.delivered -= len(data)
 
+    def seek(self, position: int) -> None:
+        """Make the byte at a position of a plain file the next to be read."""
+        os.lseek(self.descriptor, position, os.SEEK_SET)
+        self._head = self._back = b""
+        self.delivered = position - self.origin
+        self.raw_bytes = self.delivered
+
     def close(self) -> None:
         """Close the file."""
         if self.source.path != STDIN:

@@ -147,7 +147,7 @@ class FileSink:
             os.fsync(self._out.descriptor)
             if self._temporary is None:
                 self._temporary = self._fresh_name()
-                os.link(f"/proc/self/fd/{self._out.descriptor}", self._temporary, follow_symlinks=True)
+                _give_name(self._out.descriptor, self._folder, self._temporary)
         except OSError as error:
             raise from_os(error, f"{self._out.name}: cannot be made durable", "the old file stays") from error
         self._closed = True
@@ -368,6 +368,16 @@ def _open_unnamed(folder: str, mode: int) -> int | None:
         if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
             return None
         raise
+
+
+def _give_name(descriptor: int, folder: str, path: str) -> None:
+    """Link a file without a name to a path (linkat(2), AT_SYMLINK_FOLLOW)."""
+    # Only with a directory descriptor does os.link() ask the kernel to follow the link under /proc.
+    directory = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=directory, follow_symlinks=True)
+    finally:
+        os.close(directory)
 
 
 def _mode_of(path: str) -> int:

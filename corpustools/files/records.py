@@ -34,6 +34,16 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Chunk:
+    """Whole records at data[start:stop]; `mapped` says that they stay there for good."""
+
+    data: mmap.mmap
+    start: int
+    stop: int
+    mapped: bool = False
+
+
+@dataclass(frozen=True)
 class Giant:
     """A record that is larger than a buffer and stays outside: where it is, and its checksum.
 
@@ -82,8 +92,8 @@ class RecordSource:
         current = self._open
         return self._closed_bytes + (current.raw_bytes if current else 0)
 
-    def fill(self, buffer: mmap.mmap, target: int, capacity: int) -> int | Giant:
-        """Put whole records at the front of the buffer; return their bytes (0 at the end) or a giant record.
+    def fill(self, buffer: mmap.mmap, target: int, capacity: int) -> Chunk | Giant | None:
+        """Put whole records at the front of the buffer and return them, or a giant record, or None at the end.
 
         About `target` bytes are read, more where a record is longer, up to `capacity`; a delimiter may stand one byte
         behind it.
@@ -95,7 +105,7 @@ class RecordSource:
         while True:
             while filled < target:
                 if self._open is None and not self._begin():
-                    return filled
+                    return Chunk(buffer, 0, filled) if filled else None
                 assert self._open is not None
                 n = self._open.readinto(view[filled:target])
                 filled += n
@@ -104,7 +114,7 @@ class RecordSource:
             end = self._cut(buffer, filled)
             if end:
                 self._carry = bytes(view[end:filled])
-                return end
+                return Chunk(buffer, 0, end)
             if filled == capacity:
                 return self._giant(buffer, capacity)
             target = min(2 * target, capacity)
@@ -122,7 +132,8 @@ class RecordSource:
         """Return the end of the last whole record."""
         if self.shape.record_bytes:
             return filled - filled % self.shape.record_bytes
-        return buffer.rfind(bytes([self.shape.delimiter]), 0, filled) + 1
+        end: int = self._kernel.last_end(buffer, 0, filled, self.shape.delimiter)
+        return end
 
     def _begin(self) -> bool:
         if self._next == len(self.inputs):

@@ -3,9 +3,10 @@
  * outputs, writable) bytes behind its end.
  *
  * A bucket is a stream of records cut into blocks. One record in a stream:
- *     varint(number - previous number of the stream)  u32 key bits below the bucket's prefix  varint(length)  bytes
- * Length 0 marks a reference: 16 bytes follow, u64 offset and u64 length of a record kept outside the pool
- * (a real record is never empty: it holds at least its delimiter). Records cross block ends freely.
+ *     varint(number - previous number of the stream)  u32 key bits below the bucket's prefix  varint(code)  body
+ * The code is twice the length and the body the record's bytes, or one more than that and the body the u64 address of
+ * the bytes in a mapped input, or 0 and the body a reference: u64 place and u64 length of a record that the caller
+ * keeps (a real record is never empty: it holds at least its delimiter). Records cross block ends freely.
  */
 #ifndef CORPUS_RECORDS_H
 #define CORPUS_RECORDS_H
@@ -79,6 +80,13 @@ static int places_in_range(const uint64_t *words, uint64_t first, uint64_t stop,
     for (uint64_t i = first; i < stop; i++)
         if ((uint32_t)words[i] >= most || places[(uint32_t)words[i]] >= limit) return 0;
     return 1;
+}
+
+#define MAPPED_BODY 8
+#define REFERENCE_BODY 16
+
+static inline uint64_t body_bytes(uint64_t code) {
+    return code & 1 ? MAPPED_BODY : code ? code >> 1 : REFERENCE_BODY;
 }
 
 #define NAME(base) base##_portable

@@ -7,15 +7,29 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 
 cdef extern from "records.h" nogil:
     """
-    #define DO_COUNT(from, to, delimiter) DISPATCH(count_delimiters, (from, to, delimiter))
+    #include "guard.h"
+    /* Those that may read a mapped input are guarded; they return 0, or 1 when they were cut short. */
+    static int do_count(const uint8_t *from, const uint8_t *to, uint8_t delimiter, uint64_t *result) {
+        return GUARDED(*result = DISPATCH(count_delimiters, (from, to, delimiter)));
+    }
+    static int do_last_end(const uint8_t *from, const uint8_t *to, uint8_t delimiter, uint64_t *result) {
+        return GUARDED(*result = DISPATCH(last_end, (from, to, delimiter)));
+    }
+    static int do_scatter(scatter_t *s, const uint8_t *data, uint64_t *at, uint64_t stop, uint64_t *number,
+                          uint8_t delimiter, uint64_t record_bytes, int mapped) {
+        return GUARDED(DISPATCH(scatter, (s, data, at, stop, number, delimiter, record_bytes, mapped)));
+    }
+    static int do_gather(const uint8_t *pool, const uint32_t *links, uint64_t block_bytes, uint64_t blocks,
+                         const uint64_t *words, const uint64_t *places, uint64_t first, uint64_t stop, uint8_t *out,
+                         uint64_t capacity, uint64_t *used, uint64_t *check, uint64_t *reference, uint64_t *result) {
+        return GUARDED(*result = DISPATCH(gather, (pool, links, block_bytes, blocks, words, places, first, stop, out,
+                                                   capacity, used, check, reference)));
+    }
     #define DO_CHECKSUM(from, n, group) DISPATCH(checksum, (from, n, group))
-    #define DO_SCATTER(s, data, at, stop, number, delimiter, bytes) \
-        DISPATCH(scatter, (s, data, at, stop, number, delimiter, bytes))
     #define DO_REFER(s, number, offset, length) DISPATCH(refer, (s, number, offset, length))
     #define DO_REDISTRIBUTE(s, blocks, walk, count) DISPATCH(redistribute, (s, blocks, walk, count))
     #define DO_INDEX(p, l, bb, bs, w, c, le, gr, ws, ns, ps, li, mo) \
         DISPATCH(index_stream, (p, l, bb, bs, w, c, le, gr, ws, ns, ps, li, mo))
-    #define DO_GATHER(p, l, bb, bs, w, ps, f, s, o, c, u, ck, r) DISPATCH(gather, (p, l, bb, bs, w, ps, f, s, o, c, u, ck, r))
     """
     ctypedef struct bucket_t:
         pass
@@ -29,10 +43,12 @@ cdef extern from "records.h" nogil:
         uint64_t low, span, shift, k0, k1, mask, checksum, skipped, check_skipped
     ctypedef struct walk_t:
         uint64_t block, offset, available, number
-    uint64_t DO_COUNT(const uint8_t *start, const uint8_t *stop, uint8_t delimiter)
+    int guard_install()
+    int do_count(const uint8_t *start, const uint8_t *stop, uint8_t delimiter, uint64_t *result)
+    int do_last_end(const uint8_t *start, const uint8_t *stop, uint8_t delimiter, uint64_t *result)
     uint64_t DO_CHECKSUM(const uint8_t *data, uint64_t n, uint32_t group)
-    void DO_SCATTER(scatter_t *s, const uint8_t *data, uint64_t *at, uint64_t stop, uint64_t *number,
-                    uint8_t delimiter, uint64_t record_bytes)
+    int do_scatter(scatter_t *s, const uint8_t *data, uint64_t *at, uint64_t stop, uint64_t *number,
+                   uint8_t delimiter, uint64_t record_bytes, int mapped)
     int DO_REFER(scatter_t *s, uint64_t number, uint64_t offset, uint64_t length)
     int DO_REDISTRIBUTE(scatter_t *s, uint64_t blocks, walk_t *walk, uint64_t *count)
     uint64_t DO_INDEX(const uint8_t *pool, const uint32_t *links, uint64_t block_bytes, uint64_t blocks, walk_t walk,
@@ -40,12 +56,26 @@ cdef extern from "records.h" nogil:
                       uint64_t *places, uint64_t listed, uint64_t most)
     int places_in_range(const uint64_t *words, uint64_t first, uint64_t stop, const uint64_t *places, uint64_t most,
                         uint64_t limit)
-    uint64_t DO_GATHER(const uint8_t *pool, const uint32_t *links, uint64_t block_bytes, uint64_t blocks,
-                       const uint64_t *words, const uint64_t *places, uint64_t first, uint64_t stop, uint8_t *out,
-                       uint64_t capacity, uint64_t *used, uint64_t *checksum, uint64_t *reference)
+    int do_gather(const uint8_t *pool, const uint32_t *links, uint64_t block_bytes, uint64_t blocks,
+                  const uint64_t *words, const uint64_t *places, uint64_t first, uint64_t stop, uint8_t *out,
+                  uint64_t capacity, uint64_t *used, uint64_t *check, uint64_t *reference, uint64_t *result)
 
 SLACK = 64
 NO_BLOCK = 0xFFFFFFFF
+
+# Whether records may stay in a mapped input (Scatter.run).
+MAPS = True
+
+
+class Truncated(Exception):
+    """A mapped input became shorter while it was read."""
+
+
+def guard():
+    """Turn the signal that a shrinking mapped input raises into Truncated, from now on."""
+    if guard_install():
+        raise OSError("no handler for SIGBUS can be installed")
+
 
 cdef enum:
     SLACK_BYTES = 64
@@ -62,13 +92,33 @@ cdef int _span(Py_buffer *view, uint64_t start, uint64_t stop) except -1:
 def count_delimiters(data, uint64_t start, uint64_t stop, uint8_t delimiter):
     """Return how many bytes of data[start:stop] are the delimiter."""
     cdef Py_buffer view
-    cdef uint64_t result
+    cdef uint64_t result = 0
+    cdef int cut
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
         _span(&view, start, stop)
         with nogil:
-            result = DO_COUNT(<uint8_t *>view.buf + start, <uint8_t *>view.buf + stop, delimiter)
+            cut = do_count(<uint8_t *>view.buf + start, <uint8_t *>view.buf + stop, delimiter, &result)
+        if cut:
+            raise Truncated
         return result
+    finally:
+        PyBuffer_Release(&view)
+
+
+def last_end(data, uint64_t start, uint64_t stop, uint8_t delimiter):
+    """Return one past the last delimiter in data[start:stop], or `start` where there is none."""
+    cdef Py_buffer view
+    cdef uint64_t result = 0
+    cdef int cut
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        _span(&view, start, stop)
+        with nogil:
+            cut = do_last_end(<uint8_t *>view.buf + start, <uint8_t *>view.buf + stop, delimiter, &result)
+        if cut:
+            raise Truncated
+        return start + result
     finally:
         PyBuffer_Release(&view)
 
@@ -164,17 +214,22 @@ cdef class Scatter:
         finally:
             PyBuffer_Release(&view)
 
-    def run(self, data, uint64_t start, uint64_t stop, uint64_t number, uint8_t delimiter, uint64_t record_bytes):
+    def run(self, data, uint64_t start, uint64_t stop, uint64_t number, uint8_t delimiter, uint64_t record_bytes,
+            bint mapped=False):
         """Distribute the whole records in data[start:stop]; return (where it stopped, next record number).
 
-        It stops early, between records, when free blocks or room in the full list are wanting.
+        It stops early, between records, when free blocks or room in the full list are wanting. With `mapped` the
+        records stay where they are, and data has to stay as long as the buckets are used.
         """
         cdef Py_buffer view
+        cdef int cut
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
             _span(&view, start, stop)
             with nogil:
-                DO_SCATTER(&self.s, <uint8_t *>view.buf, &start, stop, &number, delimiter, record_bytes)
+                cut = do_scatter(&self.s, <uint8_t *>view.buf, &start, stop, &number, delimiter, record_bytes, mapped)
+            if cut:
+                raise Truncated
             return start, number
         finally:
             PyBuffer_Release(&view)
@@ -301,8 +356,9 @@ def gather(pool, links, uint64_t block_bytes, words, places, uint64_t first, uin
     """
     cdef Py_buffer views[5]
     cdef int held = 0
-    cdef uint64_t blocks, result, check = 0
+    cdef uint64_t blocks, result = 0, check = 0
     cdef uint64_t reference[2]
+    cdef int cut = 0
     cdef uint64_t *list_of_words
     cdef uint64_t *list_of_places
     cdef uint64_t most
@@ -321,9 +377,11 @@ def gather(pool, links, uint64_t block_bytes, words, places, uint64_t first, uin
         with nogil:
             sound = places_in_range(list_of_words, first, stop, list_of_places, most, blocks * block_bytes)
             if sound:
-                result = DO_GATHER(<uint8_t *>views[0].buf, <uint32_t *>views[1].buf, block_bytes, blocks,
-                                   list_of_words, list_of_places, first, stop, <uint8_t *>views[4].buf, capacity,
-                                   &used, &check, reference)
+                cut = do_gather(<uint8_t *>views[0].buf, <uint32_t *>views[1].buf, block_bytes, blocks,
+                                list_of_words, list_of_places, first, stop, <uint8_t *>views[4].buf, capacity,
+                                &used, &check, reference, &result)
+        if cut:
+            raise Truncated
         if not sound or result == UINT64_MAX:
             raise ValueError("the lists point outside the pool, or a stream is torn")
         return result, used, check, reference[0], reference[1]

@@ -83,6 +83,22 @@ static TARGET uint64_t NAME(count_delimiters)(const uint8_t *from, const uint8_t
     return count;
 }
 
+/* One past the last delimiter in [from, to), relative to from; 0 where there is none. */
+static TARGET uint64_t NAME(last_end)(const uint8_t *from, const uint8_t *to, uint8_t delimiter) {
+    const uint8_t *at = to;
+#ifdef CORPUS_AVX2
+    const __m256i wanted = _mm256_set1_epi8((char)delimiter);
+    for (; at - from >= 32; at -= 32) {
+        __m256i bytes = _mm256_loadu_si256((const __m256i *)(at - 32));
+        uint32_t hits = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, wanted));
+        if (hits) return (uint64_t)(at - from) - (uint64_t)__builtin_clz(hits);
+    }
+#endif
+    for (; at > from; at--)
+        if (at[-1] == delimiter) return (uint64_t)(at - from);
+    return 0;
+}
+
 /* Ends (one past the delimiter, relative to from) of up to `most` records that start at from; the bytes up to `to`
  * are whole records. */
 static inline TARGET uint64_t NAME(find_ends)(const uint8_t *from, const uint8_t *to, uint8_t delimiter, uint64_t *ends,
@@ -155,12 +171,12 @@ static inline TARGET int NAME(fits)(const scatter_t *s, uint64_t n) {
 
 /* The header of record `number` with `key` (counted from low), and the bucket's counters moved on by it. */
 static inline TARGET unsigned NAME(enter)(bucket_t *bucket, uint64_t number, uint64_t key, uint64_t shift,
-                                          uint64_t length, uint64_t size, uint8_t *header) {
+                                          uint64_t code, uint64_t size, uint8_t *header) {
     uint32_t bits = (uint32_t)(shift >= 32 ? key >> (shift - 32) : key << (32 - shift));
     unsigned n = put_varint(header, number - bucket->last);
     memcpy(header + n, &bits, 4);
     n += 4;
-    n += put_varint(header + n, length);
+    n += put_varint(header + n, code);
     bucket->last = number;
     bucket->count++;
     bucket->size += size;
@@ -168,9 +184,10 @@ static inline TARGET unsigned NAME(enter)(bucket_t *bucket, uint64_t number, uin
 }
 
 /* Distributes the whole records in [*at, stop) of data, the first of which is number *number; record_bytes 0 means
- * delimited. Stops early, between records, when it needs free blocks or room in the full list. */
+ * delimited. With `mapped`, data stays where it is and the buckets get addresses. Stops early, between records, when
+ * it needs free blocks or room in the full list. */
 static TARGET void NAME(scatter)(scatter_t *s, const uint8_t *data, uint64_t *at, uint64_t stop, uint64_t *number,
-                                 uint8_t delimiter, uint64_t record_bytes) {
+                                 uint8_t delimiter, uint64_t record_bytes, int mapped) {
     uint64_t ends[BATCH], keys[BATCH];
     SUM_TYPE sum = SUM_ZERO, skipped = SUM_ZERO;
     uint64_t position = *at, first = *number;
@@ -202,20 +219,24 @@ static TARGET void NAME(scatter)(scatter_t *s, const uint8_t *data, uint64_t *at
             } else {
                 uint64_t b = keys[done] >> s->shift;
                 bucket_t *bucket = s->buckets + b;
-                if (!NAME(fits)(s, length + MAX_HEADER)) break;
-                if (bucket->room >= length + MAX_HEADER + SLACK) {
+                uint64_t address = (uint64_t)(uintptr_t)record, body = mapped ? MAPPED_BODY : length;
+                if (!NAME(fits)(s, body + MAX_HEADER)) break;
+                if (bucket->room >= body + MAX_HEADER + SLACK) {
                     uint8_t *to = s->pool + bucket->cursor;
-                    unsigned header = NAME(enter)(bucket, first + done, keys[done], s->shift, length, length, to);
-                    sum = NAME(copy_sum)(to + header, record, length, sum);
-                    bucket->cursor += header + length;
-                    bucket->room -= header + length;
-                    bucket->stream += header + length;
+                    unsigned header =
+                        NAME(enter)(bucket, first + done, keys[done], s->shift, 2 * length + !!mapped, length, to);
+                    if (mapped) memcpy(to + header, &address, MAPPED_BODY);
+                    sum = NAME(copy_sum)(mapped ? NULL : to + header, record, length, sum);
+                    bucket->cursor += header + body;
+                    bucket->room -= header + body;
+                    bucket->stream += header + body;
                 } else {
                     uint8_t bytes[MAX_HEADER];
-                    unsigned header = NAME(enter)(bucket, first + done, keys[done], s->shift, length, length, bytes);
-                    bucket->stream += header + length;
+                    unsigned header =
+                        NAME(enter)(bucket, first + done, keys[done], s->shift, 2 * length + !!mapped, length, bytes);
+                    bucket->stream += header + body;
                     NAME(put)(s, b, bytes, header);
-                    NAME(put)(s, b, record, length);
+                    NAME(put)(s, b, mapped ? (const uint8_t *)&address : record, body);
                     sum = NAME(copy_sum)(NULL, record, length, sum);
                 }
             }
@@ -235,15 +256,15 @@ static TARGET void NAME(scatter)(scatter_t *s, const uint8_t *data, uint64_t *at
  * the key is not of this span. */
 static TARGET int NAME(refer)(scatter_t *s, uint64_t number, uint64_t offset, uint64_t length) {
     uint64_t key = record_key(number, s->k0, s->k1, s->mask) - s->low;
-    uint8_t bytes[MAX_HEADER + 16];
+    uint8_t bytes[MAX_HEADER + REFERENCE_BODY];
     if (key > s->span) return -1;
     if (!NAME(fits)(s, sizeof bytes)) return 0;
     bucket_t *bucket = s->buckets + (key >> s->shift);
     unsigned n = NAME(enter)(bucket, number, key, s->shift, 0, length, bytes);
     memcpy(bytes + n, &offset, 8);
     memcpy(bytes + n + 8, &length, 8);
-    bucket->stream += n + 16;
-    NAME(put)(s, key >> s->shift, bytes, n + 16);
+    bucket->stream += n + REFERENCE_BODY;
+    NAME(put)(s, key >> s->shift, bytes, n + REFERENCE_BODY);
     return 1;
 }
 
@@ -332,7 +353,7 @@ static TARGET uint64_t NAME(index_stream)(const uint8_t *pool, const uint32_t *l
                                           uint64_t listed, uint64_t most) {
     NAME(chain_t) chain = {pool, links, block_bytes, blocks};
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t delta, length;
+        uint64_t delta, code;
         uint32_t bits;
         __builtin_prefetch(pool + walk.block * block_bytes + walk.offset + 1024);
         if (!NAME(read_varint)(&chain, &walk, &delta)) return UINT64_MAX;
@@ -340,8 +361,8 @@ static TARGET uint64_t NAME(index_stream)(const uint8_t *pool, const uint32_t *l
         if (!NAME(read_bytes)(&chain, &walk, (uint8_t *)&bits, 4)) return UINT64_MAX;
         if (walk.offset == block_bytes && !NAME(next_block)(&chain, &walk)) return UINT64_MAX;
         uint64_t place = walk.block * block_bytes + walk.offset;
-        if (!NAME(read_varint)(&chain, &walk, &length)) return UINT64_MAX;
-        if (!NAME(skip)(&chain, &walk, length ? length : 16)) return UINT64_MAX;
+        if (!NAME(read_varint)(&chain, &walk, &code)) return UINT64_MAX;
+        if (!NAME(skip)(&chain, &walk, body_bytes(code))) return UINT64_MAX;
         if (bits < least || bits > greatest) continue;
         if (listed == most) return UINT64_MAX - 1;
         words[listed] = (uint64_t)bits << 32 | listed;
@@ -350,6 +371,18 @@ static TARGET uint64_t NAME(index_stream)(const uint8_t *pool, const uint32_t *l
         listed++;
     }
     return listed;
+}
+
+/* Prefetches the front of a record that is mapped; `place` is where its code stands in the pool. */
+static inline TARGET void NAME(expect_mapped)(const uint8_t *pool, uint64_t block_bytes, uint64_t place) {
+    const uint8_t *at = pool + place;
+    uint64_t address;
+    if (!(*at & 1) || block_bytes - (place & (block_bytes - 1)) < 10 + MAPPED_BODY) return;
+    while (*at & 0x80) at++;
+    memcpy(&address, at + 1, MAPPED_BODY);
+    __builtin_prefetch((const uint8_t *)(uintptr_t)address);
+    __builtin_prefetch((const uint8_t *)(uintptr_t)address + 64);
+    __builtin_prefetch((const uint8_t *)(uintptr_t)address + 128);
 }
 
 /* Copies records in the order of the words [first, stop) into out until it is full or a reference comes: then the
@@ -364,24 +397,28 @@ static TARGET uint64_t NAME(gather)(const uint8_t *pool, const uint32_t *links, 
     uint64_t filled = *used, i = first;
     reference[0] = reference[1] = 0;
     for (; i < stop; i++) {
-        if (i + 8 < stop) {
-            const uint8_t *ahead = pool + places[(uint32_t)words[i + 8]];
+        if (i + 16 < stop) {
+            const uint8_t *ahead = pool + places[(uint32_t)words[i + 16]];
             __builtin_prefetch(ahead);
             __builtin_prefetch(ahead + 64);
+            NAME(expect_mapped)(pool, block_bytes, places[(uint32_t)words[i + 8]]);
         }
         uint64_t place = places[(uint32_t)words[i]];
         walk_t walk = {place / block_bytes, place & (block_bytes - 1), UINT64_MAX, 0};
-        uint64_t length;
-        if (!NAME(read_varint)(&chain, &walk, &length)) return UINT64_MAX;
-        if (!length) {
-            uint8_t bytes[16];
-            if (!NAME(read_bytes)(&chain, &walk, bytes, 16)) return UINT64_MAX;
-            memcpy(reference, bytes, 16);
+        uint64_t code;
+        if (!NAME(read_varint)(&chain, &walk, &code)) return UINT64_MAX;
+        if (!code) {
+            if (!NAME(read_bytes)(&chain, &walk, (uint8_t *)reference, REFERENCE_BODY)) return UINT64_MAX;
             i++;
             break;
         }
+        uint64_t length = code >> 1;
         if (length > capacity - filled) break;
-        if (length <= block_bytes - walk.offset) {
+        if (code & 1) {
+            uint64_t address;
+            if (!NAME(read_bytes)(&chain, &walk, (uint8_t *)&address, MAPPED_BODY)) return UINT64_MAX;
+            sum = NAME(copy_sum)(out + filled, (const uint8_t *)(uintptr_t)address, length, sum);
+        } else if (length <= block_bytes - walk.offset) {
             sum = NAME(copy_sum)(out + filled, pool + walk.block * block_bytes + walk.offset, length, sum);
         } else {
             if (!NAME(read_bytes)(&chain, &walk, out + filled, length)) return UINT64_MAX;
@@ -400,26 +437,26 @@ static TARGET int NAME(redistribute)(scatter_t *s, uint64_t blocks, walk_t *walk
     NAME(chain_t) chain = {s->pool, s->links, s->block_bytes, blocks};
     while (*count) {
         walk_t trial = *walk;
-        uint64_t delta, length, bytes, size;
+        uint64_t delta, code, bytes, size;
         uint8_t header[MAX_HEADER];
         if (!NAME(read_varint)(&chain, &trial, &delta)) return 0;
         trial.number += delta;
         if (!NAME(skip)(&chain, &trial, 4)) return 0;
-        if (!NAME(read_varint)(&chain, &trial, &length)) return 0;
-        bytes = size = length;
-        if (!length) {
-            uint8_t reference[16];
+        if (!NAME(read_varint)(&chain, &trial, &code)) return 0;
+        bytes = body_bytes(code);
+        size = code >> 1;
+        if (!code) {
+            uint8_t reference[REFERENCE_BODY];
             walk_t peek = trial;
-            if (!NAME(read_bytes)(&chain, &peek, reference, 16)) return 0;
+            if (!NAME(read_bytes)(&chain, &peek, reference, REFERENCE_BODY)) return 0;
             memcpy(&size, reference + 8, 8);
-            bytes = 16;
         }
         if (bytes > trial.available) return 0;
         uint64_t key = record_key(trial.number, s->k0, s->k1, s->mask) - s->low;
         if (key <= s->span) {
             uint64_t b = key >> s->shift;
             if (!NAME(fits)(s, bytes + MAX_HEADER)) return 1;
-            unsigned n = NAME(enter)(s->buckets + b, trial.number, key, s->shift, length, size, header);
+            unsigned n = NAME(enter)(s->buckets + b, trial.number, key, s->shift, code, size, header);
             s->buckets[b].stream += n + bytes;
             NAME(put)(s, b, header, n);
             uint64_t left = bytes;

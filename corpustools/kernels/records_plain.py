@@ -7,6 +7,8 @@ from typing import Any
 
 from corpustools.kernels import order_plain
 
+# An address means nothing here: records are always copied.
+MAPS = False
 SLACK = 64
 NO_BLOCK = 0xFFFFFFFF
 MAX_HEADER = 24
@@ -18,6 +20,10 @@ _CHECK_STEPS = (0x452821E7, 0x38D01377, 0xBE5466CF, 0x34E90C6D, 0xC0AC29B7, 0xC9
 Walk = tuple[int, int, int, int]
 
 
+class Truncated(Exception):
+    """A mapped input became shorter while it was read; never here."""
+
+
 class _Torn(Exception):
     """The stream's bytes in memory end."""
 
@@ -26,6 +32,17 @@ def count_delimiters(data: Any, start: int, stop: int, delimiter: int) -> int:
     """Return how many bytes of data[start:stop] are the delimiter."""
     _span(data, start, stop)
     return bytes(memoryview(data)[start:stop]).count(delimiter)
+
+
+def last_end(data: Any, start: int, stop: int, delimiter: int) -> int:
+    """Return one past the last delimiter in data[start:stop], or `start` where there is none."""
+    _span(data, start, stop)
+    found = bytes(memoryview(data)[start:stop]).rfind(delimiter)
+    return start + found + 1
+
+
+def guard() -> None:
+    """Nothing is mapped, so there is nothing to guard."""
 
 
 def checksum(data: Any, start: int, stop: int, offset: int) -> int:
@@ -59,6 +76,10 @@ def _varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def _body_bytes(code: int) -> int:
+    return 8 if code & 1 else code >> 1 or 16
 
 
 def _key_bits(key: int, shift: int) -> bytes:
@@ -127,9 +148,20 @@ class Scatter:
             raise ValueError("the full list can only be emptied")
         self._full_count = 0
 
-    def run(self, data: Any, start: int, stop: int, number: int, delimiter: int, record_bytes: int) -> tuple[int, int]:
+    def run(
+        self,
+        data: Any,
+        start: int,
+        stop: int,
+        number: int,
+        delimiter: int,
+        record_bytes: int,
+        mapped: bool = False,
+    ) -> tuple[int, int]:
         """Distribute the whole records in data[start:stop]; return (where it stopped, next record number)."""
         _span(data, start, stop)
+        if mapped:
+            raise ValueError("nothing can stay mapped here")
         text = bytes(memoryview(data)[start:stop])
         at = 0
         while at < len(text):
@@ -144,7 +176,7 @@ class Scatter:
             else:
                 if not self._fits(len(record) + MAX_HEADER):
                     break
-                self._enter(number, key, len(record), len(record), record)
+                self._enter(number, key, 2 * len(record), len(record), record)
                 self.checksum = (self.checksum + _checksum(record)) & _U64
             at, number = end, number + 1
         return start + at, number
@@ -168,16 +200,16 @@ class Scatter:
             try:
                 reader.number += reader.varint()
                 reader.take(4)
-                length = reader.varint()
-                body = reader.take(length or 16)
+                code = reader.varint()
+                body = reader.take(_body_bytes(code))
             except _Torn:
                 return 0, walk, count
             key = self._place(reader.number)
             if key <= self._range:
                 if not self._fits(len(body) + MAX_HEADER):
                     return 1, walk, count
-                size = length or int.from_bytes(body[8:], "little")
-                self._enter(reader.number, key, length, size, body)
+                size = code >> 1 or int.from_bytes(body[8:], "little")
+                self._enter(reader.number, key, code, size, body)
             walk, count = reader.walk(), count - 1
         return 0, walk, count
 
@@ -193,10 +225,10 @@ class Scatter:
         blocks = size // self._block_bytes + 2
         return blocks <= self._free_count and self._full_count + blocks <= len(self._full) // 2
 
-    def _enter(self, number: int, key: int, length: int, size: int, body: bytes) -> None:
+    def _enter(self, number: int, key: int, code: int, size: int, body: bytes) -> None:
         bucket = key >> self._shift
         row = self._table[8 * bucket : 8 * bucket + 8]
-        data = _varint(number - row[LAST]) + _key_bits(key, self._shift) + _varint(length) + body
+        data = _varint(number - row[LAST]) + _key_bits(key, self._shift) + _varint(code) + body
         row[LAST] = number
         row[COUNT] += 1
         row[SIZE] += size
@@ -311,7 +343,7 @@ def index_stream(
             reader.number += reader.varint()
             bits = int.from_bytes(reader.take(4), "little")
             place = reader.place()
-            reader.take(reader.varint() or 16)
+            reader.take(_body_bytes(reader.varint()))
             if least <= bits <= greatest:
                 if listed == most:
                     raise OverflowError("the lists are full")
@@ -346,7 +378,7 @@ def gather(
         for at in range(first, stop):
             place = where[order[at] & 0xFFFFFFFF]
             reader = _reader(pool, links, block_bytes, (place // block_bytes, place % block_bytes, _U64, 0))
-            length = reader.varint()
+            length = reader.varint() >> 1
             if not length:
                 body = reader.take(16)
                 halves = int.from_bytes(body[:8], "little"), int.from_bytes(body[8:], "little")

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from corpustools import kernels
 from corpustools.errors import UsageError
 from corpustools.files.inputs import STDIN, Input, inspect
+from corpustools.files.mapped import mean_record
 from corpustools.files.outputs import STDOUT, open_output, require_space
 from corpustools.files.records import Shape
 from corpustools.shuffle.keys import fresh_seed, part_range, philox_key
@@ -23,6 +25,10 @@ __all__ = ["ShuffleResult", "plan_shuffle", "shuffle"]
 
 Progress = Callable[[str, int, "int | None"], None]
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+# An address and its header take as much memory and time as so many bytes.
+_WORTH_MAPPING = 32
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,17 @@ class Request:
         decoder = max(10 * MIB, min(self.memory // 8, 128 * MIB)) if decodes else 0
         sinks = self.workers * 6 * MIB if self.output.endswith((".zst", ".gz")) else 0
         expected = None if self.head_count is not None else self.expected
-        return make_plan(self.memory, self.workers, expected, self.exact, resident() + sinks, decoder)
+        fixed, mapped = resident() + sinks, self._mappable()
+        if mapped * 5 // 4 + fixed + 64 * MIB > self.memory:
+            mapped = 0
+        return make_plan(self.memory, self.workers, expected, self.exact, fixed, decoder, mapped)
+
+    def _mappable(self) -> int:
+        """Return the bytes of input if it pays to leave them where they are: plain files, no tiny records."""
+        if not self.exact or self.head_count is not None or self.part is not None or not kernels.load("records").MAPS:
+            return 0
+        small = self.shape.record_bytes or mean_record(self.inputs[0], self.shape)
+        return (self.expected or 0) if small >= _WORTH_MAPPING else 0
 
     def _load_codecs(self) -> None:
         """Import now what would otherwise grow the process behind the plan's back."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from corpustools import kernels
 from corpustools.errors import SystemFailure
+from corpustools.files.records import Chunk
 from corpustools.shuffle.spill import BlockCodec, Spill, Stream
 
 ROW = 8
@@ -107,11 +108,11 @@ class BucketSet:
         # Whether buckets have been dropped before this set took over, so that the checksum holds more than the records.
         self.finer = False
 
-    def run(self, data: mmap.mmap, stop: int, number: int, delimiter: int, record_bytes: int) -> None:
-        """Distribute the whole records in data[:stop], of which the first has the number."""
-        at = 0
+    def run(self, chunk: Chunk, number: int, delimiter: int, record_bytes: int) -> None:
+        """Distribute the records of a chunk, of which the first has the number."""
+        at, stop = chunk.start, chunk.stop
         while True:
-            at, number = self.kernel.run(data, at, stop, number, delimiter, record_bytes)
+            at, number = self.kernel.run(chunk.data, at, stop, number, delimiter, record_bytes, chunk.mapped)
             if at == stop:
                 return
             self.make_room()

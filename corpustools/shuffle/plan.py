@@ -14,6 +14,8 @@ RESERVE = 5 * MIB
 LIST_BYTES = 32
 _BUCKET_ROW = 64
 _CACHED_BUCKET = MIB
+# Of mapped records the pool holds some 16 bytes each: short blocks, so that little memory is begun in vain.
+_MAPPED_BLOCK = 16 << 10
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Plan:
         decoder: what a decoder of a compressed input may allocate.
         fixed: the process before any of this, and what is held back.
         expected: decoded bytes of input, as far as they are known.
+        mapped: bytes of input that are mapped and stay where they are, or 0.
     """
 
     memory: int
@@ -45,6 +48,7 @@ class Plan:
     decoder: int
     fixed: int
     expected: int | None
+    mapped: int
 
     @property
     def record_blocks(self) -> int:
@@ -61,6 +65,7 @@ class Plan:
         return [
             ("process and reserve", self.fixed),
             ("decoders", self.decoder),
+            ("mapped inputs", self.mapped),
             (f"buffers ({self.workers} x {self.buffer})", self.workers * self.buffer),
             (f"lists ({self.workers} x {self.lists} records)", self.workers * self.lists * LIST_BYTES),
             ("tables", tables_bytes(self.workers, self.buckets, self.blocks)),
@@ -73,7 +78,9 @@ def tables_bytes(workers: int, buckets: int, blocks: int) -> int:
     return workers * buckets * _BUCKET_ROW + (2 + workers) * 4 * blocks
 
 
-def make_plan(memory: int, workers: int, expected: int | None, exact: bool, fixed: int, decoder: int) -> Plan:
+def make_plan(
+    memory: int, workers: int, expected: int | None, exact: bool, fixed: int, decoder: int, mapped: int = 0
+) -> Plan:
     """Lay out `memory` for `workers` threads and an input of about `expected` decoded bytes.
 
     Args:
@@ -83,6 +90,7 @@ def make_plan(memory: int, workers: int, expected: int | None, exact: bool, fixe
         exact: whether that is a bound and not a guess.
         fixed: what the process holds already.
         decoder: what the decoders of compressed inputs may allocate.
+        mapped: bytes of input that are mapped.
 
     Raises:
         UsageError: the memory is below the floor, or too small for what is fixed.
@@ -90,7 +98,7 @@ def make_plan(memory: int, workers: int, expected: int | None, exact: bool, fixe
     if memory < MEMORY_FLOOR:
         raise UsageError(f"--memory of {memory} bytes is too small", f"the least is {MEMORY_FLOOR // MIB}MiB")
     fixed += RESERVE
-    usable = memory - fixed - decoder
+    usable = memory - fixed - decoder - mapped
     if usable < 16 * MIB:
         raise UsageError(
             f"--memory of {memory} bytes leaves {max(usable, 0)} for records beside {fixed + decoder} for the process",
@@ -101,9 +109,11 @@ def make_plan(memory: int, workers: int, expected: int | None, exact: bool, fixe
     buffer = _power_of_two(usable // (32 * workers), 256 << 10, 4 * MIB)
     lists = min(usable // (16 * workers), 256 * MIB) // LIST_BYTES
     pool = usable - workers * (buffer + 4096 + lists * LIST_BYTES)
-    buckets = _bucket_count(pool, workers, expected)
+    buckets = (
+        _bucket_count(pool, workers, expected) if not mapped else _power_of_two(mapped // _CACHED_BUCKET, 2, 1 << 13)
+    )
     # All open blocks together take at most an eighth of the pool; larger blocks make longer reads and writes.
-    block = _power_of_two(pool // (8 * workers * buckets), 4096, 64 << 10)
+    block = _power_of_two(pool // (8 * workers * buckets), 4096, _MAPPED_BLOCK if mapped else 64 << 10)
     while buckets > 64 and workers * buckets * block > pool // 4:
         buckets //= 2
     blocks = (pool - tables_bytes(workers, buckets, pool // block)) // block - 1
@@ -112,7 +122,9 @@ def make_plan(memory: int, workers: int, expected: int | None, exact: bool, fixe
         # in a partly filled block.
         most = 10 * expected // block + 2 * workers * buckets + workers * (4 * buffer // block + 256)
         blocks = min(blocks, max(most, 1))
-    return Plan(memory, workers, buckets, block, blocks, min(buffer, MIB), buffer, lists, decoder, fixed, expected)
+    return Plan(
+        memory, workers, buckets, block, blocks, min(buffer, MIB), buffer, lists, decoder, fixed, expected, mapped
+    )
 
 
 def _bucket_count(pool: int, workers: int, expected: int | None) -> int:

@@ -9,6 +9,7 @@ from functools import partial
 
 from corpustools.errors import DataError, SystemFailure
 from corpustools.files.inputs import Input
+from corpustools.files.mapped import MappedSource
 from corpustools.files.outputs import ShardSink, Sink
 from corpustools.files.records import RecordSource, Shape
 from corpustools.files.temporary import AsideFile, TemporaryFiles
@@ -97,24 +98,30 @@ class Shuffler:
     def _pass(self, keys: KeyRange) -> int:
         """Read the inputs once and write what fits of the records of these keys; return how many keys are done."""
         job = self.job
-        source = RecordSource(job.inputs, job.shape, job.plan.decoder, self._keep_aside)
+        kind = MappedSource if job.plan.mapped else RecordSource
+        source = kind(job.inputs, job.shape, job.plan.decoder, self._keep_aside)
         try:
-            sets, distribution = self._scatter(source, keys)
-            self.passes += 1
-            level = Level.of(sets, self.written.records)
-            if self.passes == 1:
-                self._begin(source, distribution, level)
-            expected = self._expected(level, distribution)
-            before = replace(self.written)
-            self._gather(source, level, sum_of(level, SIZE))
-            if not self._enough():
-                passed = Tally(
-                    *(getattr(self.written, f) - getattr(before, f) for f in ("records", "size", "checksum"))
-                )
-                check(passed, expected)
-            return min(level.buckets << sets[0].shift, keys.span + 1)
+            return self._run_pass(source, keys)
+        except self.pool.records.Truncated:
+            raise DataError(
+                "an input became shorter while it was read", "leave inputs alone while they are read"
+            ) from None
         finally:
             source.close()
+
+    def _run_pass(self, source: RecordSource, keys: KeyRange) -> int:
+        sets, distribution = self._scatter(source, keys)
+        self.passes += 1
+        level = Level.of(sets, self.written.records)
+        if self.passes == 1:
+            self._begin(source, distribution, level)
+        expected = self._expected(level, distribution)
+        before = replace(self.written)
+        self._gather(source, level, sum_of(level, SIZE))
+        if not self._enough():
+            passed = Tally(*(getattr(self.written, f) - getattr(before, f) for f in ("records", "size", "checksum")))
+            check(passed, expected)
+        return min(level.buckets << sets[0].shift, keys.span + 1)
 
     def _keep_aside(self, piece: memoryview | None) -> int:
         if self.aside is None:

@@ -47,19 +47,19 @@ class Distribution:
                 if self.stopped():
                     raise Stopped
                 got = self.source.fill(buffer, self.chunk, self.capacity)
-                if not got:
+                if got is None:
                     return
                 ticket = self._tickets
                 self._tickets += 1
             if isinstance(got, Giant):
                 self._refer(sets[slot], self._number(ticket, 1), got)
             else:
+                data, start, stop = got.data, got.start, got.stop
                 if shape.record_bytes:
-                    count = got // shape.record_bytes
+                    count = (stop - start) // shape.record_bytes
                 else:
-                    count = self._kernel.count_delimiters(buffer, 0, got, shape.delimiter)
-                first = self._number(ticket, count)
-                sets[slot].run(buffer, got, first, shape.delimiter, shape.record_bytes)
+                    count = self._kernel.count_delimiters(data, start, stop, shape.delimiter)
+                sets[slot].run(got, self._number(ticket, count), shape.delimiter, shape.record_bytes)
             between()
 
     def wake(self) -> None:
