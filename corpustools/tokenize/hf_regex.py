@@ -12,7 +12,15 @@ from corpustools.errors import UnsupportedModel
 # Unicode's White_Space; Python's own \s has the separators U+001C to U+001F besides.
 WHITE_SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 WHITE_SPACE_CHARACTERS = WHITE_SPACE.replace("\u2000-\u200a", "".join(map(chr, range(0x2000, 0x200B))))
-_CLASSES = {"s": ("White_Space",), "d": ("Nd",), "w": ("L", "M", "Nd", "Pc")}
+# Letters in circles and squares are alphabetic without being letters by category.
+_CIRCLED = "\u24b6-\u24e9\U0001f130-\U0001f149\U0001f150-\U0001f169\U0001f170-\U0001f189"
+_CLASSES = {"s": ("White_Space",), "d": ("Nd",), "w": ("L", "M", "Nd", "Nl", "Pc", "Oniguruma's")}
+_NAMED = {
+    "White_Space": WHITE_SPACE,
+    # What is a word character to Oniguruma and to Rust's regex beside the general categories.
+    "Oniguruma's": _CIRCLED + "\xb2\xb3\xb9\xbc-\xbe",
+    "Rust's": _CIRCLED + "\u200c\u200d",
+}
 _GROUPS = re.compile(r"\(\?(?:[:=!>]|<[=!]|i:)")
 _CODE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x\{([0-9A-Fa-f]{1,8})\}|\\x([0-7][0-9A-Fa-f])")
 _REFUSED = "the regular expression {!r} uses {}"
@@ -96,10 +104,19 @@ def _complement(ranges: str) -> str:
 
 
 @cache
+def rust_word() -> str:
+    """Return the word characters of Rust's regex as ranges for `[...]`."""
+    return "".join(categories(name) or "" for name in (*_CLASSES["w"][:-1], "Rust's"))
+
+
+@cache
 def categories(name: str) -> str | None:
-    """Return the characters of a general category (one or two letters) as ranges for `[...]`, or None."""
-    if name == "White_Space":
-        return WHITE_SPACE
+    """Return the characters of a general category (one or two letters) as ranges for `[...]`, or None.
+
+    Besides there are the sets of `_NAMED`, whose names no property has.
+    """
+    if name in _NAMED:
+        return _NAMED[name]
     if not any(key.startswith(name) for key in _members()) or len(name) > 2:
         return None
     inside = [False] * (sys.maxunicode + 1)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from corpustools.errors import DataError, UnsupportedModel
-from corpustools.tokenize.hf_regex import WHITE_SPACE, categories, translate
+from corpustools.tokenize.hf_regex import WHITE_SPACE, categories, rust_word, translate
 
 # A part, and whether it begins where the record begins.
 Part = tuple[str, bool]
@@ -16,6 +16,12 @@ Span = tuple[int, int, bool]  # start, end, is a delimiter
 
 BEHAVIORS = ("Removed", "Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext")
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+# The library's table of punctuation is that of Unicode 8; within these ranges all of it came later.
+_LATER_PUNCTUATION = (
+    "\u061d\u09fd-\u0a76\u0c77-\u0c84\u1b4e-\u1b4f\u1b7d-\u1b7f\u2e43-\u2e5d\U00010d6e\U00010ead-\U00010f89"
+    "\U0001144b-\U0001145d\U00011660-\U000116b9\U0001183b-\U00011fff\U00012ff1-\U00012ff2\U00016e97-\U00016fe2"
+    "\U0001e5ff\U0001e95e-\U0001e95f"
+)
 _ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"
 
 
@@ -133,12 +139,19 @@ def _split(spec: dict[str, Any]) -> list[Splitter]:
 
 
 def _punctuation(spec: dict[str, Any]) -> list[Splitter]:
-    regex = re.compile(f"[{_ASCII_PUNCTUATION}{categories('P')}]")
+    regex = re.compile(
+        f"(?![{_LATER_PUNCTUATION}])[{_ASCII_PUNCTUATION}{categories('P')}]|[\u166d\U000111c9]"
+    )
     return [_cut(regex, spec.get("behavior", "Isolated"))]
 
 
 def _digits(spec: dict[str, Any]) -> list[Splitter]:
     return [_cut(re.compile(f"[{categories('N')}]"), "Isolated" if spec["individual_digits"] else "Contiguous")]
+
+
+def _words(_: dict[str, Any]) -> list[Splitter]:
+    word = rust_word()
+    return [_cut(re.compile(f"[{word}]+|[^{word}{WHITE_SPACE}]+"), "Removed", invert=True)]
 
 
 def _white_space(_: dict[str, Any]) -> list[Splitter]:
@@ -149,7 +162,7 @@ _KINDS: dict[str, Callable[[dict[str, Any]], list[Splitter]]] = {
     "ByteLevel": _byte_level,
     "Metaspace": _metaspace,
     "Split": _split,
-    "Whitespace": lambda _: [_cut(translate(r"\w+|[^\w\s]+"), "Removed", invert=True)],
+    "Whitespace": _words,
     "WhitespaceSplit": _white_space,
     "Punctuation": _punctuation,
     "Digits": _digits,

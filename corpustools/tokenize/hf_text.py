@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from corpustools.tokenize.hf_normalize import Step
-from corpustools.tokenize.hf_regex import WHITE_SPACE_CHARACTERS
+from corpustools.tokenize.hf_regex import WHITE_SPACE_CHARACTERS, rust_word
 from corpustools.tokenize.hf_split import Part, Splitter
 from corpustools.tokenize.normalize import Buffer, Normalizer
 
@@ -69,7 +70,12 @@ class _Finder:
 
 
 def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    return bool(_word().match(character))
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    return re.compile(f"[{rust_word()}]")
 
 
 class HuggingFaceNormalizer(Normalizer):

@@ -84,6 +84,8 @@ class CharsmapNormalizer(Normalizer):
         self._charsmap = charsmap
         self.flags = flags
         self.after = after
+        self.drops_first_mark = bool(flags & (ADD_DUMMY_PREFIX | REMOVE_EXTRA_WHITESPACES))
+        self.drops_all_marks = bool(flags & REMOVE_EXTRA_WHITESPACES)
 
     def run(self, data: Buffer, starts: Offsets, ends: Offsets, state: Offsets) -> tuple[Buffer, Offsets]:
         """Normalise records from where `state` stands; an open state[6] means that the record goes on."""
@@ -112,14 +114,14 @@ class CharsmapNormalizer(Normalizer):
     def denormalize(self, pieces: Buffer) -> bytes:
         """Return the text of joined pieces: one leading space mark dropped, all others spaces.
 
-        With remove_extra_whitespaces every leading space mark goes, as the library does for marks that are
-        pieces of their own.
+        With remove_extra_whitespaces every leading space mark goes, as in the library where each is a piece
+        of its own. Where that matters there is `corpustools.tokenize.decode`.
         """
         text = bytes(pieces)
-        if self.flags & REMOVE_EXTRA_WHITESPACES:
+        if self.drops_all_marks:
             while text.startswith(SPACE_MARK):
                 text = text[len(SPACE_MARK) :]
-        elif self.flags & ADD_DUMMY_PREFIX:
+        elif self.drops_first_mark:
             text = text.removeprefix(SPACE_MARK)
         text = text.replace(SPACE_MARK, b" ")
         return self.after.normalize(text) if self.after else text

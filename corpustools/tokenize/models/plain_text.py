@@ -21,7 +21,6 @@ from corpustools.tokenize.normalize import SPACE_MARK, CharsmapNormalizer
 
 CONTROL_NAMES = {b"<s>": "bos", b"</s>": "eos", b"<pad>": "pad", b"<unk>": "unk"}
 _BRACKETED = re.compile(rb"<[^<>]+>|\[[^\[\]]+\]")
-_COUNT = re.compile(rb"[0-9]{1,18}")
 
 
 def parse(data: bytes, name: str) -> Model | None:
@@ -34,39 +33,48 @@ def parse(data: bytes, name: str) -> Model | None:
     if None in rows:
         raise DataError(f"{name}: line {rows.index(None) + 1} is neither 'piece TAB score' nor 'word count'")
     words, values = [row[0] for row in rows if row], [row[1] for row in rows if row]
-    for number, word in enumerate(words, 1):
-        try:
-            word.decode()
-        except UnicodeDecodeError as error:
-            raise DataError(f"{name}: line {number} is not UTF-8") from error
+    try:
+        b"\n".join(words).decode()
+    except UnicodeDecodeError as error:
+        number = error.object.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{name}: line {number} is not UTF-8") from error
+    if all(map(_is_count, values)) and any(int(value) for value in values):
+        return _counts(words, values)
     if len(set(words)) != len(words):
         first = {word: number for number, word in reversed(list(enumerate(words, 1)))}
         number = next(number for number, word in enumerate(words, 1) if first[word] != number)
         raise DataError(f"{name}: line {number} defines {words[number - 1].decode()!r} for the second time")
-    if all(_COUNT.fullmatch(value) for value in values) and any(int(value) for value in values):
-        return _counts(words, values, name)
     return _vocabulary(words, values, name)
 
 
 def _row(line: bytes) -> tuple[bytes, bytes] | None:
-    """Return (word, score or count): behind the last TAB, or in the second field of two or three."""
-    word, tab, value = line.rpartition(b"\t")
+    """Return (word, score or count): behind the last TAB, or in the second of a line's fields."""
+    word, tab, value = line.rpartition(b"\t") if b"\t" in line else (b"", b"", b"")
     if tab and word:
         try:
             return (word, value) if math.isfinite(float(value)) else None
         except ValueError:
             pass
-    fields = line.split()
-    if len(fields) in (2, 3) and _COUNT.fullmatch(fields[1]):
+    fields = line.split(None, 2)
+    if len(fields) > 1 and _is_count(fields[1]):
         return fields[0], fields[1]
     return None
 
 
-def _counts(words: list[bytes], values: list[bytes], name: str) -> Model:
-    """Score log(count / total); a character that is no word counts as if it were seen once, as in jieba."""
+def _is_count(value: bytes) -> bool:
+    return value.isdigit() and len(value) <= 18
+
+
+def _counts(words: list[bytes], values: list[bytes]) -> Model:
+    """Score log(count / total); a character that is no word counts as if it were seen once.
+
+    Of a word that stands twice the last line counts, and the total is that of all lines: both as in jieba,
+    whose own list has such words.
+    """
     counts = np.array([int(value) for value in values], np.float64)
     log_total = math.log(counts.sum())
-    arc = counts > 0
+    last = {word: i for i, word in enumerate(words)}
+    arc = (counts > 0) & np.isin(np.arange(len(words)), list(last.values()))
     scores = np.zeros(len(words))
     scores[arc] = np.log(counts[arc]) - log_total
     return _model("counts", words, scores, arc, unknown=None, unknown_score=-log_total, flags=0)

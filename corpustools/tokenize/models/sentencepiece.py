@@ -173,6 +173,9 @@ def _control(pieces: list[bytes], types: Any, trainer: dict[int, Value]) -> tupl
         if i is not None and types[i] == (UNKNOWN if role == "unk" else CONTROL):
             control[role] = i
     unknown = np.flatnonzero(types == UNKNOWN).tolist()
+    # A name that no piece has stands for the unknown piece.
+    if unknown and (_bytes(trainer, 45, b"") or b"<unk>") not in pieces:
+        control["unk"] = unknown[0]
     return control, unknown[0] if unknown else None
 
 
