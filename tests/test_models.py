@@ -120,9 +120,7 @@ def test_an_id_outside_the_vocabulary_is_an_error():
 
 
 def test_scores_are_the_float32_values_and_the_unknown_is_ten_below_the_lowest():
-    model = parse(
-        spm_model([("a", -0.1), ("b", -1.7), ("c", -99.0, UNUSED), ("d", -50.0, USER_DEFINED)]), "m"
-    )
+    model = parse(spm_model([("a", -0.1), ("b", -1.7), ("c", -99.0, UNUSED), ("d", -50.0, USER_DEFINED)]), "m")
     assert model.scores[3:5].tolist() == [struct.unpack("<f", struct.pack("<f", x))[0] for x in (-0.1, -1.7)]
     assert model.unknown_score == np.float32(np.float32(-1.7) - np.float32(10))
     assert model.arc.tolist() == [False] * 3 + [True, True, False, True]
@@ -209,10 +207,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
 def bytepiece_file(words, **changes):
     counts = {bytes([byte]): 1 for byte in range(256)} | words
     ordered = sorted(counts, key=lambda piece: (len(piece), piece))
-    rows = {
-        base64.b64encode(p).decode(): [i, p.decode("utf-8", "ignore"), counts[p]]
-        for i, p in enumerate(ordered, 3)
-    }
+    rows = {base64.b64encode(p).decode(): [i, p.decode("utf-8", "ignore"), counts[p]] for i, p in enumerate(ordered, 3)}
     return json.dumps(rows | changes).encode()
 
 
@@ -292,9 +287,7 @@ def test_word_counts_are_scored_as_in_jieba():
     assert model.pieces == [w.encode() for w in ("天地", "天", "地", "无", "天", "<unk>")]
     # The second line of a word wins, the total is that of all lines, and zero counts are no words.
     assert model.arc.tolist() == [True, False, True, False, True, False]
-    assert model.scores[[0, 2, 4]].tolist() == pytest.approx(
-        [math.log(30 / 60), math.log(15 / 60), math.log(10 / 60)]
-    )
+    assert model.scores[[0, 2, 4]].tolist() == pytest.approx([math.log(30 / 60), math.log(15 / 60), math.log(10 / 60)])
     assert model.unknown_score == -math.log(60)
     assert model.normalizer.normalize("天  地".encode()) == "天  地".encode()
 
@@ -337,13 +330,9 @@ def seeds():
         ("q", -4.0, UNUSED),
         ("<x>", 0.0, USER_DEFINED),
     ]
-    spm = spm_model(
-        pieces, trainer=[(3, 1), (24, 0), (44, "??")], normalizer=[(1, "n"), (3, 1), (4, 1), (5, 1)]
-    )
+    spm = spm_model(pieces, trainer=[(3, 1), (24, 0), (44, "??")], normalizer=[(1, "n"), (3, 1), (4, 1), (5, 1)])
     charsmap = spm_model(pieces, normalizer=[(2, small_charsmap())])
-    fallback = spm_model(
-        [("a", -1.0)], trainer=[(35, 1)], special=[*SPECIAL, ("<2ja>", 0.0, CONTROL), *BYTES]
-    )
+    fallback = spm_model([("a", -1.0)], trainer=[(35, 1)], special=[*SPECIAL, ("<2ja>", 0.0, CONTROL), *BYTES])
     bpe = spm_model([("a", 0.0), ("b", -1.0), ("ab", -2.0)], trainer=[(3, 2)])
     return [spm, charsmap, fallback, bpe]
 

@@ -52,7 +52,6 @@ cdef extern from "segment.h" nogil:
                  int)
     int64_t list_arcs(const lattice *, const uint8_t *, int64_t, int64_t *, int64_t)
     int64_t format_lines(const int32_t *, const int64_t *, int64_t, int64_t, const uint8_t *, uint8_t *)
-    int64_t join_pieces(const int32_t *, int64_t, const uint8_t *, const int64_t *, int64_t, uint8_t *)
 
 cdef extern from "math.h" nogil:
     double log(double)
@@ -384,31 +383,3 @@ def format_ids(ids, ends, Py_ssize_t first, Py_ssize_t lines, table, out):
     finally:
         release(&held)
 
-
-def join(ids, Py_ssize_t count, bytes_, offsets, Py_ssize_t pieces, out):
-    """Join the bytes of pieces by id into `out`, or with None only count them; -1 - i where id i is none."""
-    cdef views held
-    cdef const int32_t *id
-    cdef const int64_t *start
-    cdef const uint8_t *text
-    cdef uint8_t *target = NULL
-    cdef int64_t result
-    cdef Py_ssize_t i
-    held.count = 0
-    try:
-        id = <const int32_t *>take(&held, ids, 4 * count, False)
-        start = <const int64_t *>take(&held, offsets, 8 * (pieces + 1), False)
-        for i in range(pieces):
-            if start[i] < 0 or start[i] > start[i + 1]:
-                raise ValueError("offsets are not in ascending order")
-        text = <const uint8_t *>take(&held, bytes_, start[pieces], False)
-        with nogil:
-            result = join_pieces(id, count, text, start, pieces, NULL)
-        if out is None or result < 0:
-            return result
-        target = <uint8_t *>take(&held, out, result, True)
-        with nogil:
-            result = join_pieces(id, count, text, start, pieces, target)
-        return result
-    finally:
-        release(&held)

@@ -402,16 +402,3 @@ def format_ids(ids: Any, ends: Any, first: int, lines: int, table: Any, out: Any
     text = b"".join(b" ".join(b"%d" % i for i in values[a:b]) + b"\n" for a, b in itertools.pairwise(bounds))
     memoryview(out)[: len(text)] = text
     return len(text)
-
-
-def join(ids: Any, count: int, bytes_: Any, offsets: Any, pieces: int, out: Any) -> int:
-    """Join the bytes of pieces by id into `out`, or with None only count them; -1 - i where id i is none."""
-    used = 0
-    for i, piece in enumerate(ids[:count].tolist()):
-        if not 0 <= piece < pieces:
-            return -1 - i
-        low, high = int(offsets[piece]), int(offsets[piece + 1])
-        if out is not None:
-            memoryview(out)[used : used + high - low] = memoryview(bytes_)[low:high]
-        used += high - low
-    return used

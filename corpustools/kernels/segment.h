@@ -240,17 +240,4 @@ static inline int64_t format_lines(const int32_t *ids, const int64_t *ends, int6
     }
     return to - out;
 }
-
-/* The bytes of ids ids[0 … count), joined; with `out` NULL only their number. Returns -1 - i where id i is none. */
-static inline int64_t join_pieces(const int32_t *ids, int64_t count, const uint8_t *bytes, const int64_t *offsets,
-                                  int64_t pieces, uint8_t *out) {
-    int64_t used = 0;
-    for (int64_t i = 0; i < count; i++) {
-        if (ids[i] < 0 || ids[i] >= pieces) return -1 - i;
-        int64_t size = offsets[ids[i] + 1] - offsets[ids[i]];
-        if (out) memcpy(out + used, bytes + offsets[ids[i]], (size_t)size);
-        used += size;
-    }
-    return used;
-}
 #endif

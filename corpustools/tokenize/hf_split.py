@@ -139,9 +139,7 @@ def _split(spec: dict[str, Any]) -> list[Splitter]:
 
 
 def _punctuation(spec: dict[str, Any]) -> list[Splitter]:
-    regex = re.compile(
-        f"(?![{_LATER_PUNCTUATION}])[{_ASCII_PUNCTUATION}{categories('P')}]|[\u166d\U000111c9]"
-    )
+    regex = re.compile(f"(?![{_LATER_PUNCTUATION}])[{_ASCII_PUNCTUATION}{categories('P')}]|[\u166d\U000111c9]")
     return [_cut(regex, spec.get("behavior", "Isolated"))]
 
 

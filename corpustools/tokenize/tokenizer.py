@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 
-from corpustools.errors import DataError, UsageError
+from corpustools.errors import UsageError
 from corpustools.kernels import load
 from corpustools.tokenize import trie as tries
+from corpustools.tokenize.decode import decode
 from corpustools.tokenize.law import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32, Law, check_law, make_law
 from corpustools.tokenize.model import Model, load_model
 from corpustools.tokenize.nbest import nbest
@@ -166,16 +166,7 @@ class Tokenizer:
         Raises:
             DataError: an id that the model does not have.
         """
-        array = np.asarray(ids, np.int64)
-        if len(array) and not (array.min() >= 0 and array.max() < len(self)):
-            wrong = array[(array < 0) | (array >= len(self))][0]
-            raise DataError(f"id {wrong} is none of this model", f"its ids are 0 to {len(self) - 1}")
-        bytes_, offsets = self._surfaces
-        kernel, narrow = load("lattice"), array.astype(np.int32)
-        size = kernel.join(narrow, len(narrow), bytes_, offsets, len(self), None)
-        out = bytearray(size)
-        kernel.join(narrow, len(narrow), bytes_, offsets, len(self), out)
-        return self.model.normalizer.denormalize(out)
+        return decode(self.model, ids)
 
     def normalize(self, text: Text) -> bytes:
         """Return the bytes that are segmented for a text."""
@@ -256,16 +247,6 @@ class Tokenizer:
 
     def _lattice(self, text: Text, law: Law) -> Lattice:
         return self.lattice_of(self.normalize(text), law)
-
-    @cached_property
-    def _surfaces(self) -> tuple[bytes, Offsets]:
-        """The bytes that each id leaves in decoded text."""
-        surfaces: list[Any] = list(self.model.pieces)
-        for i in self.model.invisible:
-            surfaces[i] = b""
-        if self.model.unknown_id is not None:
-            surfaces[self.model.unknown_id] = self.model.unknown_surface
-        return tries.join(surfaces)
 
 
 def _bytes(text: Text) -> bytes:
