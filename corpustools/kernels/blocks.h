@@ -21,6 +21,7 @@ static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l
             if (p->here > p->past) {
                 *written += flush(l, w, p, text, p->here, out + *written, mode);
                 end_block(w, p, mode);
+                clear_cells(w, 0, p->here - p->window, mode);
                 if (marks && p->here > begin && limit - p->here >= 3 && is_mark(text + p->here)) {
                     p->past = p->window = p->here;
                     return RUN_MORE;
@@ -33,12 +34,10 @@ static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l
             if (made < 0) return RUN_GROW;
             *written += made;
         }
-        int64_t step;
         double from = close_cell(w, p, mode);
         int32_t exponent = mode >= SAMPLE_WIDE ? w->exponents[p->here - p->window] : 0;
         hot h = warm(w, p);
-        EACH_ARC(&local, text + p->here, limit - p->here, step,
-                 { add_arc(&local, &h, p, from, exponent, length, code, mode); });
+        int64_t step = expand(&local, &h, p, from, exponent, text + p->here, limit - p->here, mode);
         p->reach = p->window + h.reach;
         p->arcs = h.used;
         p->here += step;
@@ -46,6 +45,7 @@ static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l
     if (final && p->here == limit && p->here > p->past) {
         *written += flush(l, w, p, text, limit, out + *written, mode);
         end_block(w, p, mode);
+        clear_cells(w, 0, p->here - p->window, mode);
         p->past = p->window = p->reach = limit;
     }
     return RUN_MORE;

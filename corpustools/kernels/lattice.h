@@ -28,8 +28,8 @@ enum { RUN_MORE = 0, RUN_GROW = -1 };
 typedef struct {
     const uint64_t *units, *heads;
     const uint32_t *lengths;  /* bytes of a piece, by code */
-    const double *scores;     /* by code; for VITERBI_F32 float32 values */
-    const double *weights;    /* by code; mantissas where wide */
+    const double *scores;     /* by code; for VITERBI_F32 float32 values; before the first stands -inf */
+    const double *weights;    /* by code; mantissas where wide; before the first stands 0 */
     const int32_t *exponents; /* by code, wide only */
     const int32_t *byte_ids;  /* 256 ids, or NULL */
     uint32_t pieces;          /* codes pieces … pieces + 3: an unknown character of 1 … 4 bytes */
@@ -49,6 +49,7 @@ typedef struct {
     int64_t past, window, here, reach; /* past <= window <= here <= reach */
     int64_t origin;                    /* what a position is counted from when a draw is keyed */
     int64_t arcs, previous_unknown, unencodable;
+    int64_t cleared;        /* the workspace's cells are those of this mode */
     double carried;         /* float32 sums do not start again at a cut: what came before it */
     int64_t shift;          /* powers of two that were taken out of the block's cells */
     int64_t total_exponent; /* log Z so far: log(total_mantissa) + total_exponent log 2 */
@@ -224,14 +225,12 @@ static inline int64_t flush(const lattice *l, workspace *w, progress *p, const u
     return write_tokens(l, p, text + p->past, codes, top - codes, out);
 }
 
-/* Starts a block at position `at`. */
+/* Starts a block at position `at`, in cells that are clear. */
 static inline void begin_block(workspace *w, progress *p, int64_t at, const int mode) {
     p->past = p->window = p->here = p->reach = at;
     p->arcs = p->shift = 0;
     w->cells[0] = mode == VITERBI ? 0.0 : mode == VITERBI_F32 ? p->carried : mode == SAMPLE ? CELL_START : 0.5;
     if (mode >= SAMPLE_WIDE) w->exponents[0] = 1;
-    w->heads[0] = NONE;
-    w->choices[0] = 0;
 }
 
 /* Carries over what goes beyond a block when all of it is known: the float32 sum, or log Z. */
@@ -279,6 +278,8 @@ static inline int64_t meeting(const lattice *l, workspace *w, const progress *p,
 }
 
 /* Settles the choices of the whole window, moves them into `codes`, and starts the window again at `here`. */
+static inline void clear_cells(workspace *w, int64_t first, int64_t last, const int mode);
+
 static inline void settle(const lattice *l, workspace *w, progress *p, const int mode) {
     const int sampling = mode == SAMPLE || mode == SAMPLE_WIDE;
     int64_t here = p->here - p->window, pending = p->reach - p->here, used = 0;
@@ -305,6 +306,7 @@ static inline void settle(const lattice *l, workspace *w, progress *p, const int
         }
     }
     if (sampling) memcpy(w->arcs, w->spare, (size_t)used * sizeof(arc));
+    clear_cells(w, pending + 1, here + pending, mode);
     p->arcs = used;
     p->window = p->here;
 }
@@ -356,47 +358,54 @@ static inline hot warm(const workspace *w, const progress *p) {
     return h;
 }
 
-/* Adds the arc of `code` from the cell at `here` to the cell `length` bytes on. */
-static inline __attribute__((always_inline)) void add_arc(const lattice *l, hot *h, const progress *p, double from,
-                                                          int32_t from_exponent, uint32_t length, uint32_t code,
-                                                          const int mode) {
-    int64_t index = h->here + length;
-    while (h->reach < index) {
-        int64_t fresh = ++h->reach;
-        h->cells[fresh] = mode < SAMPLE ? -INFINITY : 0.0;
-        if (mode == SAMPLE || mode == SAMPLE_WIDE) h->heads[fresh] = NONE;
-        else h->choices[fresh] = 0;
-        if (mode >= SAMPLE_WIDE) h->exponents[fresh] = INT32_MIN;
-    }
-    if (mode == VITERBI || mode == VITERBI_F32) {
+/* Takes one step of a walk into account: piece value - 1 ends `length` bytes on, or with value 0 none does. Without a
+ * branch, because nobody can predict which: what stands before the first weight and score changes nothing. */
+static inline __attribute__((always_inline)) void add_step(const lattice *l, hot *h, double from, uint32_t length,
+                                                           uint32_t value, const int mode) {
+    int64_t index = h->here + length, there = value != 0, code = (int64_t)value - 1;
+    h->reach = there && index > h->reach ? index : h->reach;
+    double before = h->cells[index];
+    if (mode == SAMPLE) {
+        arc *a = h->arcs + h->used;
+        uint32_t head = h->heads[index];
+        a->before = before;
+        a->code = (uint32_t)code;
+        a->length = length;
+        a->next = head;
+        h->heads[index] = there ? (uint32_t)h->used : head;
+        h->used += there;
+        h->cells[index] = before + from * l->weights[code];
+    } else {
         double score = from + l->scores[code];
         if (mode == VITERBI_F32) score = (double)(float)score; /* the sum of two floats, rounded once */
-        int better = score > h->cells[index] || h->choices[index] == 0;
-        h->cells[index] = better ? score : h->cells[index];
-        h->choices[index] = better ? (uint64_t)code << 32 | length : h->choices[index];
-        return;
+        uint64_t choice = h->choices[index];
+        int better = score > before;
+        h->cells[index] = better ? score : before;
+        h->choices[index] = better ? (uint64_t)code << 32 | length : choice;
     }
+}
+
+/* Adds an arc where weights have exponents of their own, or where paths compete as they arrive. */
+static inline __attribute__((always_inline)) void add_wide(const lattice *l, hot *h, const progress *p, double from,
+                                                           int32_t from_exponent, uint32_t length, uint32_t code,
+                                                           const int mode) {
+    int64_t index = h->here + length;
     double weight = from * l->weights[code], before = h->cells[index];
-    int32_t exponent = 0;
-    if (mode != SAMPLE) {
-        exponent = from_exponent + l->exponents[code];
-        if (before == 0.0) {
-            h->exponents[index] = exponent;
-        } else if (exponent > h->exponents[index]) {
-            before = scaled(before, (int64_t)h->exponents[index] - exponent);
-            h->exponents[index] = exponent;
-        } else {
-            weight = scaled(weight, (int64_t)exponent - h->exponents[index]);
-            exponent = h->exponents[index];
-        }
+    int32_t exponent = from_exponent + l->exponents[code];
+    if (index > h->reach) h->reach = index;
+    if (before == 0.0) {
+        h->exponents[index] = exponent;
+    } else if (exponent > h->exponents[index]) {
+        before = scaled(before, (int64_t)h->exponents[index] - exponent);
+        h->exponents[index] = exponent;
+    } else {
+        weight = scaled(weight, (int64_t)exponent - h->exponents[index]);
+        exponent = h->exponents[index];
     }
     if (mode == ARRIVAL) {
-        if (h->choices[index] == 0 || draw(p, p->here + length, length) * (before + weight) < weight) {
-            h->choices[index] = (uint64_t)code << 32 | length;
-            h->cells[index] = weight;
-        } else {
-            h->cells[index] = before;
-        }
+        int taken = h->choices[index] == 0 || draw(p, p->here + length, length) * (before + weight) < weight;
+        h->choices[index] = taken ? (uint64_t)code << 32 | length : h->choices[index];
+        h->cells[index] = taken ? weight : before;
         return;
     }
     arc *a = h->arcs + h->used;
@@ -407,6 +416,48 @@ static inline __attribute__((always_inline)) void add_arc(const lattice *l, hot 
     a->next = h->heads[index];
     h->heads[index] = (uint32_t)h->used++;
     h->cells[index] = before + weight;
+}
+
+/* Adds all arcs that start at `text`; returns the bytes to the next start. */
+static inline __attribute__((always_inline)) int64_t expand(const lattice *l, hot *h, const progress *p, double from,
+                                                            int32_t exponent, const uint8_t *text, int64_t left,
+                                                            const int mode) {
+    int64_t step;
+    if (mode >= SAMPLE_WIDE) {
+        EACH_ARC(l, text, left, step, { add_wide(l, h, p, from, exponent, length, code, mode); });
+        return step;
+    }
+    uint64_t unit;
+    uint32_t at, known = 0;
+    if (l->character) {
+        step = character_length(text, left);
+        unit = head_unit(l, text, (int)step);
+        at = (uint32_t)step;
+        known = TRIE_VALUE(unit);
+    } else {
+        step = 1;
+        known = TRIE_VALUE(trie_step(l->units, TRIE_ROOT, text[0]));
+        if (known) add_step(l, h, from, 1, known, mode);
+        unit = left > 1 ? l->heads[(uint32_t)text[0] << 8 | text[1]] : 0;
+        at = 2;
+    }
+    while (unit) {
+        add_step(l, h, from, at, TRIE_VALUE(unit), mode);
+        if (at >= left) break;
+        unit = trie_step(l->units, TRIE_BASE(unit), text[at++]);
+    }
+    if (!known) add_step(l, h, from, (uint32_t)step, l->pieces + (uint32_t)step, mode);
+    return step;
+}
+
+/* Cells that nothing has reached hold a weight of 0, or a score below all others. */
+static inline void clear_cells(workspace *w, int64_t first, int64_t last, const int mode) {
+    for (int64_t i = first; i <= last; i++) {
+        w->cells[i] = mode < SAMPLE ? -INFINITY : 0.0;
+        if (mode == SAMPLE || mode == SAMPLE_WIDE) w->heads[i] = NONE;
+        else w->choices[i] = 0;
+        if (mode >= SAMPLE_WIDE) w->exponents[i] = INT32_MIN;
+    }
 }
 
 /* Settles the value of the cell at `here`, from which arcs are about to start. */

@@ -145,8 +145,9 @@ cdef class Lattice:
         self.inner.heads = <const uint64_t *>take(&self.held, heads, 8 * 65536, False)
         self.inner.lengths = <const uint32_t *>take(&self.held, lengths, 16, False)
         codes = self.held.buffers[2].len // 4
-        self.inner.scores = <const double *>take(&self.held, scores, 8 * codes, False)
-        self.inner.weights = <const double *>take(&self.held, weights, 8 * codes, False)
+        # One more stands in front, for steps of a walk that end no piece.
+        self.inner.scores = <const double *>take(&self.held, scores, 8 * (codes + 1), False) + 1
+        self.inner.weights = <const double *>take(&self.held, weights, 8 * (codes + 1), False) + 1
         self.inner.exponents = <const int32_t *>take(&self.held, exponents, 4 * codes, False)
         self.inner.byte_ids = NULL
         if byte_ids is not None:

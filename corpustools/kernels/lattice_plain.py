@@ -83,8 +83,9 @@ class Lattice:
     Args:
         units, heads: the trie (kernels/trie.h).
         lengths: bytes of each code's arc: of every id, then 1, 2, 3, 4 for unknown characters; uint32.
-        scores: log p by code, float64; for VITERBI_F32 float32 values.
-        weights, exponents: weights by code; doubles for SAMPLE, else mantissas and exponents of two.
+        scores: -inf, then log p by code, float64; for VITERBI_F32 float32 values.
+        weights, exponents: 0, then weights by code; doubles for SAMPLE, else mantissas; and their exponents of
+            two by code.
         byte_ids: 256 ids that an unknown character is written in, int32, or None.
         longest: bytes of the longest piece, at least 4.
         arcs_per_start: the most arcs that start at one position.
@@ -112,8 +113,8 @@ class Lattice:
         self.units = units
         self.pieces = len(lengths) - 4
         self.lengths = lengths.tolist()
-        self.scores = scores.tolist()
-        self.weights = weights
+        self.scores = scores[1:].tolist()
+        self.weights = weights[1:]
         self.exponents = exponents
         self.byte_ids = None if byte_ids is None else byte_ids.tolist()
         self.character = character

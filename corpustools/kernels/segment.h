@@ -62,6 +62,8 @@ static inline int64_t next_cut(const uint8_t *text, int64_t origin, int64_t from
 static inline int64_t advance(const lattice *l, workspace *w, progress *p, const uint8_t *text, int64_t base,
                               int64_t limit, int final, int cuts, int mode, int32_t *out, int64_t *written) {
     *written = 0;
+    if (!p->cleared) clear_cells(w, 0, w->cell_capacity - 1, mode);
+    p->cleared = 1;
     for (;;) {
         int64_t some, origin = p->origin - base;
         int64_t cut = cuts ? next_cut(text, origin, origin + p->here, limit - base, cuts) : -1;
@@ -92,6 +94,7 @@ static inline int64_t segment_batch(const lattice *l, workspace *w, const uint8_
             progress p;
             int64_t written, at = used;
             begin_record(&p, first_record + (uint64_t)i, first_sample + (uint64_t)k, seed[0], seed[1]);
+            p.cleared = i > first || k > 0; /* every whole record leaves the cells as it found them */
             if (bos >= 0) out[at++] = bos;
             if (advance(l, w, &p, text + offsets[i], 0, offsets[i + 1] - offsets[i], 1, cuts, mode, out + at, &written) !=
                 RUN_MORE)

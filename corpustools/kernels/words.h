@@ -181,16 +181,18 @@ static inline uint64_t *learn_cells(const lattice *l, workspace *w, const uint8_
                         *record++ = (share < UINT32_MAX ? share : UINT32_MAX) << 32 | w->arcs[a].code << 6 | w->arcs[a].length;
                     }
                 }
+                clear_cells(w, 0, p.here - p.window, SAMPLE);
             }
             if (p.here == length) break;
             begin_block(w, &p, p.here, SAMPLE);
         }
-        int64_t step;
         double from = close_cell(w, &p, SAMPLE);
-        if (p.shift) return NULL;
+        if (p.shift) {
+            clear_cells(w, 0, p.reach - p.window, SAMPLE);
+            return NULL;
+        }
         hot h = warm(w, &p);
-        EACH_ARC(&local, text + p.here, length - p.here, step,
-                 { add_arc(&local, &h, &p, from, 0, length, code, SAMPLE); });
+        int64_t step = expand(&local, &h, &p, from, 0, text + p.here, length - p.here, SAMPLE);
         p.reach = p.window + h.reach;
         p.arcs = h.used;
         p.here += step;
