@@ -20,7 +20,7 @@ static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l
         if (p->here == p->reach) {
             if (p->here > p->past) {
                 *written += flush(l, w, p, text, p->here, out + *written, mode);
-                end_block(w, p, mode);
+                end_block(l, w, p, mode);
                 clear_cells(w, 0, p->here - p->window, mode);
                 if (marks && p->here > begin && limit - p->here >= 3 && is_mark(text + p->here)) {
                     p->past = p->window = p->here;
@@ -44,7 +44,7 @@ static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l
     }
     if (final && p->here == limit && p->here > p->past) {
         *written += flush(l, w, p, text, limit, out + *written, mode);
-        end_block(w, p, mode);
+        end_block(l, w, p, mode);
         clear_cells(w, 0, p->here - p->window, mode);
         p->past = p->window = p->reach = limit;
     }

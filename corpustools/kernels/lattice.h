@@ -35,7 +35,8 @@ typedef struct {
     uint32_t pieces;          /* codes pieces … pieces + 3: an unknown character of 1 … 4 bytes */
     int32_t longest;          /* bytes of the longest arc, at least 4 */
     int32_t arcs_per_start;
-    int32_t character, unknown_id, fuse, score_wanted;
+    int32_t character, unknown_id, fuse;
+    int32_t score_wanted; /* and log Z */
 } lattice;
 
 typedef struct {
@@ -234,10 +235,10 @@ static inline void begin_block(workspace *w, progress *p, int64_t at, const int 
 }
 
 /* Carries over what goes beyond a block when all of it is known: the float32 sum, or log Z. */
-static inline void end_block(const workspace *w, progress *p, const int mode) {
+static inline void end_block(const lattice *l, const workspace *w, progress *p, const int mode) {
     int exponent;
     if (mode == VITERBI_F32) p->carried = w->cells[p->here - p->window];
-    if (mode != SAMPLE && mode != SAMPLE_WIDE) return;
+    if (!l->score_wanted || (mode != SAMPLE && mode != SAMPLE_WIDE)) return;
     double mantissa = frexp(w->cells[p->here - p->window], &exponent);
     int64_t more = mode == SAMPLE_WIDE ? (int64_t)exponent + w->exponents[p->here - p->window] : (int64_t)exponent - 640;
     p->total_mantissa = frexp(p->total_mantissa * mantissa, &exponent);

@@ -270,7 +270,7 @@ static inline int64_t word_write(const lattice *l, progress *p, const uint8_t *t
         codes[WORD_BYTES - ++count] = (uint32_t)*a >> 6;
         position -= (int)(*a & 63);
     }
-    for (int i = 0; i < blocks; i++) {
+    for (int i = 0; l->score_wanted && i < blocks; i++) {
         int exponent;
         p->total_mantissa = frexp(p->total_mantissa * double_of(at[2 * i]), &exponent);
         p->total_exponent += exponent + (int64_t)at[2 * i + 1];
