@@ -4,11 +4,12 @@
 usage: bench_tokenize.py MODEL TEXT [--megabytes M] [--alpha A]
 
 Every side works on the same lines in memory, on one core: SentencePiece returns lists of ids; `corpus` normalises,
-segments and formats lines of ids, as its command does. The best of three rounds, the sides in turn. Sampling by the peers
-is timed on the first part of the text.
+segments and formats lines of ids, as its command does. The best of three rounds, the sides in turn. Sampling by the
+peers is timed on the first part of the text.
 """
 
 import argparse
+import itertools
 import os
 import sys
 import time
@@ -41,7 +42,7 @@ def bytepiece_sides(path, lines, alpha):
         try:
             module = __import__(name)
             peer = module.Tokenizer(path)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a peer that does not load is left out, whatever its reason
             print(f"{name}: not measured ({type(error).__name__}: {error})", file=sys.stderr)
             continue
         sides[f"{name} encode"] = (few, lambda some, peer=peer: [peer.encode(s) for s in some])
@@ -54,7 +55,7 @@ def own_sides(tokenizer, lines, alpha):
     cuts = [0]
     while cuts[-1] < len(data):
         cuts.append(data.rfind(b"\n", 0, cuts[-1] + (1 << 20)) + 1 if cuts[-1] + (1 << 20) < len(data) else len(data))
-    blocks = [_block(data[a:b], 0) for a, b in zip(cuts, cuts[1:], strict=False)]
+    blocks = [_block(data[a:b], 0) for a, b in itertools.pairwise(cuts)]
 
     def side(**options):
         pipeline = Pipeline(tokenizer, Request(**options))

@@ -241,7 +241,7 @@ def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cut, cells
     tokenizer = Tokenizer(model)
     segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, 0.4, 1.0), Draws("parts"))
     whole = segmenter.batch(text, np.array([0, len(text)], np.int64), 7, measured=True)
-    running = Running(segmenter, 7)
+    running = Running(segmenter, 7, measured=True)
     running._space = Workspace(tokenizer.trie, segmenter.law.mode, cells=cells)
     bounds = [0, *sorted(at for at in set(cut) if at < len(text)), len(text)]
     parts = [

@@ -259,7 +259,7 @@ cdef class Lattice:
             release(&held)
 
     def advance(self, state, text, int64_t base, Py_ssize_t size, bint final, *, int mode, int cuts, room, codes, words,
-                int64_t cells, int64_t arcs, out):
+                int64_t cells, int64_t arcs, out, bint measured):
         """Carry a record on by its bytes base … base + size; return (ids written, whether `codes` has to grow)."""
         cdef views held
         cdef workspace w
@@ -269,7 +269,7 @@ cdef class Lattice:
         cdef int32_t *ids
         cdef int64_t result, written
         held.count = 0
-        inner.score_wanted = 1
+        inner.score_wanted = measured
         try:
             self.prepare(&w, &held, room, codes, words, cells, arcs, mode)
             p = <progress *>take(&held, state, sizeof(progress), True)

@@ -165,10 +165,12 @@ class Running:
     """One sample of one record whose normalised text arrives in parts.
 
     Memory holds the text and the choices from the last point through which all surviving paths pass: some
-    hundred bytes, and more only where a text's paths never meet.
+    hundred bytes, and more only where a text's paths never meet. `score` and `log_z` are those of the parts so
+    far where `measured` asks for them.
     """
 
-    def __init__(self, segmenter: Segmenter, record: int, sample: int = 0) -> None:
+    def __init__(self, segmenter: Segmenter, record: int, sample: int = 0, measured: bool = False) -> None:
+        self._measured = measured
         self._segmenter = segmenter
         self._record = record
         self._space = Workspace(segmenter.trie, segmenter.law.mode)
@@ -202,6 +204,7 @@ class Running:
                 mode=segmenter.law.mode,
                 cuts=segmenter._cuts,
                 out=out,
+                measured=self._measured,
                 **self._space.arguments(),
             )
             parts.append(out[:written])

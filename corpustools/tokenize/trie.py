@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +58,7 @@ def build(pieces: list[bytes], ids: list[int], character: bool) -> Trie:
     ordered = sorted(ids, key=pieces.__getitem__)
     keys = [pieces[i] for i in ordered]
     text, offsets = join(keys)
-    _check(keys, ordered, text, character)
+    _check(keys, ordered, text, offsets, character)
     lengths = np.diff(offsets)
     values = np.array(ordered, np.int32)
     stack = np.empty(4 * (len(text) + 1), np.int64)
@@ -83,11 +82,11 @@ def build(pieces: list[bytes], ids: list[int], character: bool) -> Trie:
         longest=max(4, int(lengths.max(initial=1))),
         longest_units=_longest_units(text, offsets, character),
         arcs_per_start=max(1, len(np.unique(lengths))),
-        words_part=character and _words_part(keys),
+        words_part=character and _words_part(text, offsets),
     )
 
 
-def _check(keys: list[bytes], ordered: list[int], text: bytes, character: bool) -> None:
+def _check(keys: list[bytes], ordered: list[int], text: bytes, offsets: Offsets, character: bool) -> None:
     if keys and not keys[0]:
         raise DataError(f"piece {ordered[0]} of the vocabulary is empty")
     longest = max(map(len, keys), default=0)
@@ -97,17 +96,22 @@ def _check(keys: list[bytes], ordered: list[int], text: bytes, character: bool) 
         if keys[k] == keys[k + 1]:
             raise DataError(f"the vocabulary has {keys[k]!r} twice, as {ordered[k]} and {ordered[k + 1]}")
     if character:
+        starts = np.frombuffer(text, np.uint8)[offsets[:-1]]
         try:
-            # A newline never stands inside a character, so the join is UTF-8 exactly if every piece is.
-            b"\n".join(keys).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError("the vocabulary has a piece that is not UTF-8") from error
+            text.decode("utf-8")
+            torn = bool(((starts & 0xC0) == 0x80).any())
+        except UnicodeDecodeError:
+            torn = True
+        if torn:
+            raise DataError("the vocabulary has a piece that is not UTF-8")
 
 
-def _words_part(keys: list[bytes]) -> bool:
-    # 0xFF stands in no UTF-8, so it tells the first character of a piece from the others.
-    inner = re.search(b"(?<!\xff)(?<!" + MARK + b")" + MARK, b"\xff" + b"\xff".join(keys))
-    return inner is None
+def _words_part(text: bytes, offsets: Offsets) -> bool:
+    data = np.frombuffer(text + bytes(2), np.uint8)
+    marks = np.flatnonzero((data[:-2] == MARK[0]) & (data[1:-1] == MARK[1]) & (data[2:] == MARK[2]))
+    # A mark that does not begin its piece may still follow another mark.
+    inner = marks[~np.isin(marks, offsets[:-1])]
+    return bool(np.isin(inner - len(MARK), marks).all())
 
 
 def _longest_units(text: bytes, offsets: Offsets, character: bool) -> int:
