@@ -7,13 +7,38 @@
 static inline int is_mark(const uint8_t *t) { return t[0] == 0xE2 && t[1] == 0x96 && t[2] == 0x81; }
 
 
+/* Adds the arcs of one start after the other, up to a cut, to `stop`, or to where the workspace is full. */
+static inline __attribute__((always_inline)) void sweep(const lattice *l, workspace *w, progress *p, const uint8_t *text,
+                                                        int64_t limit, int64_t stop, const int mode) {
+    const lattice local = *l;
+    const uint8_t *start = text + p->window;
+    const int64_t left = limit - p->window, cells = w->cell_capacity - l->longest - 1;
+    const int64_t last = stop - p->window < cells ? stop - p->window : cells;
+    const int64_t room = mode == SAMPLE || mode == SAMPLE_WIDE ? w->arc_capacity - l->arcs_per_start : INT64_MAX;
+    hot h = {w->cells, w->exponents, w->heads, w->choices, w->arcs, p->here - p->window, p->reach - p->window, p->arcs};
+    do {
+        double from = h.cells[h.here];
+        int32_t exponent = 0;
+        if (mode >= SAMPLE_WIDE || (mode == SAMPLE && (from < CELL_LOW || from > CELL_HIGH)) ||
+            (mode == VITERBI_F32 && (from > F32_RESET || from < -F32_RESET))) {
+            p->here = p->window + h.here;
+            p->reach = p->window + h.reach;
+            from = close_cell(w, p, mode);
+            if (mode >= SAMPLE_WIDE) exponent = h.exponents[h.here];
+        }
+        h.here += expand(&local, &h, p, from, exponent, start + h.here, left - h.here, mode);
+    } while (h.here < h.reach && h.here < last && h.used <= room);
+    p->here = p->window + h.here;
+    p->reach = p->window + h.reach;
+    p->arcs = h.used;
+}
+
 /* Carries the lattice on to `limit` arc by arc; `final`: it ends there. With `marks` it returns at the first cut before
  * a word mark. Writes the tokens that are certain to `out`, their number to `written`. Returns RUN_MORE or RUN_GROW. */
 static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l, workspace *w, progress *p,
                                                                 const uint8_t *text, int64_t limit, int final, int marks,
                                                                 int32_t *out, int64_t *written, const int mode) {
     const int sampling = mode == SAMPLE || mode == SAMPLE_WIDE;
-    const lattice local = *l;
     const int64_t begin = p->here;
     *written = 0;
     while (p->here < limit && (final || limit - p->here >= l->longest)) {
@@ -34,13 +59,7 @@ static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l
             if (made < 0) return RUN_GROW;
             *written += made;
         }
-        double from = close_cell(w, p, mode);
-        int32_t exponent = mode >= SAMPLE_WIDE ? w->exponents[p->here - p->window] : 0;
-        hot h = warm(w, p);
-        int64_t step = expand(&local, &h, p, from, exponent, text + p->here, limit - p->here, mode);
-        p->reach = p->window + h.reach;
-        p->arcs = h.used;
-        p->here += step;
+        sweep(l, w, p, text, limit, final ? limit : limit - l->longest + 1, mode);
     }
     if (final && p->here == limit && p->here > p->past) {
         *written += flush(l, w, p, text, limit, out + *written, mode);

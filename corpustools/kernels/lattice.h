@@ -354,11 +354,6 @@ typedef struct {
     int64_t here, reach, used;
 } hot;
 
-static inline hot warm(const workspace *w, const progress *p) {
-    hot h = {w->cells, w->exponents, w->heads, w->choices, w->arcs, p->here - p->window, p->reach - p->window, p->arcs};
-    return h;
-}
-
 /* Takes one step of a walk into account: piece value - 1 ends `length` bytes on, or with value 0 none does. Without a
  * branch, because nobody can predict which: what stands before the first weight and score changes nothing. */
 static inline __attribute__((always_inline)) void add_step(const lattice *l, hot *h, double from, uint32_t length,

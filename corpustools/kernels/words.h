@@ -157,7 +157,6 @@ static inline uint64_t *learn_cells(const lattice *l, workspace *w, const uint8_
                                     uint64_t *at) {
     uint64_t weights[2 * WORD_BYTES], records[WORD_BYTES + 1], blocks = 0, known = WORD_KNOWN;
     uint64_t *ends = at, *places, *record;
-    const lattice local = *l;
     progress p;
     /* Where the records begin depends on how many blocks there are: leave room for as many as bytes, move up after. */
     memset(&p, 0, sizeof p);
@@ -186,16 +185,11 @@ static inline uint64_t *learn_cells(const lattice *l, workspace *w, const uint8_
             if (p.here == length) break;
             begin_block(w, &p, p.here, SAMPLE);
         }
-        double from = close_cell(w, &p, SAMPLE);
+        sweep(l, w, &p, text, length, length, SAMPLE);
         if (p.shift) {
             clear_cells(w, 0, p.reach - p.window, SAMPLE);
             return NULL;
         }
-        hot h = warm(w, &p);
-        int64_t step = expand(&local, &h, &p, from, 0, text + p.here, length - p.here, SAMPLE);
-        p.reach = p.window + h.reach;
-        p.arcs = h.used;
-        p.here += step;
     }
     int64_t down = 2 * (length - (int64_t)blocks);
     memcpy(ends, weights, 16 * blocks);
