@@ -62,11 +62,11 @@ static inline uint64_t word_key(const uint8_t *text, int length, int64_t left, u
         if (left >= 8 * (i + 1)) memcpy(key + i, text + 8 * i, 8);
         else key[i] = 0, memcpy(key + i, text + 8 * i, (size_t)(length - 8 * i));
         if (i == units - 1 && tail) {
-            uint8_t keep[8] = {0};
-            memset(keep, 0xFF, (size_t)tail);
-            uint64_t mask;
-            memcpy(&mask, keep, 8);
-            key[i] &= mask;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+            key[i] &= UINT64_MAX >> (64 - 8 * tail);
+#else
+            key[i] &= UINT64_MAX << (64 - 8 * tail);
+#endif
         }
         uint64_t low, high = philox_high(hash ^ key[i], 0x9E3779B97F4A7C15u, &low);
         hash = low ^ high;
@@ -94,7 +94,8 @@ static inline const uint64_t *word_find(const word_cache *c, const uint64_t *key
 static inline int64_t word_tokens(const lattice *l, progress *p, const uint8_t *text, uint64_t kind, const uint32_t *codes,
                                   int64_t count, int32_t *out) {
     if (!(kind & WORD_KNOWN) || l->score_wanted) return write_tokens(l, p, text, codes, count, out);
-    memcpy(out, codes, 4 * (size_t)count);
+    /* Not memcpy: its wide loads would wait for the codes that were just stored one by one. */
+    for (int64_t i = 0; i < count; i++) ((volatile int32_t *)out)[i] = (int32_t)codes[i];
     p->previous_unknown = 0;
     return count;
 }
@@ -153,7 +154,7 @@ static inline uint64_t *learn_best(const lattice *l, const uint8_t *text, int le
 }
 
 /* Learns a word's cells, by running the lattice over it as `run` does. Returns NULL where the cells were rescaled. */
-static inline uint64_t *learn_cells(const lattice *l, workspace *w, const uint8_t *text, int length, uint64_t *entry,
+static __attribute__((noinline)) uint64_t *learn_cells(const lattice *l, workspace *w, const uint8_t *text, int length, uint64_t *entry,
                                     uint64_t *at) {
     uint64_t weights[2 * WORD_BYTES], records[WORD_BYTES + 1], blocks = 0, known = WORD_KNOWN;
     uint64_t *ends = at, *places, *record;
