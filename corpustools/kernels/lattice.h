@@ -440,7 +440,14 @@ static inline __attribute__((always_inline)) int64_t expand(const lattice *l, ho
     while (unit) {
         add_step(l, h, from, at, TRIE_VALUE(unit), mode);
         if (at >= left) break;
-        unit = trie_step(l->units, TRIE_BASE(unit), text[at++]);
+        uint8_t byte = text[at++];
+        unit = trie_step(l->units, TRIE_BASE(unit), byte);
+        if (byte >= 0xC0 && l->character) {
+            /* Inside a character no piece ends. */
+            uint32_t end = at + (byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3);
+            if (end > left) break;
+            while (unit && at < end) unit = trie_step(l->units, TRIE_BASE(unit), text[at++]);
+        }
     }
     if (!known) add_step(l, h, from, (uint32_t)step, l->pieces + (uint32_t)step, mode);
     return step;
