@@ -44,6 +44,7 @@ def everything(model, texts, mode, alpha, draws, word_bytes=1 << 20):
     segmenter._local.space = Workspace(tokenizer.trie, segmenter.law.mode, word_bytes=word_bytes)
     offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
     batch = segmenter.batch(b"".join(texts), offsets, 5, measured=True)
+    assert batch.ids.tolist() == segmenter.batch(b"".join(texts), offsets, 5, measured=False).ids.tolist()
     return batch.ids.tolist(), batch.ends.tolist(), batch.measures.tolist()
 
 

@@ -7,9 +7,14 @@
 static inline int is_mark(const uint8_t *t) { return t[0] == 0xE2 && t[1] == 0x96 && t[2] == 0x81; }
 
 
-/* Adds the arcs of one start after the other, up to a cut, to `stop`, or to where the workspace is full. */
+/* A window is emptied at the first cut behind so many positions: short blocks share the cost, the cells stay in cache. */
+#define FLUSH_BEHIND 512
+enum { STOP_LATER, STOP_AT_MARKS, STOP_AT_CUTS };
+
+/* Adds the arcs of one start after the other, up to `stop`, to where the workspace is full, or to a cut as `where` has
+ * it. At every other cut the arithmetic starts again, and the cells before it stay for the path. */
 static inline __attribute__((always_inline)) void sweep(const lattice *l, workspace *w, progress *p, const uint8_t *text,
-                                                        int64_t limit, int64_t stop, const int mode) {
+                                                        int64_t limit, int64_t stop, int where, const int mode) {
     const lattice local = *l;
     const uint8_t *start = text + p->window;
     const int64_t left = limit - p->window, cells = w->cell_capacity - l->longest - 1;
@@ -17,9 +22,17 @@ static inline __attribute__((always_inline)) void sweep(const lattice *l, worksp
     const int64_t room = mode == SAMPLE || mode == SAMPLE_WIDE ? w->arc_capacity - l->arcs_per_start : INT64_MAX;
     hot h = {w->cells, w->exponents, w->heads, w->choices, w->arcs, p->here - p->window, p->reach - p->window, p->arcs};
     do {
-        double from = h.cells[h.here];
+        double from = get_cell(h.cells, h.here, mode);
         int32_t exponent = 0;
-        if (mode >= SAMPLE_WIDE || (mode == SAMPLE && (from < CELL_LOW || from > CELL_HIGH)) ||
+        if (mode != VITERBI_F32 && h.here == h.reach && h.here > 0) {
+            if (local.score_wanted || mode == ARRIVAL) {
+                p->here = p->window + h.here;
+                end_block(l, w, p, mode);
+            }
+            p->shift = 0;
+            from = mode == VITERBI ? 0.0 : mode == SAMPLE ? CELL_START : 0.5;
+            exponent = 1;
+        } else if (mode >= SAMPLE_WIDE || (mode == SAMPLE && (from < CELL_LOW || from > CELL_HIGH)) ||
             (mode == VITERBI_F32 && (from > F32_RESET || from < -F32_RESET))) {
             p->here = p->window + h.here;
             p->reach = p->window + h.reach;
@@ -27,7 +40,10 @@ static inline __attribute__((always_inline)) void sweep(const lattice *l, worksp
             if (mode >= SAMPLE_WIDE) exponent = h.exponents[h.here];
         }
         h.here += expand(&local, &h, p, from, exponent, start + h.here, left - h.here, mode);
-    } while (h.here < h.reach && h.here < last && h.used <= room);
+        if (h.here == h.reach && (where == STOP_AT_CUTS || h.here >= FLUSH_BEHIND ||
+                                  (where == STOP_AT_MARKS && left - h.here >= 3 && is_mark(start + h.here))))
+            break;
+    } while (h.here < last && h.used <= room);
     p->here = p->window + h.here;
     p->reach = p->window + h.reach;
     p->arcs = h.used;
@@ -59,7 +75,7 @@ static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l
             if (made < 0) return RUN_GROW;
             *written += made;
         }
-        sweep(l, w, p, text, limit, final ? limit : limit - l->longest + 1, mode);
+        sweep(l, w, p, text, limit, final ? limit : limit - l->longest + 1, marks ? STOP_AT_MARKS : STOP_LATER, mode);
     }
     if (final && p->here == limit && p->here > p->past) {
         *written += flush(l, w, p, text, limit, out + *written, mode);

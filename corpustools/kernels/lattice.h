@@ -86,6 +86,16 @@ static inline double draw(const progress *p, int64_t position, uint64_t lane) {
     return (double)(draw_bits(p, position, lane) >> 11) * 0x1p-53;
 }
 
+/* Cells of VITERBI_F32 are floats: a sum of floats takes no conversion on its way from cell to cell. */
+static inline double get_cell(const double *cells, int64_t i, const int mode) {
+    return mode == VITERBI_F32 ? (double)((const float *)cells)[i] : cells[i];
+}
+
+static inline void set_cell(double *cells, int64_t i, double value, const int mode) {
+    if (mode == VITERBI_F32) ((float *)cells)[i] = (float)value;
+    else cells[i] = value;
+}
+
 static inline double scaled(double x, int64_t by) { return by < -1100 ? 0.0 : ldexp(x, (int)by); }
 
 /* Bytes of the character at `text`, as SentencePiece's OneCharLen: by the first byte alone. */
@@ -230,14 +240,15 @@ static inline int64_t flush(const lattice *l, workspace *w, progress *p, const u
 static inline void begin_block(workspace *w, progress *p, int64_t at, const int mode) {
     p->past = p->window = p->here = p->reach = at;
     p->arcs = p->shift = 0;
-    w->cells[0] = mode == VITERBI ? 0.0 : mode == VITERBI_F32 ? p->carried : mode == SAMPLE ? CELL_START : 0.5;
+    double value = mode == VITERBI ? 0.0 : mode == VITERBI_F32 ? p->carried : mode == SAMPLE ? CELL_START : 0.5;
+    set_cell(w->cells, 0, value, mode);
     if (mode >= SAMPLE_WIDE) w->exponents[0] = 1;
 }
 
 /* Carries over what goes beyond a block when all of it is known: the float32 sum, or log Z. */
 static inline void end_block(const lattice *l, const workspace *w, progress *p, const int mode) {
     int exponent;
-    if (mode == VITERBI_F32) p->carried = w->cells[p->here - p->window];
+    if (mode == VITERBI_F32) p->carried = get_cell(w->cells, p->here - p->window, mode);
     if (!l->score_wanted || (mode != SAMPLE && mode != SAMPLE_WIDE)) return;
     double mantissa = frexp(w->cells[p->here - p->window], &exponent);
     int64_t more = mode == SAMPLE_WIDE ? (int64_t)exponent + w->exponents[p->here - p->window] : (int64_t)exponent - 640;
@@ -291,7 +302,7 @@ static inline void settle(const lattice *l, workspace *w, progress *p, const int
         w->codes[p->window + i - p->past] = code;
     }
     for (int64_t i = 0; i <= pending; i++) {
-        w->cells[i] = w->cells[here + i];
+        set_cell(w->cells, i, get_cell(w->cells, here + i, mode), mode);
         if (mode >= SAMPLE_WIDE) w->exponents[i] = w->exponents[here + i];
         if (!sampling) {
             w->choices[i] = w->choices[here + i];
@@ -360,7 +371,7 @@ static inline __attribute__((always_inline)) void add_step(const lattice *l, hot
                                                            uint32_t value, const int mode) {
     int64_t index = h->here + length, there = value != 0, code = (int64_t)value - 1;
     h->reach = there && index > h->reach ? index : h->reach;
-    double before = h->cells[index];
+    double before = mode == VITERBI_F32 ? 0.0 : h->cells[index];
     if (mode == SAMPLE) {
         arc *a = h->arcs + h->used;
         uint32_t head = h->heads[index];
@@ -372,11 +383,17 @@ static inline __attribute__((always_inline)) void add_step(const lattice *l, hot
         h->used += there;
         h->cells[index] = before + from * l->weights[code];
     } else {
-        double score = from + l->scores[code];
-        if (mode == VITERBI_F32) score = (double)(float)score; /* the sum of two floats, rounded once */
         uint64_t choice = h->choices[index];
-        int better = score > before;
-        h->cells[index] = better ? score : before;
+        int better;
+        if (mode == VITERBI_F32) {
+            float *cell = (float *)h->cells + index, score = (float)from + (float)l->scores[code];
+            better = score > *cell;
+            *cell = better ? score : *cell;
+        } else {
+            double score = from + l->scores[code];
+            better = score > before;
+            h->cells[index] = better ? score : before;
+        }
         h->choices[index] = better ? (uint64_t)code << 32 | length : choice;
     }
 }
@@ -456,7 +473,7 @@ static inline __attribute__((always_inline)) int64_t expand(const lattice *l, ho
 /* Cells that nothing has reached hold a weight of 0, or a score below all others. */
 static inline void clear_cells(workspace *w, int64_t first, int64_t last, const int mode) {
     for (int64_t i = first; i <= last; i++) {
-        w->cells[i] = mode < SAMPLE ? -INFINITY : 0.0;
+        set_cell(w->cells, i, mode < SAMPLE ? -INFINITY : 0.0, mode);
         if (mode == SAMPLE || mode == SAMPLE_WIDE) w->heads[i] = NONE;
         else w->choices[i] = 0;
         if (mode >= SAMPLE_WIDE) w->exponents[i] = INT32_MIN;
@@ -466,9 +483,10 @@ static inline void clear_cells(workspace *w, int64_t first, int64_t last, const 
 /* Settles the value of the cell at `here`, from which arcs are about to start. */
 static inline double close_cell(workspace *w, progress *p, const int mode) {
     int64_t index = p->here - p->window;
-    double value = w->cells[index];
+    double value = get_cell(w->cells, index, mode);
     if (mode == VITERBI_F32 && (value > F32_RESET || value < -F32_RESET)) {
-        for (int64_t i = index; i <= p->reach - p->window; i++) w->cells[i] = (double)(float)(w->cells[i] - value);
+        float *cells = (float *)w->cells;
+        for (int64_t i = index; i <= p->reach - p->window; i++) cells[i] = cells[i] - (float)value;
         return 0.0;
     }
     if (mode == SAMPLE && (value < CELL_LOW || value > CELL_HIGH)) {

@@ -186,7 +186,7 @@ static __attribute__((noinline)) uint64_t *learn_cells(const lattice *l, workspa
             if (p.here == length) break;
             begin_block(w, &p, p.here, SAMPLE);
         }
-        sweep(l, w, &p, text, length, length, SAMPLE);
+        sweep(l, w, &p, text, length, length, STOP_AT_CUTS, SAMPLE);
         if (p.shift) {
             clear_cells(w, 0, p.reach - p.window, SAMPLE);
             return NULL;
