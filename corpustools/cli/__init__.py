@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -20,11 +22,41 @@ COMMANDS = {
     "shuffle": ("shuffle", "Shuffle records globally and exactly, in the memory you give it."),
     "tokenize": ("tokenize", "Segment text into token ids: the best segmentation, or exact samples."),
     "detokenize": ("detokenize", "Turn token ids back into text."),
+    "nabc": ("nabc", "Find the least a + b + c with N = ab + c, for numbers, streams and ranges."),
 }
+
+
+class Terminated(BaseException):
+    """A signal arrived; raised in the main thread so that every clean-up runs."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def _signals_past_click() -> Iterator[None]:
+    """Keep a closed pipe and Ctrl-C from click, which answers them with status 1 and an empty line."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise Terminated(signal.SIGPIPE) from None
+    except KeyboardInterrupt:
+        raise Terminated(signal.SIGINT) from None
 
 
 class LazyGroup(click.Group):
     """A group that imports a command's file when that command is called."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Parse the arguments."""
+        with _signals_past_click():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _signals_past_click():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the command names in the order of the table."""
@@ -94,14 +126,6 @@ def group() -> None:
     """
 
 
-class Terminated(BaseException):
-    """SIGTERM or SIGHUP arrived; raised in the main thread so that every clean-up runs."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 def _raise_terminated(number: int, frame: FrameType | None) -> None:
     raise Terminated(number)
 
@@ -121,7 +145,9 @@ def _discard_standard_output() -> None:
 
 
 def _fail(text: str, code: int) -> NoReturn:
-    print(f"corpus: {text}", file=sys.stderr)
+    # Without a standard error print() would take None for standard output.
+    if sys.stderr is not None:
+        print(f"corpus: {text}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -152,7 +178,8 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv[1:]
     try:
         code = group.main(prog_name="corpus", standalone_mode=False, auto_envvar_prefix="CORPUS")
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None where the process was started without it
+            sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except Terminated as stop:
         _die_by(stop.number)

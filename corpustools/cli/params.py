@@ -70,8 +70,13 @@ PART = Part()
 
 def common_options(command: Command) -> Command:
     """Add the options that every streaming command shares: --manifest, --progress, -q, --debug."""
+    manifest = click.option("--manifest", metavar="PATH", help="Write what was read and made, as JSON, to PATH.")
+    return manifest(report_options(command))
+
+
+def report_options(command: Command) -> Command:
+    """Add what says how much is told on standard error: --progress, -q, --debug."""
     options = [
-        click.option("--manifest", metavar="PATH", help="Write what was read and made, as JSON, to PATH."),
         click.option(
             "--progress",
             type=click.Choice(["auto", "bar", "lines", "json", "none"]),

@@ -17,13 +17,15 @@ class Reporter:
     Args:
         style: auto, bar, lines, json or none.
         quiet: show nothing at all, summaries included.
+        unit: what is counted, where it is not bytes.
     """
 
-    def __init__(self, style: str, quiet: bool) -> None:
+    def __init__(self, style: str, quiet: bool, unit: str = "B") -> None:
         if style == "auto":
-            style = "bar" if sys.stderr.isatty() else "lines"
+            style = "bar" if sys.stderr is not None and sys.stderr.isatty() else "lines"
         self.style = "none" if quiet else style
         self.quiet = quiet
+        self.unit = unit
         self._bar: Any = None
         self._phase = ""
         # The first plain line comes after a minute, so that short jobs stay silent; JSON: every second.
@@ -64,9 +66,9 @@ class Reporter:
             self._bar = tqdm(
                 total=total,
                 desc=phase,
-                unit="B",
+                unit=self.unit,
                 unit_scale=True,
-                unit_divisor=1024,
+                unit_divisor=1024 if self.unit == "B" else 1000,
                 leave=False,
                 file=sys.stderr,
             )
@@ -77,14 +79,17 @@ class Reporter:
             facts = {
                 "event": "progress",
                 "phase": phase,
-                "bytes": done,
+                "bytes" if self.unit == "B" else self.unit: done,
                 "total": total,
                 "seconds": round(seconds, 3),
             }
             click.echo(json.dumps(facts), err=True)
         else:
-            share = f" of {human(total)} ({100 * done / total:.0f} %)" if total else ""
-            click.echo(f"{phase}: {human(done)}{share} after {seconds:.0f} s", err=True)
+            share = f" of {self._amount(total)} ({100 * done / total:.0f} %)" if total else ""
+            click.echo(f"{phase}: {self._amount(done)}{share} after {seconds:.0f} s", err=True)
+
+    def _amount(self, count: int) -> str:
+        return human(count) if self.unit == "B" else f"{count:,} {self.unit}"
 
     def _close_bar(self) -> None:
         if self._bar is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from corpustools.errors import UsageError
 
-THEMES = ("order", "lattice", "normalize", "records")
+THEMES = ("order", "records", "integers", "lattice", "normalize")
 
 
 def load(theme: str) -> Any:

@@ -7,9 +7,12 @@ the seed and the record's number alone (`keys.py`).
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 from corpustools import kernels
 from corpustools.errors import UsageError
@@ -17,7 +20,7 @@ from corpustools.files.inputs import STDIN, Input, inspect
 from corpustools.files.mapped import mean_record
 from corpustools.files.outputs import STDOUT, open_output, require_space
 from corpustools.files.records import Shape
-from corpustools.shuffle.keys import fresh_seed, part_range, philox_key
+from corpustools.shuffle.keys import KEYS, fresh_seed, part_range, philox_key
 from corpustools.shuffle.plan import MIB, Plan, make_plan
 from corpustools.shuffle.resources import default_memory, default_workers, resident
 
@@ -90,8 +93,8 @@ class Request:
         ):
             if value is not None and value < 0:
                 raise UsageError(f"a {name} of {value}", "give 0 or more")
-        if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
-            raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1")
+        if self.part is not None and not 1 <= self.part[0] <= self.part[1] <= KEYS:
+            raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1, to at most 2^64")
         if self.spill not in ("auto", "raw", "zstd"):
             raise UsageError(f"spill '{self.spill}'", "accepted are auto, raw and zstd")
         if self.no_temp and not all(one.seekable for one in self.inputs):
@@ -133,12 +136,16 @@ class Request:
         # A pipe may turn out to be compressed.
         decodes = any(one.codec or not one.seekable for one in self.inputs)
         decoder = max(10 * MIB, min(self.memory // 8, 128 * MIB)) if decodes else 0
-        sinks = self.workers * 6 * MIB if self.output.endswith((".zst", ".gz")) else 0
+        workers, sinks = self.workers, 0
+        if self.output.endswith((".zst", ".gz")):
+            # An encoder takes as much whatever the memory: fewer of them where that would leave nothing for records.
+            workers = min(workers, max(1, self.memory // (32 * MIB) - 1))
+            sinks = workers * 6 * MIB
         expected = None if self.head_count is not None else self.expected
         fixed, mapped = resident() + sinks, self._mappable()
         if mapped * 5 // 4 + fixed + 64 * MIB > self.memory:
             mapped = 0
-        return make_plan(self.memory, self.workers, expected, self.exact, fixed, decoder, mapped)
+        return make_plan(self.memory, workers, expected, self.exact, fixed, decoder, mapped)
 
     def _mappable(self) -> int:
         """Return the bytes of input if it pays to leave them where they are: plain files, no tiny records."""
@@ -228,10 +235,11 @@ def shuffle(
         DataError: an input is torn or malformed, or changed while it was read.
         SystemFailure: a file, the disk or the memory failed. Until the end the old output stays.
     """
-    return run(request(inputs, output, **options), progress)  # type: ignore[arg-type]
+    return carry_out(request(inputs, output, **options), progress)  # type: ignore[arg-type]
 
 
-def run(asked: Request, progress: Progress | None = None) -> ShuffleResult:
+# Not named `run`: the first import of the submodule of that name would put itself in the function's place.
+def carry_out(asked: Request, progress: Progress | None = None) -> ShuffleResult:
     """Do what `request` returned."""
     from corpustools.shuffle.run import Job, Shuffler
 
@@ -288,3 +296,13 @@ def _require_space(asked: Request, plan: Plan) -> None:
     known = asked.exact and asked.head_count is None and not asked.output.endswith((".zst", ".gz"))
     size = (asked.expected or 0) // (asked.part[1] if asked.part else 1) if known else 0
     require_space(folder, size * 99 // 100, "the output", "free some space or write elsewhere")
+
+
+class _Callable(ModuleType):
+    """Lets `corpustools.shuffle(...)` work: once imported, the package stands there and hides the function."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> ShuffleResult:
+        return shuffle(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from corpustools.errors import UsageError
+from corpustools.files.outputs import FileSink
 from corpustools.files.outputs import Sink as File
 from corpustools.tokenize.sinks import Sink
 from corpustools.tokenize.sinks.u16 import Bare
@@ -16,7 +17,7 @@ class Array(Bare):
 
     def begin_file(self, out: File) -> None:
         """Leave room for the header."""
-        if not hasattr(out, "rewrite"):
+        if not isinstance(out, FileSink):
             raise UsageError("format npy needs a plain file", "its header is written last; name one with -o")
         out.write(bytes(_HEADER_BYTES))
 
@@ -25,7 +26,9 @@ class Array(Bare):
         text = f"{{'descr': '{self.dtype}', 'fortran_order': False, 'shape': ({tokens},), }}"
         size = _HEADER_BYTES - 10
         head = b"\x93NUMPY\x01\x00" + size.to_bytes(2, "little") + text.ljust(size - 1).encode() + b"\n"
-        out.rewrite(0, head)  # type: ignore[attr-defined]
+        assert isinstance(out, FileSink)
+        out.flush()
+        out.write_at(0, memoryview(head))
 
 
 def make(tokenizer: Tokenizer, columns: tuple[str, ...]) -> Sink:
