@@ -177,6 +177,8 @@ def parts_of(model, text):
 def test_parts_equal_those_of_tokenizers(normalizer, splitter, text):
     # "first" asks where a part began before normalisation, which is not followed through rules that remove.
     assume(splitter not in ("first", "unsplit") or normalizer in ("none", "NFC", "NFKC", "Lowercase"))
+    # Its table of marks is of Unicode 8.
+    assume(normalizer != "StripAccents" or all(character < "\u0700" for character in text))
     model, peer = pair(normalizer, splitter)
     encoding = peer.encode(text, add_special_tokens=False)
     # An added token's text is there with the white space it took.
