@@ -382,6 +382,7 @@ def test_ten_thousand_damaged_sentencepiece_models_are_refused_or_right():
         oracle = sentencepiece.SentencePieceProcessor()
         oracle.load_from_serialized_proto(data)
         accepted += 1
+        sound(model)
         if number % 8 == 0:
             agrees_where_text(model, oracle)
     assert accepted > 500
@@ -398,6 +399,58 @@ def agrees_where_text(model, oracle):
     assert model.normalizer.normalize(text.encode()) == oracle.normalize(text.encode())
 
 
+def other_seeds():
+    unigram = [["<unk>", 0.0], ["\u2581a", -1.5], ["b", -2.0]]
+    spec = {
+        "added_tokens": [{"id": 3, "content": "<x>", "special": True, "normalized": False}],
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Lowercase"}]},
+        "pre_tokenizer": {
+            "type": "Metaspace",
+            "replacement": "\u2581",
+            "prepend_scheme": "always",
+            "split": True,
+        },
+        "model": {"type": "Unigram", "unk_id": 0, "vocab": unigram, "byte_fallback": False},
+    }
+    bpe = spec | {
+        "model": {"type": "BPE", "vocab": {"<unk>": 0, "a": 1, "b": 2}, "merges": [], "unk_token": "<unk>"}
+    }
+    lists = ["<unk>\t0\n\u2581a\t-1.5\nb\t-2.25\nc\t-3\n", "天地 30 n\n天 5 n\n地 15\n"]
+    return [json.dumps(spec).encode(), json.dumps(bpe).encode(), *(text.encode() for text in lists)]
+
+
+def test_ten_thousand_damaged_files_of_other_formats_are_refused_or_sound():
+    draw = random.Random(6)
+    bytepiece, originals = bytepiece_file({b"ab": 9}), other_seeds()
+    accepted = 0
+    for number in range(10_000):
+        data = mutated(bytepiece if number % 16 == 0 else originals[number % 4], draw)
+        try:
+            model = parse(data, "m")
+        except DataError:
+            continue
+        accepted += 1
+        sound(model)
+    assert accepted > 1000
+
+
+def sound(model):
+    """Check what the lattice relies on."""
+    size = len(model.pieces)
+    assert [len(model.scores), len(model.arc), len(model.user_defined)] == [size] * 3
+    arcs = [model.pieces[i] for i in np.flatnonzero(model.arc)]
+    assert all(arcs)
+    assert len(set(arcs)) == len(arcs)
+    assert np.isfinite(model.scores).all()
+    assert math.isfinite(model.unknown_score)
+    assert model.unknown_id is None or 0 <= model.unknown_id < size
+    assert model.unit == "byte" or model.unknown_id is not None
+    assert model.byte_ids is None or (model.byte_ids.dtype == np.int32 and min(model.byte_ids) >= 0)
+    assert all(0 <= i < size for i in model.control.values())
+    text = model.normalizer.normalize("a b<x> 天\u2581".encode())
+    assert model.cuts == "marks" or text.decode()
+
+
 @given(st.binary(max_size=200))
 def test_noise_is_no_model(data):
     for prefix in (
@@ -411,5 +464,4 @@ def test_noise_is_no_model(data):
             model = parse(prefix + data, "m")
         except DataError:
             continue
-        assert len(model.pieces) == len(model.scores) == len(model.arc) == len(model.user_defined)
-        assert model.normalizer.normalize(b"a b") is not None
+        sound(model)
