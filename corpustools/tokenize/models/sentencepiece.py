@@ -39,7 +39,8 @@ def parse(data: bytes, name: str) -> Model:
         )
     fallback = bool(_int(trainer, 35, 0))
     pieces, types = rows.pieces, np.array(rows.types, np.int64)
-    scores = np.frombuffer(b"".join(rows.scores), "<f4").astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN, which is refused below
+        scores = np.frombuffer(b"".join(rows.scores), "<f4").astype(np.float64)
     if fallback:
         types[[i for i, piece in enumerate(pieces) if piece == b"\0"]] = UNUSED
     _check(pieces, types, scores, fallback, model_type, name)
