@@ -22,16 +22,28 @@ from spm_files import (
     UNUSED,
     USER_DEFINED,
     field,
+    piece,
     spm_model,
     train,
 )
 
 from corpustools.errors import DataError, SystemFailure, UnsupportedModel
+from corpustools.kernels import wire_plain
 from corpustools.tokenize.decode import decode
 from corpustools.tokenize.model import load_model
 from corpustools.tokenize.models import parse
+from corpustools.tokenize.models.sentencepiece import PIECE
 from corpustools.tokenize.models.wire import BYTES as WIRE_BYTES
-from corpustools.tokenize.models.wire import message
+from corpustools.tokenize.models.wire import fields, message
+
+try:
+    from corpustools.kernels import wire as wire_compiled
+except ImportError:
+    wire_compiled = None
+
+BACKENDS = [pytest.param(wire_plain, id="plain")]
+if wire_compiled:
+    BACKENDS.append(pytest.param(wire_compiled, id="compiled"))
 
 BYTES = [(f"<0x{byte:02X}>", 0.0, BYTE) for byte in range(256)]
 TRAINED = {
@@ -85,10 +97,10 @@ def agrees(model, oracle):
     """Compare every property of every id."""
     assert len(model.pieces) == oracle.get_piece_size()
     byte_ids = model.byte_ids.tolist() if model.byte_ids is not None else []
-    for i, piece in enumerate(model.pieces):
-        name = f"<0x{byte_ids.index(i):02X}>".encode() if i in byte_ids else piece
+    for i, text in enumerate(model.pieces):
+        name = f"<0x{byte_ids.index(i):02X}>".encode() if i in byte_ids else text
         assert name == oracle.id_to_piece(i).encode()
-        assert i not in byte_ids or piece == bytes([byte_ids.index(i)])
+        assert i not in byte_ids or text == bytes([byte_ids.index(i)])
         assert model.scores[i] == oracle.get_score(i)
         hidden = [oracle.is_control(i), oracle.is_unknown(i), oracle.is_unused(i), oracle.is_byte(i)]
         assert model.arc[i] == (not any(hidden))
@@ -137,6 +149,25 @@ def test_byte_fallback_without_an_unknown_piece():
     assert (model.unknown_id, model.pieces[-1], bool(model.arc[-1])) == (257, b"", False)
     assert model.byte_ids.tolist() == list(range(256))
     assert "unk" not in model.control
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@given(rows=st.lists(st.binary(max_size=12), max_size=6), room=st.integers(0, 8), tail=st.binary(max_size=9))
+def test_leading_pieces_are_read_until_another_layout(backend, rows, room, tail):
+    """What the fast reader takes has to be what the general reader finds there."""
+    data = b"".join(field(1, piece(row, 1.5, kind)) for kind, row in enumerate(rows, 1)) + tail
+    starts, ends = np.zeros(room, np.int64), np.zeros(room, np.int64)
+    scores, types = np.zeros(room, np.float32), np.zeros(room, np.uint8)
+    count, position = backend.pieces(data, starts, ends, scores, types)
+    assert count >= min(room, len(rows))
+    found = [message(value, "m", PIECE) for _, _, value in fields(data[:position], "m")]
+    assert [row.get(1) for row in found] == [
+        data[a:b] for a, b in zip(starts[:count], ends[:count], strict=True)
+    ]
+    assert [row.get(3, NORMAL) for row in found] == types[:count].tolist()
+    assert [struct.unpack("<f", row[2].to_bytes(4, "little"))[0] for row in found] == pytest.approx(
+        scores[:count].tolist(), nan_ok=True
+    )
 
 
 def test_pieces_written_in_an_unusual_layout_are_read_the_same():
