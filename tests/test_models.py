@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 import sentencepiece
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spm_files import (
     BYTE,
@@ -152,6 +152,7 @@ def test_byte_fallback_without_an_unknown_piece():
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@settings(deadline=None)
 @given(rows=st.lists(st.binary(max_size=12), max_size=6), room=st.integers(0, 8), tail=st.binary(max_size=9))
 def test_leading_pieces_are_read_until_another_layout(backend, rows, room, tail):
     """What the fast reader takes has to be what the general reader finds there."""
@@ -482,6 +483,7 @@ def sound(model):
     assert model.cuts == "marks" or text.decode()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_noise_is_no_model(data):
     for prefix in (

@@ -101,6 +101,7 @@ def test_every_code_point_equals_sentencepiece(rule):
     assert [(t, m, w) for t, m, w in zip(texts, made, wanted, strict=True) if m != w] == []
 
 
+@settings(deadline=None)
 @given(
     rule=st.sampled_from(RULES),
     symbols=st.sampled_from(SYMBOLS),
@@ -123,6 +124,7 @@ def backend_of_given(request):
         yield request.param
 
 
+@settings(deadline=None)
 @given(
     rule=st.sampled_from(RULES[:3]),
     symbols=st.sampled_from(SYMBOLS),
@@ -139,6 +141,7 @@ def test_a_record_in_parts_equals_the_whole(backend_of_given, rule, symbols, opt
 
 
 @pytest.mark.skipif(normalize_compiled is None, reason="no compiler")
+@settings(deadline=None)
 @given(
     rule=st.sampled_from(RULES[:3]),
     symbols=st.sampled_from(SYMBOLS),
@@ -177,7 +180,7 @@ def test_buffers_that_do_not_fit_are_refused():
         normalize_compiled.normalize(tables, 0, b"abc", one, one, False, state - 1, bytearray(9), offsets)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     changes=st.lists(
         st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)), max_size=6
@@ -198,6 +201,7 @@ def test_a_damaged_charsmap_is_refused_or_harmless(changes, cut, text):
     CharsmapNormalizer(charsmap, 7).normalize(text).decode()
 
 
+@settings(deadline=None)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4), step=st.integers(1, 5))
 @example([b"e", b"\xcc\x81"], 1)
 def test_nfc_composes_what_is_text_and_keeps_other_bytes(texts, step):
@@ -215,6 +219,7 @@ def test_nfc_composes_what_is_text_and_keeps_other_bytes(texts, step):
         assert made + stream.feed(b"", final=True) == whole
 
 
+@settings(deadline=None)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4))
 def test_the_identity_keeps_every_byte(texts):
     assert batch(Normalizer(), texts) == texts
