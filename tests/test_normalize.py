@@ -201,6 +201,40 @@ def test_a_damaged_charsmap_is_refused_or_harmless(changes, cut, text):
     CharsmapNormalizer(charsmap, 7).normalize(text).decode()
 
 
+def units(**changes):
+    """Return a charsmap of one rule, a to b, with units exchanged: u0 is the root, u96 a, u2 its output."""
+    words = {"u0": 1 << 10, "u96": 0x62 << 10 | 1 << 8 | 0x61, "u2": 1 << 31} | changes
+    trie = np.full(256, 1 << 31, np.uint32)
+    for name, word in words.items():
+        if name.startswith("u"):
+            trie[int(name[1:])] = word
+    return (1024).to_bytes(4, "little") + trie.astype("<u4").tobytes() + changes.get("strings", b"b\0")
+
+
+def test_a_charsmap_by_hand_does_what_it_says():
+    assert CharsmapNormalizer(compile_charsmap(units(), []), 0).normalize(b"banana") == b"bbnbnb"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"u0": 0}, "trie is damaged"),
+        ({"u0": 1 << 10 | 0x61}, "trie is damaged"),
+        ({"u0": 1 << 20}, "trie is damaged"),
+        ({"u2": 1 << 31 | 2}, "trie is damaged"),
+        ({"u2": 0x62}, "trie is damaged"),
+        ({"u96": 0x61 << 10 | 0x61}, "more than 1000 bytes"),
+        ({"strings": b"b"}, "do not end with NUL"),
+        ({"strings": b"\xff\0"}, "not UTF-8"),
+        ({"u2": 1 << 31 | 1, "strings": "é\0".encode()}, "not UTF-8"),
+    ],
+)
+def test_a_charsmap_that_would_lead_astray_is_refused(changes, said):
+    """Units outside the array, outputs outside the strings, a ring of units, outputs that are no text."""
+    with pytest.raises(DataError, match=said):
+        compile_charsmap(units(**changes), [])
+
+
 @settings(deadline=None)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4), step=st.integers(1, 5))
 @example([b"e", b"\xcc\x81"], 1)
