@@ -17,6 +17,18 @@ from corpustools.tokenize.hf_text import private
 from corpustools.tokenize.models import parse
 from corpustools.tokenize.models.huggingface import byte_alphabet
 
+try:
+    import tokenizers
+except ImportError:
+    tokenizers = None
+
+
+def heavy(test):
+    """Mark a test that asks the tokenizers package."""
+    missing = pytest.mark.skipif(tokenizers is None, reason="the peer is missing: pip install tokenizers")
+    return pytest.mark.heavy(missing(test))
+
+
 LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -155,7 +167,6 @@ def tokenizer_json(normalizer="none", splitter="none", added=(), **model):
 @cache
 def pair(normalizer, splitter):
     """Return our model and the peer's tokenizer, in which every part is one unknown token with its text."""
-    tokenizers = pytest.importorskip("tokenizers")
     content = json.dumps(tokenizer_json(normalizer, splitter, ADDED))
     return parse(content.encode(), "m"), tokenizers.Tokenizer.from_str(content)
 
@@ -166,7 +177,7 @@ def parts_of(model, text):
     return [surfaces.get(part, part).decode() for part in parts if part]
 
 
-@pytest.mark.heavy
+@heavy
 @settings(max_examples=1500, deadline=None, derandomize=True)
 @given(
     normalizer=st.sampled_from(sorted(NORMALIZERS)), splitter=st.sampled_from(sorted(SPLITTERS)), text=TEXTS
@@ -204,7 +215,7 @@ def byte_level(name, added=()):
     return tokenizer_json("none", BYTE_LEVEL[name], added, type="BPE", vocab=vocab, merges=[], unk_id=None)
 
 
-@pytest.mark.heavy
+@heavy
 @pytest.mark.parametrize(
     "splitter", ["Whitespace", "inverted", "Punctuation", "Digits", "WhitespaceSplit", "Llama 3"]
 )
@@ -218,11 +229,10 @@ def test_classes_of_characters_equal_those_of_tokenizers(splitter):
             assert parts_of(model, text) == wanted, hex(code)
 
 
-@pytest.mark.heavy
+@heavy
 @settings(max_examples=500, deadline=None, derandomize=True)
 @given(name=st.sampled_from(sorted(BYTE_LEVEL)), text=TEXTS)
 def test_byte_level_parts_equal_those_of_tokenizers(name, text):
-    tokenizers = pytest.importorskip("tokenizers")
     content = byte_level(name)
     peer = tokenizers.Tokenizer.from_str(json.dumps(content)).pre_tokenizer
     alphabet = byte_alphabet()
