@@ -252,6 +252,7 @@ def test_unigram():
     assert model.scores.tolist() == [0, 0, -1.5, -2.25, -9, 0]
     assert model.unknown_score == -19
     assert model.pieces == [private(0), b"<s>", "\u2581a".encode(), b"b", b"<0x41>", private(5)]
+    assert model.normalizer.surfaces == {private(0): b"<unk>", private(5): b"<new>"}
     assert model.control == {"bos": 1, "unk": 0}
     made = model.normalizer.normalize(b"a<new>e\xcc\x81 b")
     assert made == "\u2581a".encode() + b"\xff" + private(

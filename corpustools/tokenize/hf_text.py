@@ -87,6 +87,7 @@ class HuggingFaceNormalizer(Normalizer):
         added: the added tokens.
         odd_bytes: what replaces a byte that is not part of valid UTF-8, by byte; None: U+FFFD for all.
         decoders: (pattern, replacement) pairs that make text of joined pieces.
+        surfaces: what the characters beyond Unicode stand for.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class HuggingFaceNormalizer(Normalizer):
         self._normal = _Finder([token for token in added if token.normalized])
         self._odd = odd_bytes
         self._decoders = decoders
-        self._surfaces = surfaces
+        self.surfaces = surfaces
 
     def normalize(self, data: Buffer) -> bytes:
         """Return the parts of a record, each to be segmented alone, with 0xFF between them."""
@@ -145,7 +146,7 @@ class HuggingFaceNormalizer(Normalizer):
         text = bytes(pieces).replace(CUT, b"")
         for pattern, replacement in self._decoders:
             text = pattern.sub(replacement, text)
-        return _PRIVATE.sub(lambda match: self._surfaces.get(match.group(), b""), text)
+        return _PRIVATE.sub(lambda match: self.surfaces.get(match.group(), b""), text)
 
 
 def _encode(part: str, odd: dict[int, bytes]) -> bytes:
