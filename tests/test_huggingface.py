@@ -140,9 +140,9 @@ PARTS += [
     "_",
     "\u00bd",
 ]
-TEXTS = st.lists(
-    st.one_of(st.sampled_from(PARTS), st.characters(exclude_categories=["Cs", "Cn"])), max_size=9
-).map("".join)
+TEXTS = st.lists(st.one_of(st.sampled_from(PARTS), st.characters(exclude_categories=["Cs", "Cn"])), max_size=9).map(
+    "".join
+)
 
 
 def tokenizer_json(normalizer="none", splitter="none", added=(), **model):
@@ -179,9 +179,7 @@ def parts_of(model, text):
 
 @heavy
 @settings(max_examples=1500, deadline=None, derandomize=True)
-@given(
-    normalizer=st.sampled_from(sorted(NORMALIZERS)), splitter=st.sampled_from(sorted(SPLITTERS)), text=TEXTS
-)
+@given(normalizer=st.sampled_from(sorted(NORMALIZERS)), splitter=st.sampled_from(sorted(SPLITTERS)), text=TEXTS)
 @example("Precompiled", "none", "\r\n \u0600a e\u0301")
 @example("Lowercase", "T5", "A\u03a3 B")
 @example("none", "first", "<s>a <SEP>x  b")
@@ -216,9 +214,7 @@ def byte_level(name, added=()):
 
 
 @heavy
-@pytest.mark.parametrize(
-    "splitter", ["Whitespace", "inverted", "Punctuation", "Digits", "WhitespaceSplit", "Llama 3"]
-)
+@pytest.mark.parametrize("splitter", ["Whitespace", "inverted", "Punctuation", "Digits", "WhitespaceSplit", "Llama 3"])
 def test_classes_of_characters_equal_those_of_tokenizers(splitter):
     """Every character that this Python's Unicode knows, except what later versions changed."""
     model, peer = pair("none", splitter)
@@ -255,9 +251,9 @@ def test_unigram():
     assert model.normalizer.surfaces == {private(0): b"<unk>", private(5): b"<new>"}
     assert model.control == {"bos": 1, "unk": 0}
     made = model.normalizer.normalize(b"a<new>e\xcc\x81 b")
-    assert made == "\u2581a".encode() + b"\xff" + private(
-        5
-    ) + b"\xff" + "\u2581é\u00ff\u2581b".encode().replace(b"\xc3\xbf", b"\xff")
+    assert made == "\u2581a".encode() + b"\xff" + private(5) + b"\xff" + "\u2581é\u00ff\u2581b".encode().replace(
+        b"\xc3\xbf", b"\xff"
+    )
     assert model.normalizer.normalize(b"\xff") == "\u2581\ufffd".encode()
 
 
@@ -283,9 +279,7 @@ def test_byte_level_bpe_keeps_bytes_that_are_no_text():
 
 def test_byte_fallback_bpe():
     vocab = {"<unk>": 0, **{f"<0x{byte:02X}>": byte + 1 for byte in range(256)}, "\u2581a": 257, "b": 258}
-    content = tokenizer_json(
-        "Prepend", "none", type="BPE", vocab=vocab, merges=[], unk_token="<unk>", fuse_unk=True
-    )
+    content = tokenizer_json("Prepend", "none", type="BPE", vocab=vocab, merges=[], unk_token="<unk>", fuse_unk=True)
     content["model"]["byte_fallback"] = True
     content["decoder"] = {
         "type": "Sequence",
@@ -345,9 +339,7 @@ DAMAGED = {
     "an added token on another piece": tokenizer_json(added=[{"id": 0, "content": "x"}]),
     "an added token with another id": tokenizer_json(added=[{"id": 3, "content": "<unk>"}]),
     "a huge id": tokenizer_json(added=[{"id": 1 << 40, "content": "x"}]),
-    "a charsmap that is no base64": tokenizer_json(
-        {"type": "Precompiled", "precompiled_charsmap": "identity"}
-    ),
+    "a charsmap that is no base64": tokenizer_json({"type": "Precompiled", "precompiled_charsmap": "identity"}),
     "a behavior": tokenizer_json(splitter=split({"String": "a"}, "Sideways")),
     "an incomplete normalizer": tokenizer_json({"type": "Strip"}),
     "an unknown unk_token": bpe(unk_token="?"),

@@ -132,9 +132,7 @@ def test_an_id_outside_the_vocabulary_is_an_error():
 
 
 def test_scores_are_the_float32_values_and_the_unknown_is_ten_below_the_lowest():
-    model = parse(
-        spm_model([("a", -0.1), ("b", -1.7), ("c", -99.0, UNUSED), ("d", -50.0, USER_DEFINED)]), "m"
-    )
+    model = parse(spm_model([("a", -0.1), ("b", -1.7), ("c", -99.0, UNUSED), ("d", -50.0, USER_DEFINED)]), "m")
     assert model.scores[3:5].tolist() == [struct.unpack("<f", struct.pack("<f", x))[0] for x in (-0.1, -1.7)]
     assert model.unknown_score == np.float32(np.float32(-1.7) - np.float32(10))
     assert model.arc.tolist() == [False] * 3 + [True, True, False, True]
@@ -162,9 +160,7 @@ def test_leading_pieces_are_read_until_another_layout(backend, rows, room, tail)
     count, position = backend.pieces(data, starts, ends, scores, types)
     assert count >= min(room, len(rows))
     found = [message(value, "m", PIECE) for _, _, value in fields(data[:position], "m")]
-    assert [row.get(1) for row in found] == [
-        data[a:b] for a, b in zip(starts[:count], ends[:count], strict=True)
-    ]
+    assert [row.get(1) for row in found] == [data[a:b] for a, b in zip(starts[:count], ends[:count], strict=True)]
     assert [row.get(3, NORMAL) for row in found] == types[:count].tolist()
     assert [struct.unpack("<f", row[2].to_bytes(4, "little"))[0] for row in found] == pytest.approx(
         scores[:count].tolist(), nan_ok=True
@@ -241,10 +237,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
 def bytepiece_file(words, **changes):
     counts = {bytes([byte]): 1 for byte in range(256)} | words
     ordered = sorted(counts, key=lambda piece: (len(piece), piece))
-    rows = {
-        base64.b64encode(p).decode(): [i, p.decode("utf-8", "ignore"), counts[p]]
-        for i, p in enumerate(ordered, 3)
-    }
+    rows = {base64.b64encode(p).decode(): [i, p.decode("utf-8", "ignore"), counts[p]] for i, p in enumerate(ordered, 3)}
     return json.dumps(rows | changes).encode()
 
 
@@ -324,9 +317,7 @@ def test_word_counts_are_scored_as_in_jieba():
     assert model.pieces == [w.encode() for w in ("天地", "天", "地", "无", "天", "<unk>")]
     # The second line of a word wins, the total is that of all lines, and zero counts are no words.
     assert model.arc.tolist() == [True, False, True, False, True, False]
-    assert model.scores[[0, 2, 4]].tolist() == pytest.approx(
-        [math.log(30 / 60), math.log(15 / 60), math.log(10 / 60)]
-    )
+    assert model.scores[[0, 2, 4]].tolist() == pytest.approx([math.log(30 / 60), math.log(15 / 60), math.log(10 / 60)])
     assert model.unknown_score == -math.log(60)
     assert model.normalizer.normalize("天  地".encode()) == "天  地".encode()
 
@@ -369,13 +360,9 @@ def seeds():
         ("q", -4.0, UNUSED),
         ("<x>", 0.0, USER_DEFINED),
     ]
-    spm = spm_model(
-        pieces, trainer=[(3, 1), (24, 0), (44, "??")], normalizer=[(1, "n"), (3, 1), (4, 1), (5, 1)]
-    )
+    spm = spm_model(pieces, trainer=[(3, 1), (24, 0), (44, "??")], normalizer=[(1, "n"), (3, 1), (4, 1), (5, 1)])
     charsmap = spm_model(pieces, normalizer=[(2, small_charsmap())])
-    fallback = spm_model(
-        [("a", -1.0)], trainer=[(35, 1)], special=[*SPECIAL, ("<2ja>", 0.0, CONTROL), *BYTES]
-    )
+    fallback = spm_model([("a", -1.0)], trainer=[(35, 1)], special=[*SPECIAL, ("<2ja>", 0.0, CONTROL), *BYTES])
     bpe = spm_model([("a", 0.0), ("b", -1.0), ("ab", -2.0)], trainer=[(3, 2)])
     return [spm, charsmap, fallback, bpe]
 
@@ -444,9 +431,7 @@ def other_seeds():
         },
         "model": {"type": "Unigram", "unk_id": 0, "vocab": unigram, "byte_fallback": False},
     }
-    bpe = spec | {
-        "model": {"type": "BPE", "vocab": {"<unk>": 0, "a": 1, "b": 2}, "merges": [], "unk_token": "<unk>"}
-    }
+    bpe = spec | {"model": {"type": "BPE", "vocab": {"<unk>": 0, "a": 1, "b": 2}, "merges": [], "unk_token": "<unk>"}}
     lists = ["<unk>\t0\n\u2581a\t-1.5\nb\t-2.25\nc\t-3\n", "天地 30 n\n天 5 n\n地 15\n"]
     return [json.dumps(spec).encode(), json.dumps(bpe).encode(), *(text.encode() for text in lists)]
 

@@ -182,9 +182,7 @@ def test_buffers_that_do_not_fit_are_refused():
 
 @settings(max_examples=300, deadline=None)
 @given(
-    changes=st.lists(
-        st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)), max_size=6
-    ),
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)), max_size=6),
     cut=st.floats(0.5, 1.0),
     text=TEXTS,
 )
@@ -241,9 +239,7 @@ def test_a_charsmap_that_would_lead_astray_is_refused(changes, said):
 def test_nfc_composes_what_is_text_and_keeps_other_bytes(texts, step):
     nfc = NfcNormalizer()
     wanted = [
-        unicodedata.normalize("NFC", text.decode("utf-8", "surrogateescape")).encode(
-            "utf-8", "surrogateescape"
-        )
+        unicodedata.normalize("NFC", text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         for text in texts
     ]
     assert batch(nfc, texts) == wanted

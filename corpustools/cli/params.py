@@ -54,9 +54,7 @@ class Part(click.ParamType[tuple[int, int]]):
 
     name = "i/n"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         """Return (I, N), or fail with the accepted form."""
         if isinstance(value, tuple):
             return value
@@ -82,9 +80,7 @@ def common_options(command: Command) -> Command:
             help="How to show progress on standard error; auto is a bar on a terminal, else a line a minute.",
         ),
         click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
-        click.option(
-            "--debug", is_flag=True, expose_value=False, help="Show a traceback when something fails."
-        ),
+        click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback when something fails."),
     ]
     for option in reversed(options):
         command = option(command)

@@ -40,9 +40,7 @@ def _checked(ctx: click.Context, path: str, job: dict[str, Any]) -> dict[str, An
         checked[table] = {}
         for key, value in values.items():
             if key not in known:
-                raise click.UsageError(
-                    f"job file {path}: [{table}] has no option '{key}'; see 'corpus {table} --help'"
-                )
+                raise click.UsageError(f"job file {path}: [{table}] has no option '{key}'; see 'corpus {table} --help'")
             name = known[key]
             assert name is not None
             checked[table][name] = value

@@ -11,7 +11,7 @@ from typing import Any
 
 from corpustools.errors import UsageError
 
-THEMES = ("order", "normalize", "wire")
+THEMES = ("order", "records", "normalize", "wire")
 
 
 def load(theme: str) -> Any:

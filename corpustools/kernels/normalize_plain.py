@@ -28,9 +28,7 @@ def normalize(
     offsets: Any,
 ) -> bool:
     """Normalise records from where `state` stands; return True where `out` became full before the end."""
-    bounds = list(
-        zip(np.frombuffer(starts, np.int64).tolist(), np.frombuffer(ends, np.int64).tolist(), strict=True)
-    )
+    bounds = list(zip(np.frombuffer(starts, np.int64).tolist(), np.frombuffer(ends, np.int64).tolist(), strict=True))
     text, room = memoryview(data).cast("B"), memoryview(out).cast("B")
     progress = np.frombuffer(state, np.int64)
     ends_out = np.frombuffer(offsets, np.int64)

@@ -21,13 +21,27 @@ def words(first: int, count: int, k0: int, k1: int, out: Any) -> None:
     """Write the four Philox words of counters first … first + count - 1 to `out`, 32 bytes each."""
     if count < 0 or memoryview(out).nbytes < 32 * count:
         raise ValueError(f"{count} counters need {32 * count} bytes, the buffer has {memoryview(out).nbytes}")
-    indexes = np.uint64(first) + np.arange(count, dtype=np.uint64)
+    indexes = np.uint64(first) + np.arange(count, dtype=np.uint64)  # modulo 2^64, as the counter
     np.frombuffer(out, np.uint64, 4 * count).reshape(count, 4)[:] = block(indexes, k0, k1)
 
 
-def block(
-    indexes: np.ndarray[Any, np.dtype[np.uint64]], k0: int, k1: int
-) -> np.ndarray[Any, np.dtype[np.uint64]]:
+def sort(entries: Any, ordered: Any, numbers: Any, count: int, k0: int, k1: int, mask: int) -> None:
+    """Sort `count` entries (upper half: key bits, lower half: place in `numbers`) into `ordered`, ties settled."""
+    if count < 0 or min(memoryview(one).nbytes for one in (entries, ordered, numbers)) < 8 * count:
+        raise ValueError(f"{count} entries need {8 * count} bytes in each buffer")
+    if not count:
+        return
+    source, target, names = (np.frombuffer(one, np.uint64, count) for one in (entries, ordered, numbers))
+    places = source & _LOW
+    if (places >= count).any():
+        raise ValueError("an entry points outside the list of numbers")
+    mine = names[places]
+    drawn = block(mine, k0, k1)
+    # lexsort orders by its last key first.
+    target[:] = source[np.lexsort((mine, drawn[:, 1], drawn[:, 0] & np.uint64(mask), source >> _HALF))]
+
+
+def block(indexes: np.ndarray[Any, np.dtype[np.uint64]], k0: int, k1: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
     """Return the Philox words of the counters (i, 0, 0, 0), shape (n, 4), uint64."""
     zeros = np.zeros_like(indexes)
     x = [indexes, zeros, zeros, zeros]

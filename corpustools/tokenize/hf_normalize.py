@@ -62,9 +62,7 @@ def _strip(spec: dict[str, Any]) -> Step:
 
 
 def _strip_accents(_: dict[str, Any]) -> Step:
-    return lambda text: (
-        text if text.isascii() else "".join(c for c in text if unicodedata.category(c) != "Mn")
-    )
+    return lambda text: text if text.isascii() else "".join(c for c in text if unicodedata.category(c) != "Mn")
 
 
 def _prepend(spec: dict[str, Any]) -> Step:
@@ -155,8 +153,7 @@ _PREPENDED = (
 # What joins the character before it without being a mark by category.
 _JOINERS = "\u200c\u200d\u0e33\u0eb3\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
 _NO_MARKS = (
-    "\u102b\u102c\u1038\u1062-\u1064\u1067-\u106d\u1083\u1087-\u108c\u108f\u109a-\u109c\u1a61\u1a63\u1a64"
-    "\uaa7b\uaa7d"
+    "\u102b\u102c\u1038\u1062-\u1064\u1067-\u106d\u1083\u1087-\u108c\u108f\u109a-\u109c\u1a61\u1a63\u1a64\uaa7b\uaa7d"
 )
 
 
@@ -174,10 +171,7 @@ def _joining() -> re.Pattern[str]:
 def _cluster_pattern() -> re.Pattern[str]:
     mark = f"(?![{_NO_MARKS}])[{categories('M')}{_JOINERS}]"
     control = (
-        f"[{categories('Cc')}{categories('Zl')}{categories('Zp')}]"
-        f"|(?![{_PREPENDED}{_JOINERS}])[{categories('Cf')}]"
+        f"[{categories('Cc')}{categories('Zl')}{categories('Zp')}]|(?![{_PREPENDED}{_JOINERS}])[{categories('Cf')}]"
     )
     letter = f"(?!{control})[^{_PREPENDED}]"
-    return re.compile(
-        f"\r\n|{control}|[{_PREPENDED}]*{letter}(?:{mark})*|[{_PREPENDED}]+(?:{mark})*|.", re.DOTALL
-    )
+    return re.compile(f"\r\n|{control}|[{_PREPENDED}]*{letter}(?:{mark})*|[{_PREPENDED}]+(?:{mark})*|.", re.DOTALL)

@@ -178,16 +178,12 @@ def _split(spec: dict[str, Any]) -> list[Splitter]:
 
 
 def _punctuation(spec: dict[str, Any]) -> list[Splitter]:
-    regex = re.compile(
-        f"(?![{_LATER_PUNCTUATION}])[{_ASCII_PUNCTUATION}{categories('P')}]|[\u166d\U000111c9]"
-    )
+    regex = re.compile(f"(?![{_LATER_PUNCTUATION}])[{_ASCII_PUNCTUATION}{categories('P')}]|[\u166d\U000111c9]")
     return [_cut(regex, spec.get("behavior", "Isolated"))]
 
 
 def _digits(spec: dict[str, Any]) -> list[Splitter]:
-    return [
-        _cut(re.compile(f"[{categories('N')}]"), "Isolated" if spec["individual_digits"] else "Contiguous")
-    ]
+    return [_cut(re.compile(f"[{categories('N')}]"), "Isolated" if spec["individual_digits"] else "Contiguous")]
 
 
 def _words(_: dict[str, Any]) -> list[Splitter]:

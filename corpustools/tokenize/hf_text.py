@@ -151,6 +151,4 @@ class HuggingFaceNormalizer(Normalizer):
 
 def _encode(part: str, odd: dict[int, bytes]) -> bytes:
     """Return UTF-8, with what `odd` says for the bytes that were none."""
-    return b"".join(
-        odd[ord(c) - 0xDC00] if "\udc80" <= c <= "\udcff" else c.encode("utf-8", "replace") for c in part
-    )
+    return b"".join(odd[ord(c) - 0xDC00] if "\udc80" <= c <= "\udcff" else c.encode("utf-8", "replace") for c in part)

@@ -28,9 +28,7 @@ class NfcNormalizer(Normalizer):
         text = bytes(data)
         if text.isascii():
             return text
-        return unicodedata.normalize("NFC", text.decode("utf-8", "surrogateescape")).encode(
-            "utf-8", "surrogateescape"
-        )
+        return unicodedata.normalize("NFC", text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
     def normalize_batch(self, data: Buffer, starts: Offsets, ends: Offsets) -> tuple[Buffer, Offsets]:
         """Normalise many records; text that is composed already, which most is, is found so in one look."""

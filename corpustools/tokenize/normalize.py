@@ -98,9 +98,7 @@ class CharsmapNormalizer(Normalizer):
         offsets = np.zeros(len(starts) + 1, np.int64)
         # English grows by a third, where each space becomes three bytes.
         out = np.empty(int((ends - starts).sum()) * 3 // 2 + 8 * len(starts) + 64, np.uint8)
-        while run(
-            self._charsmap.tables, self.flags, data, starts, ends, bool(state[6]), state[:6], out, offsets
-        ):
+        while run(self._charsmap.tables, self.flags, data, starts, ends, bool(state[6]), state[:6], out, offsets):
             out = np.concatenate([out[: state[5]], np.empty(2 * len(out), np.uint8)])
         return out[: state[5]].data, offsets
 

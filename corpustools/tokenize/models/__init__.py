@@ -9,9 +9,7 @@ from typing import Any, NoReturn
 from corpustools.errors import DataError, UnsupportedModel
 from corpustools.tokenize.model import Model
 
-ACCEPTED = (
-    "accepted are SentencePiece and bytepiece .model files, tokenizer.json, piece TAB score, word counts"
-)
+ACCEPTED = "accepted are SentencePiece and bytepiece .model files, tokenizer.json, piece TAB score, word counts"
 # First bytes of files that users have beside a model, or pack it in.
 FOREIGN = {
     b"GGUF": ("a GGUF file", "give the SentencePiece .model or tokenizer.json it was made from"),
@@ -36,9 +34,7 @@ def parse(data: bytes, name: str) -> Model:
 
         return sentencepiece.parse(data, name)
     if _TIKTOKEN.match(data) and data.split(b"\n", 1)[0].rstrip().endswith(b" 0"):
-        raise UnsupportedModel(
-            f"{name} is a tiktoken vocabulary", "give the tokenizer.json, which has its rules"
-        )
+        raise UnsupportedModel(f"{name} is a tiktoken vocabulary", "give the tokenizer.json, which has its rules")
     from corpustools.tokenize.models import plain_text
 
     model = plain_text.parse(data, name)

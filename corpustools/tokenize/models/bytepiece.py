@@ -35,9 +35,7 @@ def parse(content: dict[str, Any], name: str) -> Model:
         except ValueError as error:
             raise DataError(f"{name}: the key {key!r} is not base64") from error
         if not len(SPECIAL) <= i < len(pieces) or pieces[i] or not piece:
-            raise DataError(
-                f"{name}: the id {i} of {key!r} is out of range, given twice, or of an empty piece"
-            )
+            raise DataError(f"{name}: the id {i} of {key!r} is out of range, given twice, or of an empty piece")
         pieces[i] = piece
         counts[i] = count
     known = set(pieces)

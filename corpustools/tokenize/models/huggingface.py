@@ -205,9 +205,7 @@ def _byte_level(tokens: list[str], arc: Any, added: set[int]) -> tuple[list[byte
 
 def _control(tokens: list[str], unknown: int | None) -> dict[str, int]:
     places = {token: i for i, token in enumerate(tokens)}
-    control = {
-        role: places[text] for role, texts in CONTROL_NAMES.items() for text in texts[::-1] if text in places
-    }
+    control = {role: places[text] for role, texts in CONTROL_NAMES.items() for text in texts[::-1] if text in places}
     return control if unknown is None else control | {"unk": unknown}
 
 

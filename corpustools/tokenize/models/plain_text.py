@@ -84,9 +84,7 @@ def _vocabulary(words: list[bytes], values: list[bytes], name: str) -> Model:
     scores = np.array([float(value) for value in values])
     if scores.max() > 0:
         number = int(scores.argmax()) + 1
-        raise DataError(
-            f"{name}: line {number} has a score above 0", "scores are logarithms of probabilities"
-        )
+        raise DataError(f"{name}: line {number} has a score above 0", "scores are logarithms of probabilities")
     # A vocabulary does not tell the types of its pieces; probability one is no piece's that was counted.
     special = np.array(
         [word in CONTROL_NAMES or word in BYTE_NAMES or bool(not score and _BRACKETED.fullmatch(word))

@@ -80,9 +80,7 @@ def parse(data: bytes, name: str) -> Model:
         byte_ids=byte_ids,
         user_defined=user_defined,
         control=control,
-        normalizer=_normalizer(
-            specs, [pieces[i] for i in np.flatnonzero(user_defined).tolist()], trainer, name
-        ),
+        normalizer=_normalizer(specs, [pieces[i] for i in np.flatnonzero(user_defined).tolist()], trainer, name),
         cuts="none",
         invisible=frozenset(np.flatnonzero(types == CONTROL).tolist()),
         unknown_surface=_bytes(trainer, 44, " \N{DOUBLE QUESTION MARK} ".encode()),
@@ -143,12 +141,8 @@ def _check(pieces: list[bytes], types: Any, scores: Any, fallback: bool, model_t
     if not np.isin(types, range(1, 7)).all():
         raise DataError(f"{name}: piece {int(np.argmax(~np.isin(types, range(1, 7))))} has an unknown type")
     if not np.isfinite(scores).all():
-        raise DataError(
-            f"{name}: piece {int(np.argmax(~np.isfinite(scores)))} has a score that is not finite"
-        )
-    reserved = (
-        np.isin(types, (UNKNOWN, CONTROL, BYTE)) if model_type == UNIGRAM else np.zeros(len(types), bool)
-    )
+        raise DataError(f"{name}: piece {int(np.argmax(~np.isfinite(scores)))} has a score that is not finite")
+    reserved = np.isin(types, (UNKNOWN, CONTROL, BYTE)) if model_type == UNIGRAM else np.zeros(len(types), bool)
     for group in (reserved, ~reserved):
         members = np.flatnonzero(group & ~ignored).tolist()
         if len({pieces[i] for i in members}) != len(members):
@@ -182,9 +176,7 @@ def _control(pieces: list[bytes], types: Any, trainer: dict[int, Value]) -> tupl
 def _normalizer(
     specs: dict[int, bytes], symbols: list[bytes], trainer: dict[int, Value], name: str
 ) -> CharsmapNormalizer:
-    def build(
-        number: int, symbols: list[bytes], suffix: bool, after: Normalizer | None
-    ) -> CharsmapNormalizer:
+    def build(number: int, symbols: list[bytes], suffix: bool, after: Normalizer | None) -> CharsmapNormalizer:
         spec = message(specs[number], f"{name}: the normalizer_spec", NORMALIZER)
         flags = charsmap.WHITESPACE_AS_SUFFIX * suffix
         for field, flag in ((3, 1), (4, 2), (5, 4)):
@@ -195,9 +187,7 @@ def _normalizer(
             raise type(error)(f"{name}: {error.what}", error.remedy) from error
 
     after = message(specs[5], f"{name}: the denormalizer_spec", NORMALIZER)
-    return build(
-        3, symbols, bool(_int(trainer, 24, 0)), build(5, [], False, None) if _bytes(after, 2, b"") else None
-    )
+    return build(3, symbols, bool(_int(trainer, 24, 0)), build(5, [], False, None) if _bytes(after, 2, b"") else None)
 
 
 def _int(values: dict[int, Value], number: int, default: int) -> int:

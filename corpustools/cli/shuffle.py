@@ -1,0 +1,149 @@
+"""`corpus shuffle`: the records of the inputs in a uniformly random order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from corpustools.cli.params import PART, SIZE, common_options
+from corpustools.cli.report import Reporter, human
+
+HELP = """Write the records (lines) of the inputs in a uniformly random order that depends on the seed alone.
+
+Reads standard input when no INPUT is given; gz, zst, bz2 and xz inputs are recognised by their content. Inputs larger
+than the memory are spilled to temporary files, and only as much as does not fit. The same seed and input give the same
+output for any memory, workers and temporary space.
+
+\b
+  corpus shuffle big.txt -o out.txt -m 8G -s 42
+  zcat a.gz | corpus shuffle -s 42 | head
+  corpus shuffle a.jsonl.zst b.jsonl.zst -o 'part-{shard}.jsonl.zst' --shards 64
+"""
+
+
+@click.command(help=HELP, no_args_is_help=False)
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1)
+@click.option(
+    "-o",
+    "--output",
+    default="-",
+    metavar="PATH",
+    help="Where to write; .zst and .gz compress; holds '{shard}' with --shards.  [default: standard output]",
+)
+@click.option(
+    "-s",
+    "--seed",
+    metavar="TEXT",
+    help="Any text; the order is a function of it.  [default: random, printed at the end]",
+)
+@click.option(
+    "-m",
+    "--memory",
+    type=SIZE,
+    metavar="SIZE",
+    help="The most memory the whole process takes, as in 8G; at least 64MiB.  [default: half of what is available]",
+)
+@click.option(
+    "-T",
+    "--tmp-dir",
+    "tmp_dirs",
+    multiple=True,
+    metavar="DIR",
+    help="Where to spill; several are used in turn.  [default: $TMPDIR, else beside the output]",
+)
+@click.option("-j", "--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one a processor]")
+@click.option(
+    "-n",
+    "--head-count",
+    type=click.IntRange(min=0),
+    metavar="K",
+    help="Write only the first K records of the shuffled whole.",
+)
+@click.option("-z", "--zero-terminated", is_flag=True, help="Records end in a NUL byte, not in a newline.")
+@click.option(
+    "--record-bytes",
+    type=click.IntRange(min=1),
+    metavar="B",
+    help="Records are B bytes each, without delimiter.",
+)
+@click.option(
+    "--header",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="The first N records of the first input stay on top; later inputs lose theirs.",
+)
+@click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Write N slices of equal count, which concatenate to the whole.",
+)
+@click.option(
+    "--part",
+    type=PART,
+    metavar="I/N",
+    help="Write only the I-th of N key ranges; the parts concatenate to the whole.",
+)
+@click.option(
+    "--spill",
+    type=click.Choice(["auto", "raw", "zstd"]),
+    default="auto",
+    show_default=True,
+    help="How temporary data is kept; auto compresses when the disk is slow.",
+)
+@click.option(
+    "--no-temp",
+    is_flag=True,
+    help="Read the inputs again for each key range that fits the memory instead of spilling.",
+)
+@click.option(
+    "--plan",
+    "only_plan",
+    is_flag=True,
+    help="Print buckets, passes, memory and temporary space, and do nothing.",
+)
+@common_options
+def command(
+    inputs: tuple[str, ...],
+    zero_terminated: bool,
+    record_bytes: int | None,
+    only_plan: bool,
+    manifest: str | None,
+    progress: str,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Run `corpus shuffle`."""
+    from corpustools.errors import UsageError
+    from corpustools.shuffle import request, run
+
+    if zero_terminated and record_bytes:
+        raise UsageError("--zero-terminated and --record-bytes exclude each other", "give one of them")
+    asked = request(inputs, delimiter=b"\0" if zero_terminated else b"\n", record_bytes=record_bytes or 0, **options)
+    if only_plan:
+        from corpustools.shuffle.describe import describe
+
+        click.echo(describe(asked))
+        return
+    if manifest is not None:
+        from corpustools.files.manifest import Manifest
+
+        record = Manifest(manifest)
+    with Reporter(progress, quiet) as report:
+        result = run(asked, report)
+        if manifest is not None:
+            record.write("shuffle", asked.inputs, result, output=asked.output)
+        rate = result.bytes / max(result.seconds, 1e-9) / 1e6
+        report.summary(
+            f"{result.records} records, {human(result.bytes)} in {result.seconds:.1f} s ({rate:.0f} MB/s), "
+            f"checksum {result.checksum}, --seed {result.seed}",
+            records=result.records,
+            bytes=result.bytes,
+            checksum=result.checksum,
+            seed=result.seed,
+            seconds=round(result.seconds, 3),
+            temporary_bytes=result.temporary_bytes,
+            passes=result.passes,
+        )

@@ -1,0 +1,176 @@
+"""Temporary space: one file without a name per directory, filled by extents and freed as it is read back."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import tempfile
+import threading
+from functools import cache
+from typing import Any
+
+from corpustools.errors import SystemFailure, from_os
+
+_KEEP_SIZE, _PUNCH_HOLE = 1, 2
+
+
+class TemporaryFiles:
+    """Extents of equal size, handed out over the directories in turn.
+
+    Args:
+        directories: where to put the files; each file is made when its first extent is used.
+        extent_bytes: the size of an extent. A file is sparse: an extent takes disk space only where it was written.
+    """
+
+    def __init__(self, directories: list[str], extent_bytes: int) -> None:
+        self.directories, self.extent_bytes = directories, extent_bytes
+        self._descriptors: list[int | None] = [None] * len(directories)
+        self._lock = threading.Lock()
+        self._extents = 0
+        self._punch = True
+        self.bytes_written = 0
+
+    def allocate(self) -> int:
+        """Return the number of a fresh extent."""
+        with self._lock:
+            number = self._extents
+            self._extents += 1
+            slot = number % len(self.directories)
+            if self._descriptors[slot] is None:
+                self._descriptors[slot] = _open_unnamed(self.directories[slot])
+            return number
+
+    def write(self, extent: int, offset: int, parts: list[memoryview | bytes]) -> None:
+        """Write the parts one after another at an offset of an extent.
+
+        Raises:
+            SystemFailure: the disk is full or fails.
+        """
+        descriptor, start = self._where(extent)
+        position, left = start + offset, [memoryview(part) for part in parts]
+        try:
+            while left:
+                n = os.pwritev(descriptor, left, position)
+                position += n
+                self.bytes_written += n
+                while left and n >= len(left[0]):
+                    n -= len(left.pop(0))
+                if left:
+                    left[0] = left[0][n:]
+        except OSError as error:
+            raise from_os(
+                error,
+                f"{self._directory(extent)}: writing temporary data failed after {self.bytes_written} bytes",
+                "free some space, name another --tmp-dir, or use --spill zstd or --no-temp",
+            ) from error
+
+    def read(self, extent: int, offset: int, parts: list[memoryview]) -> None:
+        """Fill the parts one after another from an offset of an extent."""
+        descriptor, start = self._where(extent)
+        position, left = start + offset, list(parts)
+        try:
+            while left:
+                n = os.preadv(descriptor, left, position)
+                if not n:
+                    raise SystemFailure(
+                        f"{self._directory(extent)}: the temporary file is shorter than what was written"
+                    )
+                position += n
+                while left and n >= len(left[0]):
+                    n -= len(left.pop(0))
+                if left:
+                    left[0] = left[0][n:]
+        except OSError as error:
+            raise from_os(error, f"{self._directory(extent)}: reading temporary data failed") from error
+
+    def expect(self, extent: int) -> None:
+        """Tell the kernel that an extent will be read soon."""
+        descriptor, start = self._where(extent)
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(descriptor, start, self.extent_bytes, os.POSIX_FADV_WILLNEED)
+
+    def release(self, extent: int) -> None:
+        """Give an extent's disk space back, where the file system can."""
+        if self._punch:
+            descriptor, start = self._where(extent)
+            self._punch = _punch_hole(descriptor, start, self.extent_bytes)
+
+    def close(self) -> None:
+        """Close the files, which ends them."""
+        with self._lock:
+            for descriptor in self._descriptors:
+                if descriptor is not None:
+                    os.close(descriptor)
+            self._descriptors = [None] * len(self.directories)
+
+    def _where(self, extent: int) -> tuple[int, int]:
+        turn, slot = divmod(extent, len(self.directories))
+        descriptor = self._descriptors[slot]
+        assert descriptor is not None
+        return descriptor, turn * self.extent_bytes
+
+    def _directory(self, extent: int) -> str:
+        return self.directories[extent % len(self.directories)]
+
+
+def _open_unnamed(directory: str) -> int:
+    """Return a descriptor of a file that only this process can reach, mode 0600."""
+    try:
+        # O_TMPFILE where it is offered; else a file that is unlinked at once.
+        with tempfile.TemporaryFile(dir=directory, prefix="corpus-") as file:
+            return os.dup(file.fileno())
+    except OSError as error:
+        raise from_os(error, f"{directory}: no temporary file can be made", "name another --tmp-dir") from error
+
+
+def _punch_hole(descriptor: int, start: int, length: int) -> bool:
+    """Free a stretch of a file; False where the system does not offer it."""
+    fallocate = _fallocate()
+    if fallocate is None:
+        return False
+    mode = _KEEP_SIZE | _PUNCH_HOLE
+    return bool(fallocate(descriptor, mode, ctypes.c_int64(start), ctypes.c_int64(length)) == 0)
+
+
+@cache
+def _fallocate() -> Any:
+    return getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
+
+
+class AsideFile:
+    """Records too large for any buffer, one after another in a file without a name."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._descriptor: int | None = None
+        self._end = self._start = 0
+
+    def take(self, piece: memoryview | None) -> int:
+        """Append a piece; None ends the record. Returns the offset of the record's first byte."""
+        if self._descriptor is None:
+            self._descriptor = _open_unnamed(self._directory)
+        start = self._start
+        if piece is None:
+            self._start = self._end
+        else:
+            try:
+                while piece:
+                    n = os.pwrite(self._descriptor, piece, self._end)
+                    self._end += n
+                    piece = piece[n:]
+            except OSError as error:
+                where = f"{self._directory}: writing a large record aside failed after {self._end} bytes"
+                raise from_os(error, where, "free some space or name another --tmp-dir") from error
+        return start
+
+    def read(self, offset: int, view: memoryview) -> int:
+        """Fill the front of the view from an offset."""
+        assert self._descriptor is not None
+        return os.preadv(self._descriptor, [view], offset)
+
+    def close(self) -> None:
+        """Close the file, which ends it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,70 @@
+from typing_extensions import Buffer
+
+SLACK: int
+NO_BLOCK: int
+MAPS: bool
+
+class Truncated(Exception): ...
+
+Walk = tuple[int, int, int, int]
+
+def count_delimiters(data: Buffer, start: int, stop: int, delimiter: int) -> int: ...
+def last_end(data: Buffer, start: int, stop: int, delimiter: int) -> int: ...
+def guard() -> None: ...
+def checksum(data: Buffer, start: int, stop: int, offset: int) -> int: ...
+def index_stream(
+    pool: Buffer,
+    links: Buffer,
+    block_bytes: int,
+    walk: Walk,
+    count: int,
+    least: int,
+    greatest: int,
+    words: Buffer,
+    numbers: Buffer,
+    places: Buffer,
+    listed: int,
+) -> int: ...
+def gather(
+    pool: Buffer,
+    links: Buffer,
+    block_bytes: int,
+    words: Buffer,
+    places: Buffer,
+    first: int,
+    stop: int,
+    out: Buffer,
+    capacity: int,
+    used: int,
+) -> tuple[int, int, int, int, int]: ...
+
+class Scatter:
+    blocks: int
+    bucket_count: int
+    free_count: int
+    full_count: int
+    resident: int
+    check_skipped: bool
+    def __init__(
+        self,
+        pool: Buffer,
+        links: Buffer,
+        table: Buffer,
+        free: Buffer,
+        full: Buffer,
+        block_bytes: int,
+        k0: int,
+        k1: int,
+        mask: int,
+    ) -> None: ...
+    def cover(self, low: int, span: int, shift: int) -> None: ...
+    def give(self, blocks: Buffer) -> None: ...
+    def run(
+        self, data: Buffer, start: int, stop: int, number: int, delimiter: int, record_bytes: int, mapped: bool = False
+    ) -> tuple[int, int]: ...
+    def refer(self, number: int, offset: int, length: int) -> int: ...
+    def redistribute(self, walk: Walk, count: int) -> tuple[int, Walk, int]: ...
+    @property
+    def checksum(self) -> int: ...
+    @property
+    def skipped(self) -> int: ...

@@ -1,0 +1,155 @@
+"""Streams of blocks on disk: one a bucket and worker, in extents of the temporary files, raw or compressed.
+
+A stream begins with raw blocks, one after another; from the moment that compression is switched on, frames follow:
+u32 stored bytes, u32 block bytes, data (stored as it is where compression does not make it smaller).
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from array import array
+from typing import Any
+
+from corpustools.files.temporary import TemporaryFiles
+
+_FRAME = struct.Struct("<II")
+# A disk that takes less than this (bytes a second, a worker) is slower than compressing.
+_SLOW_DISK = 250e6
+_TRIAL = 256 << 20
+
+
+class Stream:
+    """What one worker has spilled of one bucket.
+
+    Attributes:
+        extents: numbers of the extents, in order.
+        length: bytes on disk.
+        raw: whole blocks at the front that are not framed.
+        blocks: blocks in all.
+    """
+
+    __slots__ = ("blocks", "extents", "length", "raw")
+
+    def __init__(self) -> None:
+        self.extents = array("I")
+        self.length = self.raw = self.blocks = 0
+
+
+class Spill:
+    """Writes and reads streams.
+
+    Args:
+        files: where to.
+        block_bytes: the size of a block.
+        codec: raw, zstd, or auto: raw until the disk proves slow.
+    """
+
+    def __init__(self, files: TemporaryFiles, block_bytes: int, codec: str) -> None:
+        self.files, self.block_bytes = files, block_bytes
+        self.compress = codec == "zstd"
+        self._auto = codec == "auto"
+        self._seconds = 0.0
+        self._giant_extents: tuple[int, int] | None = None
+
+    def append(self, stream: Stream, block: memoryview, codec: Any) -> None:
+        """Put one full block at the end of a stream; `codec` is the worker's BlockCodec."""
+        if self.compress:
+            packed = codec.compress(block)
+            if len(packed) >= len(block):
+                packed = block
+            self._write(stream, [_FRAME.pack(len(packed), len(block)), packed])
+        else:
+            start = time.perf_counter()
+            self._write(stream, [block])
+            stream.raw += 1
+            if self._auto:
+                self._seconds += time.perf_counter() - start
+                written = self.files.bytes_written
+                if written >= _TRIAL:
+                    self._auto = False
+                    self.compress = written < _SLOW_DISK * self._seconds
+        stream.blocks += 1
+
+    def _write(self, stream: Stream, parts: list[memoryview | bytes]) -> None:
+        size = self.files.extent_bytes
+        total = sum(len(part) for part in parts)
+        within = stream.length % size
+        if within and total > size - within:
+            data = memoryview(b"".join(parts))
+            self.files.write(stream.extents[-1], within, [data[: size - within]])
+            stream.length += size - within
+            parts = [data[size - within :]]
+            total, within = len(parts[0]), 0
+        if not within:
+            stream.extents.append(self.files.allocate())
+        self.files.write(stream.extents[-1], within, parts)
+        stream.length += total
+
+    def read(self, stream: Stream, first: int, blocks: list[memoryview], codec: Any, at: int) -> int:
+        """Fill `blocks` with a stream's blocks from number `first`, which stands at byte `at`; return the next byte."""
+        raw = max(0, min(stream.raw - first, len(blocks)))
+        self._read_raw(stream, at, blocks[:raw])
+        at += raw * self.block_bytes
+        for block in blocks[raw:]:
+            stored, size = _FRAME.unpack(self._read(stream, at, _FRAME.size))
+            data = self._read(stream, at + _FRAME.size, stored)
+            block[:] = data if stored == size else codec.decompress(data, size)
+            at += _FRAME.size + stored
+        return at
+
+    def _read_raw(self, stream: Stream, at: int, blocks: list[memoryview]) -> None:
+        size = self.files.extent_bytes
+        while blocks:
+            extent, within = divmod(at, size)
+            n = min(len(blocks), (size - within) // self.block_bytes, 512)
+            self.files.read(stream.extents[extent], within, blocks[:n])
+            blocks = blocks[n:]
+            at += n * self.block_bytes
+
+    def _read(self, stream: Stream, at: int, length: int) -> memoryview:
+        """Return bytes of a stream, which may cross from one extent to the next."""
+        data = memoryview(bytearray(length))
+        filled = 0
+        while filled < length:
+            extent, within = divmod(at + filled, self.files.extent_bytes)
+            n = min(length - filled, self.files.extent_bytes - within)
+            self.files.read(stream.extents[extent], within, [data[filled : filled + n]])
+            filled += n
+        return data
+
+    def expect(self, stream: Stream) -> None:
+        """Tell the kernel that a stream will be read soon."""
+        for extent in stream.extents:
+            self.files.expect(extent)
+
+    def release(self, stream: Stream) -> None:
+        """Free the disk space of a stream that has been read."""
+        for extent in stream.extents:
+            self.files.release(extent)
+
+
+class BlockCodec:
+    """zstd contexts of one thread, made when they are first needed."""
+
+    def __init__(self) -> None:
+        self._compressor: Any = None
+        self._decompressor: Any = None
+
+    def compress(self, block: memoryview) -> bytes:
+        """Return a block as a zstd frame, level 1."""
+        if self._compressor is None:
+            import zstandard
+
+            self._compressor = zstandard.ZstdCompressor(level=1)
+        packed: bytes = self._compressor.compress(block)
+        return packed
+
+    def decompress(self, data: memoryview, size: int) -> bytes:
+        """Return the `size` bytes of a frame."""
+        if self._decompressor is None:
+            import zstandard
+
+            self._decompressor = zstandard.ZstdDecompressor()
+        block: bytes = self._decompressor.decompress(data, max_output_size=size)
+        return block
