@@ -119,7 +119,9 @@ def _discard_standard_output() -> None:
 
 
 def _fail(text: str, code: int) -> NoReturn:
-    print(f"corpus: {text}", file=sys.stderr)
+    # Without a standard error print() would take None for standard output.
+    if sys.stderr is not None:
+        print(f"corpus: {text}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -150,7 +152,8 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv[1:]
     try:
         code = group.main(prog_name="corpus", standalone_mode=False, auto_envvar_prefix="CORPUS")
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None where the process was started without it
+            sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except Terminated as stop:
         _die_by(stop.number)

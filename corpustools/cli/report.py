@@ -21,7 +21,7 @@ class Reporter:
 
     def __init__(self, style: str, quiet: bool) -> None:
         if style == "auto":
-            style = "bar" if sys.stderr.isatty() else "lines"
+            style = "bar" if sys.stderr is not None and sys.stderr.isatty() else "lines"
         self.style = "none" if quiet else style
         self.quiet = quiet
         self._bar: Any = None

@@ -117,7 +117,7 @@ def command(
 ) -> None:
     """Run `corpus shuffle`."""
     from corpustools.errors import UsageError
-    from corpustools.shuffle import request, run
+    from corpustools.shuffle import carry_out, request
 
     if zero_terminated and record_bytes:
         raise UsageError("--zero-terminated and --record-bytes exclude each other", "give one of them")
@@ -132,7 +132,7 @@ def command(
 
         record = Manifest(manifest)
     with Reporter(progress, quiet) as report:
-        result = run(asked, report)
+        result = carry_out(asked, report)
         if manifest is not None:
             record.write("shuffle", asked.inputs, result, output=asked.output)
         rate = result.bytes / max(result.seconds, 1e-9) / 1e6

@@ -12,6 +12,9 @@ from corpustools.files.inputs import Input, OpenInput
 from corpustools.files.records import Chunk, Giant, RecordSource, Shape
 
 _SAMPLE = 1 << 16
+_ASIDE = 4 << 20
+# Smaller files are copied: each map costs the kernel more, and there may only be so many.
+_SMALL = 1 << 18
 _AHEAD = 8 << 20
 
 
@@ -30,7 +33,7 @@ def mean_record(source: Input, shape: Shape) -> int:
 
 
 class MappedSource(RecordSource):
-    """Cuts mapped files into chunks; only giant records and the last few of a file go through the buffer.
+    """Cuts mapped files into chunks; every chunk stays in memory, so that records are found by their address.
 
     The arguments are those of RecordSource; every input has to be a plain regular file.
     """
@@ -45,6 +48,9 @@ class MappedSource(RecordSource):
         self._maps: list[mmap.mmap] = []
         self._at = 0
         self._copying = False
+        # Records that cannot be mapped: the last of each file, and small files whole.
+        self._aside_map, self._aside_used = mmap.mmap(-1, _ASIDE), 0
+        self._maps.append(self._aside_map)
 
     def fill(self, buffer: mmap.mmap, target: int, capacity: int) -> Chunk | Giant | None:
         """Return the next records where they are mapped, or through the buffer where they cannot stay."""
@@ -67,7 +73,7 @@ class MappedSource(RecordSource):
             else:
                 self._map = None
             if got is not None:
-                return got
+                return self._keep(got) if isinstance(got, Chunk) else got
 
     def _begin(self) -> bool:
         # Copying ends with the file, so that the next one is mapped.
@@ -77,12 +83,24 @@ class MappedSource(RecordSource):
         self._at = self._open.origin + self._open.delivered
         size = os.fstat(self._open.descriptor).st_size
         try:
-            self._map = mmap.mmap(self._open.descriptor, size, access=mmap.ACCESS_READ) if size > self._at else None
-            if self._map is not None:
+            self._map = None
+            if size - self._at >= _SMALL:
+                self._map = mmap.mmap(self._open.descriptor, size, access=mmap.ACCESS_READ)
                 self._maps.append(self._map)
         except OSError as error:
             raise from_os(error, f"{self._open.source.name}: cannot be mapped") from error
         return True
+
+    def _keep(self, chunk: Chunk) -> Chunk:
+        """Move records out of the caller's buffer to where they can stay."""
+        size, slack = chunk.stop - chunk.start, self._kernel.SLACK
+        if self._aside_used + size + slack > len(self._aside_map):
+            self._aside_map, self._aside_used = mmap.mmap(-1, max(_ASIDE, size + slack)), 0
+            self._maps.append(self._aside_map)
+        start = self._aside_used
+        self._aside_used += size
+        self._aside_map[start : start + size] = memoryview(chunk.data)[chunk.start : chunk.stop]
+        return Chunk(self._aside_map, start, start + size, mapped=True)
 
     def _mapped_chunk(self, target: int, capacity: int) -> Chunk | None:
         """Return whole records of the map, or None at its end and before a giant record."""

@@ -66,6 +66,16 @@ class Descriptor:
             small, self._small = self._small, bytearray()
             self._write(memoryview(small))
 
+    def write_at(self, offset: int, view: memoryview) -> None:
+        """Write all of the data at an offset."""
+        try:
+            while view:
+                n = os.pwrite(self.descriptor, view, offset)
+                offset += n
+                view = view[n:]
+        except OSError as error:
+            raise self._failure(error, offset) from error
+
     def _write(self, view: memoryview) -> None:
         try:
             while view:
@@ -75,8 +85,11 @@ class Descriptor:
         except BrokenPipeError:
             raise
         except OSError as error:
-            remedy = "free some space or write elsewhere; nothing was replaced"
-            raise from_os(error, f"{self.name}: writing failed after byte {self.written}", remedy) from error
+            raise self._failure(error, self.written) from error
+
+    def _failure(self, error: OSError, offset: int) -> SystemFailure:
+        remedy = "free some space or write elsewhere; nothing was replaced"
+        return from_os(error, f"{self.name}: writing failed at byte {offset}", remedy)
 
 
 class StreamSink:
@@ -129,6 +142,10 @@ class FileSink:
     def write(self, data: memoryview | bytes) -> None:
         """Write all of the data."""
         self._out.write(data)
+
+    def write_at(self, offset: int, data: memoryview) -> None:
+        """Write the data at an offset; threads may do so at once, besides `write` at the front."""
+        self._out.write_at(offset, data)
 
     def close(self) -> None:
         """Make the bytes durable under the temporary name."""
@@ -230,6 +247,9 @@ class ShardSink:
     def __init__(self, pattern: str, shards: int, make: Callable[[str], tuple[Sink, FileSink]]) -> None:
         width = len(str(shards - 1))
         self.paths = [pattern.replace(SHARD, f"{number:0{width}}") for number in range(shards)]
+        for path in self.paths:
+            if os.path.isdir(path):
+                raise UsageError(f"output '{path}' is a directory", "name files")
         self._make = make
         self._done: list[FileSink] = []
         self._file: FileSink | None = None
@@ -253,7 +273,9 @@ class ShardSink:
             self._open_next()
             self._close_current()
         while self._done:
-            self._done.pop(0).finish()
+            # Kept in the list until it has its name, so that abort() finds it.
+            self._done[0].finish()
+            del self._done[0]
 
     def abort(self) -> None:
         """Remove every shard written so far."""

@@ -25,6 +25,23 @@ def index_stream(
     places: Buffer,
     listed: int,
 ) -> int: ...
+def index_mapped(
+    pool: Buffer,
+    links: Buffer,
+    block_bytes: int,
+    walk: Walk,
+    count: int,
+    least: int,
+    greatest: int,
+    words: Buffer,
+    numbers: Buffer,
+    addresses: Buffer,
+    lengths: Buffer,
+    listed: int,
+) -> int: ...
+def gather_mapped(
+    words: Buffer, addresses: Buffer, lengths: Buffer, first: int, stop: int, out: Buffer, capacity: int, used: int
+) -> tuple[int, int, int]: ...
 def gather(
     pool: Buffer,
     links: Buffer,

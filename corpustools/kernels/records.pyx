@@ -19,6 +19,14 @@ cdef extern from "records.h" nogil:
                           uint8_t delimiter, uint64_t record_bytes, int mapped) {
         return GUARDED(DISPATCH(scatter, (s, data, at, stop, number, delimiter, record_bytes, mapped)));
     }
+    #define DO_INDEX_MAPPED(p, l, bb, bs, w, c, le, gr, ws, ns, as, ls, li, mo) \
+        DISPATCH(index_mapped, (p, l, bb, bs, w, c, le, gr, ws, ns, as, ls, li, mo))
+    static int do_gather_mapped(const uint64_t *words, const uint64_t *addresses, const uint64_t *lengths,
+                                uint64_t first, uint64_t stop, uint8_t *out, uint64_t capacity, uint64_t *used,
+                                uint64_t *check, uint64_t *result) {
+        return GUARDED(*result = DISPATCH(gather_mapped, (words, addresses, lengths, first, stop, out, capacity, used,
+                                                          check)));
+    }
     static int do_gather(const uint8_t *pool, const uint32_t *links, uint64_t block_bytes, uint64_t blocks,
                          const uint64_t *words, const uint64_t *places, uint64_t first, uint64_t stop, uint8_t *out,
                          uint64_t capacity, uint64_t *used, uint64_t *check, uint64_t *reference, uint64_t *result) {
@@ -54,6 +62,12 @@ cdef extern from "records.h" nogil:
     uint64_t DO_INDEX(const uint8_t *pool, const uint32_t *links, uint64_t block_bytes, uint64_t blocks, walk_t walk,
                       uint64_t count, uint32_t least, uint32_t greatest, uint64_t *words, uint64_t *numbers,
                       uint64_t *places, uint64_t listed, uint64_t most)
+    uint64_t DO_INDEX_MAPPED(const uint8_t *pool, const uint32_t *links, uint64_t block_bytes, uint64_t blocks,
+                             walk_t walk, uint64_t count, uint32_t least, uint32_t greatest, uint64_t *words,
+                             uint64_t *numbers, uint64_t *addresses, uint64_t *lengths, uint64_t listed, uint64_t most)
+    int do_gather_mapped(const uint64_t *words, const uint64_t *addresses, const uint64_t *lengths, uint64_t first,
+                         uint64_t stop, uint8_t *out, uint64_t capacity, uint64_t *used, uint64_t *check,
+                         uint64_t *result)
     int places_in_range(const uint64_t *words, uint64_t first, uint64_t stop, const uint64_t *places, uint64_t most,
                         uint64_t limit)
     int do_gather(const uint8_t *pool, const uint32_t *links, uint64_t block_bytes, uint64_t blocks,
@@ -247,7 +261,8 @@ cdef class Scatter:
         cdef walk_t w
         cdef int status
         w.block, w.offset, w.available, w.number = walk
-        if w.block >= self.blocks or w.offset > self.s.block_bytes:
+        # More bytes than the pool has could only be walked in circles.
+        if w.block >= self.blocks or w.offset > self.s.block_bytes or w.available > self.blocks * self.s.block_bytes:
             raise ValueError("the walk starts outside the pool")
         with nogil:
             status = DO_REDISTRIBUTE(&self.s, self.blocks, &w, &count)
@@ -330,7 +345,7 @@ def index_stream(pool, links, uint64_t block_bytes, walk, uint64_t count, uint32
             held += 1
         blocks = _pool_blocks(&views[0], &views[1], block_bytes)
         most = min(views[2].len, views[3].len, views[4].len) // 8
-        if w.block >= blocks or w.offset > block_bytes or listed > most:
+        if w.block >= blocks or w.offset > block_bytes or w.available > blocks * block_bytes or listed > most:
             raise ValueError("the walk or the lists start outside their buffers")
         with nogil:
             result = DO_INDEX(<uint8_t *>views[0].buf, <uint32_t *>views[1].buf, block_bytes, blocks, w, count, least,
@@ -385,6 +400,72 @@ def gather(pool, links, uint64_t block_bytes, words, places, uint64_t first, uin
         if not sound or result == UINT64_MAX:
             raise ValueError("the lists point outside the pool, or a stream is torn")
         return result, used, check, reference[0], reference[1]
+    finally:
+        while held:
+            held -= 1
+            PyBuffer_Release(&views[held])
+
+
+def index_mapped(pool, links, uint64_t block_bytes, walk, uint64_t count, uint32_t least, uint32_t greatest,
+                 words, numbers, addresses, lengths, uint64_t listed):
+    """List the mapped records of a stream as index_stream does, with address and length in two u64 buffers.
+
+    Returns the new count of entries; LookupError when a record of another kind is among them, and the errors of
+    index_stream.
+    """
+    cdef Py_buffer views[6]
+    cdef int held = 0
+    cdef walk_t w
+    cdef uint64_t blocks, most, result
+    w.block, w.offset, w.available, w.number = walk
+    try:
+        for buffer in (pool, links, words, numbers, addresses, lengths):
+            PyObject_GetBuffer(buffer, &views[held], PyBUF_SIMPLE | (PyBUF_WRITABLE if held > 1 else 0))
+            held += 1
+        blocks = _pool_blocks(&views[0], &views[1], block_bytes)
+        most = min(views[2].len, views[3].len, views[4].len, views[5].len) // 8
+        if w.block >= blocks or w.offset > block_bytes or listed > most:
+            raise ValueError("the walk or the lists start outside their buffers")
+        with nogil:
+            result = DO_INDEX_MAPPED(<uint8_t *>views[0].buf, <uint32_t *>views[1].buf, block_bytes, blocks, w, count,
+                                     least, greatest, <uint64_t *>views[2].buf, <uint64_t *>views[3].buf,
+                                     <uint64_t *>views[4].buf, <uint64_t *>views[5].buf, listed, most)
+        if result == UINT64_MAX:
+            raise ValueError("the stream is torn")
+        if result == UINT64_MAX - 1:
+            raise OverflowError("the lists are full")
+        if result == UINT64_MAX - 2:
+            raise LookupError("a record is not mapped")
+        return result
+    finally:
+        while held:
+            held -= 1
+            PyBuffer_Release(&views[held])
+
+
+def gather_mapped(words, addresses, lengths, uint64_t first, uint64_t stop, out, uint64_t capacity, uint64_t used):
+    """Copy mapped records as gather does; return (index of the first word not done, bytes used, checksum)."""
+    cdef Py_buffer views[4]
+    cdef int held = 0, cut = 0, sound
+    cdef uint64_t most, result = 0, check = 0
+    try:
+        for buffer in (words, addresses, lengths, out):
+            PyObject_GetBuffer(buffer, &views[held], PyBUF_SIMPLE | (PyBUF_WRITABLE if held == 3 else 0))
+            held += 1
+        _span(&views[3], used, capacity)
+        most = min(views[1].len, views[2].len) // 8
+        if first > stop or stop > <uint64_t>views[0].len // 8:
+            raise ValueError(f"words {first} to {stop} are not all in the list")
+        with nogil:
+            sound = places_in_range(<uint64_t *>views[0].buf, first, stop, <uint64_t *>views[1].buf, most, UINT64_MAX)
+            if sound:
+                cut = do_gather_mapped(<uint64_t *>views[0].buf, <uint64_t *>views[1].buf, <uint64_t *>views[2].buf,
+                                       first, stop, <uint8_t *>views[3].buf, capacity, &used, &check, &result)
+        if not sound:
+            raise ValueError("the words point outside the lists")
+        if cut:
+            raise Truncated
+        return result, used, check
     finally:
         while held:
             held -= 1

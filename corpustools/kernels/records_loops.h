@@ -356,6 +356,7 @@ static TARGET uint64_t NAME(index_stream)(const uint8_t *pool, const uint32_t *l
         uint64_t delta, code;
         uint32_t bits;
         __builtin_prefetch(pool + walk.block * block_bytes + walk.offset + 1024);
+        __builtin_prefetch(pool + walk.block * block_bytes + walk.offset + 1088);
         if (!NAME(read_varint)(&chain, &walk, &delta)) return UINT64_MAX;
         walk.number += delta;
         if (!NAME(read_bytes)(&chain, &walk, (uint8_t *)&bits, 4)) return UINT64_MAX;
@@ -373,18 +374,6 @@ static TARGET uint64_t NAME(index_stream)(const uint8_t *pool, const uint32_t *l
     return listed;
 }
 
-/* Prefetches the front of a record that is mapped; `place` is where its code stands in the pool. */
-static inline TARGET void NAME(expect_mapped)(const uint8_t *pool, uint64_t block_bytes, uint64_t place) {
-    const uint8_t *at = pool + place;
-    uint64_t address;
-    if (!(*at & 1) || block_bytes - (place & (block_bytes - 1)) < 10 + MAPPED_BODY) return;
-    while (*at & 0x80) at++;
-    memcpy(&address, at + 1, MAPPED_BODY);
-    __builtin_prefetch((const uint8_t *)(uintptr_t)address);
-    __builtin_prefetch((const uint8_t *)(uintptr_t)address + 64);
-    __builtin_prefetch((const uint8_t *)(uintptr_t)address + 128);
-}
-
 /* Copies records in the order of the words [first, stop) into out until it is full or a reference comes: then the
  * reference's offset and length are left in `reference` (length 0 otherwise). Returns the index of the first word not
  * done; *used moves on, *checksum too; UINT64_MAX when the pool does not hold what the lists say. */
@@ -397,11 +386,10 @@ static TARGET uint64_t NAME(gather)(const uint8_t *pool, const uint32_t *links, 
     uint64_t filled = *used, i = first;
     reference[0] = reference[1] = 0;
     for (; i < stop; i++) {
-        if (i + 16 < stop) {
-            const uint8_t *ahead = pool + places[(uint32_t)words[i + 16]];
+        if (i + 8 < stop) {
+            const uint8_t *ahead = pool + places[(uint32_t)words[i + 8]];
             __builtin_prefetch(ahead);
             __builtin_prefetch(ahead + 64);
-            NAME(expect_mapped)(pool, block_bytes, places[(uint32_t)words[i + 8]]);
         }
         uint64_t place = places[(uint32_t)words[i]];
         walk_t walk = {place / block_bytes, place & (block_bytes - 1), UINT64_MAX, 0};
@@ -477,6 +465,8 @@ static TARGET int NAME(redistribute)(scatter_t *s, uint64_t blocks, walk_t *walk
     }
     return 0;
 }
+
+#include "mapped_loops.h"
 
 #undef SUM_TYPE
 #undef SUM_ZERO

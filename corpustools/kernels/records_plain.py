@@ -193,7 +193,7 @@ class Scatter:
 
     def redistribute(self, walk: Walk, count: int) -> tuple[int, Walk, int]:
         """Move whole records of a stream in the same pool here; return (status, walk, records left)."""
-        if walk[0] >= self.blocks or walk[1] > self._block_bytes:
+        if walk[0] >= self.blocks or walk[1] > self._block_bytes or walk[2] > self.blocks * self._block_bytes:
             raise ValueError("the walk starts outside the pool")
         while count:
             reader = _Reader(self._pool, self._links, self._block_bytes, self.blocks, walk)
@@ -335,7 +335,7 @@ def index_stream(
     """List the records of a stream whose key bits are in least … greatest behind the first `listed` entries."""
     lists = [memoryview(one).cast("B").cast("Q") for one in (words, numbers, places)]
     most = min(len(one) for one in lists)
-    if listed > most:
+    if listed > most or walk[2] > memoryview(pool).nbytes:
         raise ValueError("the walk or the lists start outside their buffers")
     reader = _reader(pool, links, block_bytes, walk)
     try:

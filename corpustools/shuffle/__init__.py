@@ -7,9 +7,12 @@ the seed and the record's number alone (`keys.py`).
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 from corpustools import kernels
 from corpustools.errors import UsageError
@@ -228,10 +231,11 @@ def shuffle(
         DataError: an input is torn or malformed, or changed while it was read.
         SystemFailure: a file, the disk or the memory failed. Until the end the old output stays.
     """
-    return run(request(inputs, output, **options), progress)  # type: ignore[arg-type]
+    return carry_out(request(inputs, output, **options), progress)  # type: ignore[arg-type]
 
 
-def run(asked: Request, progress: Progress | None = None) -> ShuffleResult:
+# Not named `run`: the first import of the submodule of that name would put itself in the function's place.
+def carry_out(asked: Request, progress: Progress | None = None) -> ShuffleResult:
     """Do what `request` returned."""
     from corpustools.shuffle.run import Job, Shuffler
 
@@ -288,3 +292,13 @@ def _require_space(asked: Request, plan: Plan) -> None:
     known = asked.exact and asked.head_count is None and not asked.output.endswith((".zst", ".gz"))
     size = (asked.expected or 0) // (asked.part[1] if asked.part else 1) if known else 0
     require_space(folder, size * 99 // 100, "the output", "free some space or write elsewhere")
+
+
+class _Callable(ModuleType):
+    """Lets `corpustools.shuffle(...)` work: once imported, the package stands there and hides the function."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> ShuffleResult:
+        return shuffle(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -8,16 +8,21 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
+from mmap import mmap
 
 from corpustools import kernels
 from corpustools.errors import DataError, from_os
-from corpustools.files.outputs import ShardSink, Sink
+from corpustools.files.outputs import FileSink, ShardSink, Sink
 from corpustools.files.records import ADD_DELIMITER, FILE_BITS
-from corpustools.shuffle.buckets import COUNT, HEAD, STREAM, BucketSet, Pool, allocate
+from corpustools.shuffle.buckets import COUNT, HEAD, SIZE, STREAM, BucketSet, Pool, allocate
 from corpustools.shuffle.refine import move
 from corpustools.shuffle.spill import BlockCodec, Spill, Stream
 
 _WORDS = 1 << 32
+
+Walk = tuple[int, int, int, int]
+Chain = tuple[Walk, int]
 _SUB_BUCKETS = 64
 
 
@@ -38,20 +43,19 @@ class Tally:
 
 @dataclass(frozen=True)
 class Level:
-    """Buckets of one key range, one set a worker, and the output position (in records) of each bucket."""
+    """Buckets of one key range, one set a worker, and where each bucket begins in the output: record and byte."""
 
     sets: list[BucketSet]
     buckets: int
     starts: list[int]
+    offsets: list[int]
 
     @classmethod
-    def of(cls, sets: list[BucketSet], start: int) -> Level:
-        """Return the level of sets that cover the same range; its first record is number `start` of the output."""
+    def of(cls, sets: list[BucketSet], start: int, offset: int) -> Level:
+        """Return the level of sets that cover one range, given its first record's number and byte in the output."""
         buckets = min(s.dropped_from for s in sets)
-        starts = [start]
-        for bucket in range(buckets):
-            starts.append(starts[-1] + sum(s.table[8 * bucket + COUNT] for s in sets))
-        return cls(sets, buckets, starts)
+        counts, sizes = ([sum(s.table[8 * b + f] for s in sets) for b in range(buckets)] for f in (COUNT, SIZE))
+        return cls(sets, buckets, list(accumulate(counts, initial=start)), list(accumulate(sizes, initial=offset)))
 
 
 class Gather:
@@ -66,6 +70,7 @@ class Gather:
         cuts: output positions at which the sink begins another shard, ascending.
         limit: output position at which to stop.
         lists: records that are ordered at a time.
+        mapped: whether records are mapped.
         files: descriptors of the files that references name.
         delimiter: the byte that is added to references without one.
         stopped: whether another thread has failed.
@@ -81,12 +86,15 @@ class Gather:
         cuts: list[int],
         limit: int,
         lists: int,
+        mapped: bool,
         files: Callable[[int], tuple[str, Callable[[int, memoryview], int]]],
         delimiter: int,
         stopped: Callable[[], bool],
     ) -> None:
         self.pool, self.key, self.spill, self.sink = pool, key, spill, sink
-        self.cuts, self.limit, self.lists = cuts, limit, lists
+        self.cuts, self.limit, self.lists, self.mapped = cuts, limit, lists, mapped
+        # A file takes bytes at any offset, so that no thread waits for another to write.
+        self.file = sink if isinstance(sink, FileSink) else None
         self.files, self.delimiter, self.stopped = files, delimiter, stopped
         self.sort = kernels.load("order").sort
         self.free = free
@@ -121,6 +129,8 @@ class GatherWorker:
         self.out, self.capacity, self.used = buffer, capacity, 0
         self.view = memoryview(buffer)  # type: ignore[arg-type]
         self.words, self.ordered, self.numbers, self.places = (allocate(8 * shared.lists) for _ in range(4))
+        self.lengths = allocate(8 * shared.lists) if shared.mapped else None
+        self.position = 0
         self.tally = Tally()
         # Of its own: the sets' contexts belong to no single thread any more.
         self.codec = BlockCodec()
@@ -181,6 +191,7 @@ class GatherWorker:
                 head = self._load(stream, mine, head)
             used.append(head)
             chains.append(((head, 0, row[STREAM], 0), row[COUNT]))
+        self.position = level.offsets[bucket]
         self._deliver(chains, level.starts[bucket], level.starts[bucket + 1], turn)
         if self.shared.spill is not None:
             freed = array("I", [block for head in used for block in self.shared.pool.chain(head)])
@@ -214,7 +225,7 @@ class GatherWorker:
         target.settle()
         shared.free.extend(target.take_free())
         shared.free.extend(spare)
-        inner = Level.of([target], level.starts[bucket])
+        inner = Level.of([target], level.starts[bucket], level.offsets[bucket])
         for piece in range(inner.buckets):
             blocks = self._reserve(inner, piece, turn)
             if blocks is None:
@@ -222,9 +233,9 @@ class GatherWorker:
             else:
                 self._bucket(inner, piece, turn, blocks)
 
-    def _deliver(self, chains: list[tuple[tuple[int, int, int, int], int]], start: int, stop: int, turn: int) -> None:
+    def _deliver(self, chains: list[Chain], start: int, stop: int, turn: int) -> None:
         """Write the records of some chains, output positions `start` to `stop`."""
-        ranges = [(0, _WORDS - 1)]
+        ranges, lengths = [(0, _WORDS - 1)], self.lengths
         count = stop - start
         if count > self.shared.lists:
             parts = -(-count * 5 // (self.shared.lists * 4))
@@ -232,42 +243,56 @@ class GatherWorker:
         while ranges and start < self.shared.limit:
             least, greatest = ranges.pop()
             try:
-                n = 0
-                for walk, records in chains:
-                    n = self._index(walk, records, least, greatest, n)
+                n = self._index_all(chains, least, greatest, lengths)
             except OverflowError:
                 middle = (least + greatest) // 2
                 ranges += [(middle + 1, greatest), (least, middle)]
                 continue
+            except LookupError:
+                # A giant record is among them: this bucket's records are all found through the pool.
+                lengths = None
+                ranges.append((least, greatest))
+                continue
             self.shared.sort(self.words, self.ordered, self.numbers, n, *self.shared.key)
-            start = self._copy(n, start, turn)
+            start = self._copy(n, start, turn, lengths)
         self._flush(turn)
 
-    def _index(self, walk: tuple[int, int, int, int], records: int, least: int, greatest: int, n: int) -> int:
-        pool = self.shared.pool
-        listed: int = self.records.index_stream(
-            pool.memory, pool.link_memory, pool.block_bytes, walk, records, least, greatest,
-            self.words, self.numbers, self.places, n,
-        )  # fmt: skip
-        return listed
+    def _index_all(self, chains: list[Chain], least: int, greatest: int, lengths: mmap | None) -> int:
+        """List the records of chains in a range of key bits; return how many."""
+        pool, n = self.shared.pool, 0
+        for walk, records in chains:
+            where = (pool.memory, pool.link_memory, pool.block_bytes, walk, records, least, greatest)
+            if lengths is None:
+                n = self.records.index_stream(*where, self.words, self.numbers, self.places, n)
+            else:
+                n = self.records.index_mapped(*where, self.words, self.numbers, self.places, lengths, n)
+        return n
 
-    def _copy(self, n: int, position: int, turn: int) -> int:
+    def _gather(self, at: int, until: int, lengths: mmap | None) -> tuple[int, int, int, int, int]:
+        """Copy records to the buffer; return what the kernel's gather does."""
+        pool, room = self.shared.pool, (self.out, self.capacity, self.used)
+        if lengths is None:
+            where = (pool.memory, pool.link_memory, pool.block_bytes)
+            copied: tuple[int, int, int, int, int] = self.records.gather(
+                *where, self.ordered, self.places, at, until, *room
+            )
+            return copied
+        return (*self.records.gather_mapped(self.ordered, self.places, lengths, at, until, *room), 0, 0)
+
+    def _copy(self, n: int, position: int, turn: int, lengths: mmap | None) -> int:
         """Copy the ordered records to the output, cutting it where it has to be; return the position behind them."""
-        shared, pool, at = self.shared, self.shared.pool, 0
+        shared, at = self.shared, 0
         stop = min(n, shared.limit - position)
         while at < stop:
             cut = bisect_right(shared.cuts, position)
             until = min(stop, at + shared.cuts[cut] - position) if cut < len(shared.cuts) else stop
             before, used = at, self.used
-            at, self.used, checksum, place, length = self.records.gather(
-                pool.memory, pool.link_memory, pool.block_bytes, self.ordered, self.places,
-                at, until, self.out, self.capacity, self.used,
-            )  # fmt: skip
+            at, self.used, checksum, place, length = self._gather(at, until, lengths)
             self.tally.add(at - before, self.used - used, checksum)
             position += at - before
             if length:
                 self._flush(turn)
-                self._giant(place, length)
+                self._giant(place, length, turn)
             elif at < until:
                 if before == at and not used:
                     raise AssertionError("a record is longer than the output buffer")
@@ -287,12 +312,19 @@ class GatherWorker:
 
     def _flush(self, turn: int) -> None:
         if self.used:
-            self._wait(turn)
-            self.shared.sink.write(self.view[: self.used])
+            self._write(self.view[: self.used], turn)
             self.used = 0
 
-    def _giant(self, place: int, length: int) -> None:
-        """Stream a record that is kept in a file; the caller has the turn."""
+    def _write(self, data: memoryview, turn: int) -> None:
+        if self.shared.file is not None:
+            self.shared.file.write_at(self.position, data)
+        else:
+            self._wait(turn)
+            self.shared.sink.write(data)
+        self.position += len(data)
+
+    def _giant(self, place: int, length: int, turn: int) -> None:
+        """Stream a record that is kept in a file."""
         name, read = self.shared.files(place >> FILE_BITS & 0x7FFF)
         offset, added = place & (1 << FILE_BITS) - 1, 1 if place & ADD_DELIMITER else 0
         done, checksum = 0, 0
@@ -313,7 +345,7 @@ class GatherWorker:
             if real < want:
                 self.view[real] = self.shared.delimiter
             checksum += self.records.checksum(self.out, 0, want, done)
-            self.shared.sink.write(self.view[:want])
+            self._write(self.view[:want], turn)
             done += want
         self.tally.add(0, length, checksum)
 

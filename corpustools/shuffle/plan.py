@@ -10,12 +10,14 @@ MIB = 1 << 20
 MEMORY_FLOOR = 64 * MIB
 # What the interpreter's own heap, the threads' stacks and the libraries' buffers may still grow by.
 RESERVE = 5 * MIB
-# Bytes of lists per record while a bucket is put in order: two words to sort, a number, a place.
-LIST_BYTES = 32
+# Bytes of lists per record while a bucket is put in order: two words to sort, a number, a place, a length.
+LIST_BYTES = 40
 _BUCKET_ROW = 64
 _CACHED_BUCKET = MIB
 # Of mapped records the pool holds some 16 bytes each: short blocks, so that little memory is begun in vain.
 _MAPPED_BLOCK = 16 << 10
+# Their bytes are fetched in any case: a bucket is as much as is written at once.
+_MAPPED_BUCKET = 2 * MIB
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def make_plan(
     lists = min(usable // (16 * workers), 256 * MIB) // LIST_BYTES
     pool = usable - workers * (buffer + 4096 + lists * LIST_BYTES)
     buckets = (
-        _bucket_count(pool, workers, expected) if not mapped else _power_of_two(mapped // _CACHED_BUCKET, 2, 1 << 13)
+        _bucket_count(pool, workers, expected) if not mapped else _power_of_two(mapped // _MAPPED_BUCKET, 2, 1 << 13)
     )
     # All open blocks together take at most an eighth of the pool; larger blocks make longer reads and writes.
     block = _power_of_two(pool // (8 * workers * buckets), 4096, _MAPPED_BLOCK if mapped else 64 << 10)
@@ -122,8 +124,20 @@ def make_plan(
         # in a partly filled block.
         most = 10 * expected // block + 2 * workers * buckets + workers * (4 * buffer // block + 256)
         blocks = min(blocks, max(most, 1))
+    chunk = min(buffer, MIB // 2 if mapped else MIB)
     return Plan(
-        memory, workers, buckets, block, blocks, min(buffer, MIB), buffer, lists, decoder, fixed, expected, mapped
+        memory=memory,
+        workers=workers,
+        buckets=buckets,
+        block=block,
+        blocks=blocks,
+        chunk=chunk,
+        buffer=buffer,
+        lists=lists,
+        decoder=decoder,
+        fixed=fixed,
+        expected=expected,
+        mapped=mapped,
     )
 
 

@@ -78,7 +78,8 @@ class Shuffler:
         """
         low, last, span = self.job.keys.low, self.job.keys.low + self.job.keys.span, self.job.keys.span
         try:
-            while low <= last and not self._enough():
+            # One pass even where no records are wanted: it finds the header, and what is wrong with the inputs.
+            while low <= last and not (self.passes and self._enough()):
                 try:
                     low += self._pass(KeyRange(low, min(span, last - low)))
                 except RangeTooFull:
@@ -112,7 +113,7 @@ class Shuffler:
     def _run_pass(self, source: RecordSource, keys: KeyRange) -> int:
         sets, distribution = self._scatter(source, keys)
         self.passes += 1
-        level = Level.of(sets, self.written.records)
+        level = Level.of(sets, self.written.records, self._header_bytes(source) + self.written.size)
         if self.passes == 1:
             self._begin(source, distribution, level)
         expected = self._expected(level, distribution)
@@ -195,6 +196,9 @@ class Shuffler:
         new.finer = True
         sets[0] = new
 
+    def _header_bytes(self, source: RecordSource) -> int:
+        return len(source.header) if self.job.write_header else 0
+
     def _begin(self, source: RecordSource, distribution: Distribution, level: Level) -> None:
         """Write the header and lay out the shards, now that the records are counted."""
         job = self.job
@@ -247,6 +251,7 @@ class Shuffler:
             self._cuts,
             limit,
             plan.lists,
+            plan.mapped > 0,
             files,
             job.shape.delimiter,
             crew.stopped,
