@@ -17,6 +17,18 @@ from corpustools.tokenize.hf_text import private
 from corpustools.tokenize.models import parse
 from corpustools.tokenize.models.huggingface import byte_alphabet
 
+try:
+    import tokenizers
+except ImportError:
+    tokenizers = None
+
+
+def heavy(test):
+    """Mark a test that asks the tokenizers package."""
+    missing = pytest.mark.skipif(tokenizers is None, reason="the peer is missing: pip install tokenizers")
+    return pytest.mark.heavy(missing(test))
+
+
 LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -155,7 +167,6 @@ def tokenizer_json(normalizer="none", splitter="none", added=(), **model):
 @cache
 def pair(normalizer, splitter):
     """Return our model and the peer's tokenizer, in which every part is one unknown token with its text."""
-    tokenizers = pytest.importorskip("tokenizers")
     content = json.dumps(tokenizer_json(normalizer, splitter, ADDED))
     return parse(content.encode(), "m"), tokenizers.Tokenizer.from_str(content)
 
@@ -166,8 +177,8 @@ def parts_of(model, text):
     return [surfaces.get(part, part).decode() for part in parts if part]
 
 
-@pytest.mark.heavy
-@settings(max_examples=1500, deadline=None)
+@heavy
+@settings(max_examples=1500, deadline=None, derandomize=True)
 @given(normalizer=st.sampled_from(sorted(NORMALIZERS)), splitter=st.sampled_from(sorted(SPLITTERS)), text=TEXTS)
 @example("Precompiled", "none", "\r\n \u0600a e\u0301")
 @example("Lowercase", "T5", "A\u03a3 B")
@@ -175,6 +186,8 @@ def parts_of(model, text):
 def test_parts_equal_those_of_tokenizers(normalizer, splitter, text):
     # "first" asks where a part began before normalisation, which is not followed through rules that remove.
     assume(splitter not in ("first", "unsplit") or normalizer in ("none", "NFC", "NFKC", "Lowercase"))
+    # Its table of marks is of Unicode 8.
+    assume(normalizer != "StripAccents" or all(character < "\u0700" for character in text))
     model, peer = pair(normalizer, splitter)
     encoding = peer.encode(text, add_special_tokens=False)
     # An added token's text is there with the white space it took.
@@ -200,7 +213,7 @@ def byte_level(name, added=()):
     return tokenizer_json("none", BYTE_LEVEL[name], added, type="BPE", vocab=vocab, merges=[], unk_id=None)
 
 
-@pytest.mark.heavy
+@heavy
 @pytest.mark.parametrize("splitter", ["Whitespace", "inverted", "Punctuation", "Digits", "WhitespaceSplit", "Llama 3"])
 def test_classes_of_characters_equal_those_of_tokenizers(splitter):
     """Every character that this Python's Unicode knows, except what later versions changed."""
@@ -212,11 +225,10 @@ def test_classes_of_characters_equal_those_of_tokenizers(splitter):
             assert parts_of(model, text) == wanted, hex(code)
 
 
-@pytest.mark.heavy
-@settings(max_examples=500, deadline=None)
+@heavy
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(name=st.sampled_from(sorted(BYTE_LEVEL)), text=TEXTS)
 def test_byte_level_parts_equal_those_of_tokenizers(name, text):
-    tokenizers = pytest.importorskip("tokenizers")
     content = byte_level(name)
     peer = tokenizers.Tokenizer.from_str(json.dumps(content)).pre_tokenizer
     alphabet = byte_alphabet()
@@ -236,6 +248,7 @@ def test_unigram():
     assert model.scores.tolist() == [0, 0, -1.5, -2.25, -9, 0]
     assert model.unknown_score == -19
     assert model.pieces == [private(0), b"<s>", "\u2581a".encode(), b"b", b"<0x41>", private(5)]
+    assert model.normalizer.surfaces == {private(0): b"<unk>", private(5): b"<new>"}
     assert model.control == {"bos": 1, "unk": 0}
     made = model.normalizer.normalize(b"a<new>e\xcc\x81 b")
     assert made == "\u2581a".encode() + b"\xff" + private(5) + b"\xff" + "\u2581é\u00ff\u2581b".encode().replace(
@@ -348,6 +361,7 @@ def test_a_damaged_file_is_an_error(case):
         parse(content.encode(), "the-file")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_tokenizer_json_with_any_part_exchanged_is_refused_or_read(data):
     """Exchange one value anywhere in the tree for one of another type."""

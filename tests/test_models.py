@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 import sentencepiece
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spm_files import (
     BYTE,
@@ -22,16 +22,28 @@ from spm_files import (
     UNUSED,
     USER_DEFINED,
     field,
+    piece,
     spm_model,
     train,
 )
 
 from corpustools.errors import DataError, SystemFailure, UnsupportedModel
+from corpustools.kernels import wire_plain
 from corpustools.tokenize.decode import decode
 from corpustools.tokenize.model import load_model
 from corpustools.tokenize.models import parse
+from corpustools.tokenize.models.sentencepiece import PIECE
 from corpustools.tokenize.models.wire import BYTES as WIRE_BYTES
-from corpustools.tokenize.models.wire import message
+from corpustools.tokenize.models.wire import fields, message
+
+try:
+    from corpustools.kernels import wire as wire_compiled
+except ImportError:
+    wire_compiled = None
+
+BACKENDS = [pytest.param(wire_plain, id="plain")]
+if wire_compiled:
+    BACKENDS.append(pytest.param(wire_compiled, id="compiled"))
 
 BYTES = [(f"<0x{byte:02X}>", 0.0, BYTE) for byte in range(256)]
 TRAINED = {
@@ -85,10 +97,10 @@ def agrees(model, oracle):
     """Compare every property of every id."""
     assert len(model.pieces) == oracle.get_piece_size()
     byte_ids = model.byte_ids.tolist() if model.byte_ids is not None else []
-    for i, piece in enumerate(model.pieces):
-        name = f"<0x{byte_ids.index(i):02X}>".encode() if i in byte_ids else piece
+    for i, text in enumerate(model.pieces):
+        name = f"<0x{byte_ids.index(i):02X}>".encode() if i in byte_ids else text
         assert name == oracle.id_to_piece(i).encode()
-        assert i not in byte_ids or piece == bytes([byte_ids.index(i)])
+        assert i not in byte_ids or text == bytes([byte_ids.index(i)])
         assert model.scores[i] == oracle.get_score(i)
         hidden = [oracle.is_control(i), oracle.is_unknown(i), oracle.is_unused(i), oracle.is_byte(i)]
         assert model.arc[i] == (not any(hidden))
@@ -135,6 +147,24 @@ def test_byte_fallback_without_an_unknown_piece():
     assert (model.unknown_id, model.pieces[-1], bool(model.arc[-1])) == (257, b"", False)
     assert model.byte_ids.tolist() == list(range(256))
     assert "unk" not in model.control
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@settings(deadline=None)
+@given(rows=st.lists(st.binary(max_size=12), max_size=6), room=st.integers(0, 8), tail=st.binary(max_size=9))
+def test_leading_pieces_are_read_until_another_layout(backend, rows, room, tail):
+    """What the fast reader takes has to be what the general reader finds there."""
+    data = b"".join(field(1, piece(row, 1.5, kind)) for kind, row in enumerate(rows, 1)) + tail
+    starts, ends = np.zeros(room, np.int64), np.zeros(room, np.int64)
+    scores, types = np.zeros(room, np.float32), np.zeros(room, np.uint8)
+    count, position = backend.pieces(data, starts, ends, scores, types)
+    assert count >= min(room, len(rows))
+    found = [message(value, "m", PIECE) for _, _, value in fields(data[:position], "m")]
+    assert [row.get(1) for row in found] == [data[a:b] for a, b in zip(starts[:count], ends[:count], strict=True)]
+    assert [row.get(3, NORMAL) for row in found] == types[:count].tolist()
+    assert [struct.unpack("<f", row[2].to_bytes(4, "little"))[0] for row in found] == pytest.approx(
+        scores[:count].tolist(), nan_ok=True
+    )
 
 
 def test_pieces_written_in_an_unusual_layout_are_read_the_same():
@@ -371,6 +401,7 @@ def test_ten_thousand_damaged_sentencepiece_models_are_refused_or_right():
         oracle = sentencepiece.SentencePieceProcessor()
         oracle.load_from_serialized_proto(data)
         accepted += 1
+        sound(model)
         if number % 8 == 0:
             agrees_where_text(model, oracle)
     assert accepted > 500
@@ -387,6 +418,57 @@ def agrees_where_text(model, oracle):
     assert model.normalizer.normalize(text.encode()) == oracle.normalize(text.encode())
 
 
+def other_seeds():
+    unigram = [["<unk>", 0.0], ["\u2581a", -1.5], ["b", -2.0]]
+    spec = {
+        "added_tokens": [{"id": 3, "content": "<x>", "special": True, "normalized": False}],
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Lowercase"}]},
+        "pre_tokenizer": {
+            "type": "Metaspace",
+            "replacement": "\u2581",
+            "prepend_scheme": "always",
+            "split": True,
+        },
+        "model": {"type": "Unigram", "unk_id": 0, "vocab": unigram, "byte_fallback": False},
+    }
+    bpe = spec | {"model": {"type": "BPE", "vocab": {"<unk>": 0, "a": 1, "b": 2}, "merges": [], "unk_token": "<unk>"}}
+    lists = ["<unk>\t0\n\u2581a\t-1.5\nb\t-2.25\nc\t-3\n", "天地 30 n\n天 5 n\n地 15\n"]
+    return [json.dumps(spec).encode(), json.dumps(bpe).encode(), *(text.encode() for text in lists)]
+
+
+def test_ten_thousand_damaged_files_of_other_formats_are_refused_or_sound():
+    draw = random.Random(6)
+    bytepiece, originals = bytepiece_file({b"ab": 9}), other_seeds()
+    accepted = 0
+    for number in range(10_000):
+        data = mutated(bytepiece if number % 16 == 0 else originals[number % 4], draw)
+        try:
+            model = parse(data, "m")
+        except DataError:
+            continue
+        accepted += 1
+        sound(model)
+    assert accepted > 1000
+
+
+def sound(model):
+    """Check what the lattice relies on."""
+    size = len(model.pieces)
+    assert [len(model.scores), len(model.arc), len(model.user_defined)] == [size] * 3
+    arcs = [model.pieces[i] for i in np.flatnonzero(model.arc)]
+    assert all(arcs)
+    assert len(set(arcs)) == len(arcs)
+    assert np.isfinite(model.scores).all()
+    assert math.isfinite(model.unknown_score)
+    assert model.unknown_id is None or 0 <= model.unknown_id < size
+    assert model.unit == "byte" or model.unknown_id is not None
+    assert model.byte_ids is None or (model.byte_ids.dtype == np.int32 and min(model.byte_ids) >= 0)
+    assert all(0 <= i < size for i in model.control.values())
+    text = model.normalizer.normalize("a b<x> 天\u2581".encode())
+    assert model.cuts == "marks" or text.decode()
+
+
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_noise_is_no_model(data):
     for prefix in (
@@ -400,5 +482,4 @@ def test_noise_is_no_model(data):
             model = parse(prefix + data, "m")
         except DataError:
             continue
-        assert len(model.pieces) == len(model.scores) == len(model.arc) == len(model.user_defined)
-        assert model.normalizer.normalize(b"a b") is not None
+        sound(model)

@@ -101,6 +101,7 @@ def test_every_code_point_equals_sentencepiece(rule):
     assert [(t, m, w) for t, m, w in zip(texts, made, wanted, strict=True) if m != w] == []
 
 
+@settings(deadline=None)
 @given(
     rule=st.sampled_from(RULES),
     symbols=st.sampled_from(SYMBOLS),
@@ -123,6 +124,7 @@ def backend_of_given(request):
         yield request.param
 
 
+@settings(deadline=None)
 @given(
     rule=st.sampled_from(RULES[:3]),
     symbols=st.sampled_from(SYMBOLS),
@@ -139,6 +141,7 @@ def test_a_record_in_parts_equals_the_whole(backend_of_given, rule, symbols, opt
 
 
 @pytest.mark.skipif(normalize_compiled is None, reason="no compiler")
+@settings(deadline=None)
 @given(
     rule=st.sampled_from(RULES[:3]),
     symbols=st.sampled_from(SYMBOLS),
@@ -177,7 +180,7 @@ def test_buffers_that_do_not_fit_are_refused():
         normalize_compiled.normalize(tables, 0, b"abc", one, one, False, state - 1, bytearray(9), offsets)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)), max_size=6),
     cut=st.floats(0.5, 1.0),
@@ -196,6 +199,41 @@ def test_a_damaged_charsmap_is_refused_or_harmless(changes, cut, text):
     CharsmapNormalizer(charsmap, 7).normalize(text).decode()
 
 
+def units(**changes):
+    """Return a charsmap of one rule, a to b, with units exchanged: u0 is the root, u96 a, u2 its output."""
+    words = {"u0": 1 << 10, "u96": 0x62 << 10 | 1 << 8 | 0x61, "u2": 1 << 31} | changes
+    trie = np.full(256, 1 << 31, np.uint32)
+    for name, word in words.items():
+        if name.startswith("u"):
+            trie[int(name[1:])] = word
+    return (1024).to_bytes(4, "little") + trie.astype("<u4").tobytes() + changes.get("strings", b"b\0")
+
+
+def test_a_charsmap_by_hand_does_what_it_says():
+    assert CharsmapNormalizer(compile_charsmap(units(), []), 0).normalize(b"banana") == b"bbnbnb"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"u0": 0}, "trie is damaged"),
+        ({"u0": 1 << 10 | 0x61}, "trie is damaged"),
+        ({"u0": 1 << 20}, "trie is damaged"),
+        ({"u2": 1 << 31 | 2}, "trie is damaged"),
+        ({"u2": 0x62}, "trie is damaged"),
+        ({"u96": 0x61 << 10 | 0x61}, "more than 1000 bytes"),
+        ({"strings": b"b"}, "do not end with NUL"),
+        ({"strings": b"\xff\0"}, "not UTF-8"),
+        ({"u2": 1 << 31 | 1, "strings": "é\0".encode()}, "not UTF-8"),
+    ],
+)
+def test_a_charsmap_that_would_lead_astray_is_refused(changes, said):
+    """Units outside the array, outputs outside the strings, a ring of units, outputs that are no text."""
+    with pytest.raises(DataError, match=said):
+        compile_charsmap(units(**changes), [])
+
+
+@settings(deadline=None)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4), step=st.integers(1, 5))
 @example([b"e", b"\xcc\x81"], 1)
 def test_nfc_composes_what_is_text_and_keeps_other_bytes(texts, step):
@@ -211,6 +249,7 @@ def test_nfc_composes_what_is_text_and_keeps_other_bytes(texts, step):
         assert made + stream.feed(b"", final=True) == whole
 
 
+@settings(deadline=None)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4))
 def test_the_identity_keeps_every_byte(texts):
     assert batch(Normalizer(), texts) == texts

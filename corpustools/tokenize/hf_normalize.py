@@ -6,12 +6,12 @@ import base64
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from corpustools.errors import DataError, UnsupportedModel
 from corpustools.tokenize.charsmap import Charsmap, compile_charsmap, shortest_rule
-from corpustools.tokenize.hf_regex import WHITE_SPACE_CHARACTERS, categories, translate
+from corpustools.tokenize.hf_regex import WHITE_SPACE_CHARACTERS, categories, for_ascii, translate
 
 Step = Callable[[str], str]
 
@@ -78,17 +78,34 @@ def _replace(spec: dict[str, Any]) -> Step:
             raise ValueError("an empty pattern")
         return lambda text: text.replace(old, content)
     regex = translate(pattern["Regex"])
-    return lambda text: regex.sub(lambda _: content, text)
+    near = for_ascii(regex)
+    return lambda text: (near if text.isascii() else regex).sub(lambda _: content, text)
 
 
 def _precompiled(spec: dict[str, Any]) -> Step:
     charsmap = compile_charsmap(base64.b64decode(spec["precompiled_charsmap"], validate=True), [])
 
-    @lru_cache(1 << 16)
-    def made(cluster: str) -> str:
-        return _cluster(charsmap, cluster)
+    alone = _Alone(charsmap)
 
-    return lambda text: "".join(map(made, _clusters(text)))
+    def normalize(text: str) -> str:
+        if "\r\n" not in text and (text.isascii() or not _joining().search(text)):
+            return text.translate(alone)
+        return "".join(_cluster(alone, cluster) for cluster in _clusters(text))
+
+    return normalize
+
+
+class _Alone(dict[int, str]):
+    """What the charsmap makes of each character by itself; filled as characters are met."""
+
+    def __init__(self, charsmap: Charsmap) -> None:
+        super().__init__()
+        self.charsmap = charsmap
+
+    def __missing__(self, code: int) -> str:
+        made = _rule(self.charsmap, chr(code).encode("utf-8", "surrogatepass"))
+        self[code] = chr(code) if made is None else made
+        return self[code]
 
 
 _KINDS: dict[str, Callable[[dict[str, Any]], Step]] = {
@@ -106,20 +123,18 @@ _KINDS: dict[str, Callable[[dict[str, Any]], Step]] = {
 }
 
 
-def _cluster(charsmap: Charsmap, cluster: str) -> str:
+def _cluster(alone: _Alone, cluster: str) -> str:
     """Return what the library makes of a grapheme cluster: by one rule if it is short, else by characters.
 
     The rule is the shortest that the text begins with, and it replaces the text to its end: both are the
     library's (spm_precompiled), and differ from SentencePiece.
     """
     if len(cluster) > 1:
-        encoded = cluster.encode()
-        made = _rule(charsmap, encoded) if len(encoded) < 6 else None
+        encoded = cluster.encode("utf-8", "surrogatepass")
+        made = _rule(alone.charsmap, encoded) if len(encoded) < 6 else None
         if made is not None:
             return made
-        return "".join(_cluster(charsmap, character) for character in cluster)
-    made = _rule(charsmap, cluster.encode("utf-8", "surrogatepass"))
-    return cluster if made is None else made
+    return cluster.translate(alone)
 
 
 def _rule(charsmap: Charsmap, text: bytes) -> str | None:
@@ -131,22 +146,32 @@ def _rule(charsmap: Charsmap, text: bytes) -> str | None:
 
 # Grapheme clusters (Unicode Standard Annex 29) as far as they matter: only those of fewer than six bytes are
 # looked up as a whole, which are CR LF, and a letter with the marks behind it or a prepended sign before it.
-_PREPENDED = "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e"
+_PREPENDED = (
+    "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\U000110bd\U000110cd\U000111c2\U000111c3\U0001193f\U00011941"
+    "\U00011a3a\U00011a84-\U00011a89\U00011d46\U00011f02"
+)
+# What joins the character before it without being a mark by category.
+_JOINERS = "\u200c\u200d\u0e33\u0eb3\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
 _NO_MARKS = (
     "\u102b\u102c\u1038\u1062-\u1064\u1067-\u106d\u1083\u1087-\u108c\u108f\u109a-\u109c\u1a61\u1a63\u1a64\uaa7b\uaa7d"
 )
-_ASCII_CLUSTERS = re.compile(r"\r\n|[\x00-\x7f]")
 
 
 def _clusters(text: str) -> list[str]:
-    return (_ASCII_CLUSTERS if text.isascii() else _cluster_pattern()).findall(text)
+    return _cluster_pattern().findall(text)
+
+
+@cache
+def _joining() -> re.Pattern[str]:
+    """Return what finds a character that is part of a cluster of several, apart from CR LF."""
+    return re.compile(f"[{_PREPENDED}{categories('M')}{_JOINERS}]")
 
 
 @cache
 def _cluster_pattern() -> re.Pattern[str]:
-    mark = f"(?![{_NO_MARKS}])[{categories('M')}\u200c\u200d\u0e33\u0eb3\uff9e\uff9f]"
+    mark = f"(?![{_NO_MARKS}])[{categories('M')}{_JOINERS}]"
     control = (
-        f"[{categories('Cc')}{categories('Zl')}{categories('Zp')}]|(?![{_PREPENDED}\u200c\u200d])[{categories('Cf')}]"
+        f"[{categories('Cc')}{categories('Zl')}{categories('Zp')}]|(?![{_PREPENDED}{_JOINERS}])[{categories('Cf')}]"
     )
     letter = f"(?!{control})[^{_PREPENDED}]"
     return re.compile(f"\r\n|{control}|[{_PREPENDED}]*{letter}(?:{mark})*|[{_PREPENDED}]+(?:{mark})*|.", re.DOTALL)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from corpustools.errors import DataError, UnsupportedModel
-from corpustools.tokenize.hf_regex import WHITE_SPACE, categories, rust_word, translate
+from corpustools.tokenize.hf_regex import WHITE_SPACE, categories, for_ascii, rust_word, translate
 
-# A part, and whether it begins where the record begins.
-Part = tuple[str, bool]
-Splitter = Callable[[list[Part]], list[Part]]
+# Cuts a text; takes and returns whether the (first) part begins where the record begins.
+Splitter = Callable[[str, bool], tuple[list[str], bool]]
 Span = tuple[int, int, bool]  # start, end, is a delimiter
 
+# Byte 0xFF as the error handler surrogateescape writes it; no text has it.
+CUT = "\udcff"
+LONGEST_REMEMBERED = 40
 BEHAVIORS = ("Removed", "Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext")
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 # The library's table of punctuation is that of Unicode 8; within these ranges all of it came later.
@@ -54,16 +57,53 @@ def byte_level(spec: Any) -> bool:
     return spec.get("type") == "ByteLevel"
 
 
+class Chain:
+    """Splitters one behind the other. What becomes of a short part is remembered: words repeat."""
+
+    def __init__(self, splitters: list[Splitter]) -> None:
+        self._first = splitters[0] if splitters else None
+        self._others = Chain(splitters[1:]) if len(splitters) > 1 else None
+        self._remembered = lru_cache(1 << 16)(self._later)
+
+    def run(self, text: str, at_start: bool) -> list[str]:
+        """Return the parts of a text after all splitters."""
+        if not self._first:
+            return [text] if text else []
+        parts, at_start = self._first(text, at_start)
+        if not self._others or not parts:
+            return parts
+        out = self._others.run(parts[0], at_start)
+        for part in parts[1:]:
+            out += self._remembered(part) if len(part) < LONGEST_REMEMBERED else self._later(part)
+        return out
+
+    def _later(self, part: str) -> list[str]:
+        assert self._others
+        return self._others.run(part, False)
+
+
 def _cut(regex: re.Pattern[str], behavior: str, invert: bool = False) -> Splitter:
     if behavior not in BEHAVIORS:
         raise ValueError(f"behavior {behavior}")
+    if behavior == "Isolated" and not regex.groups:
+        around = re.compile(f"({regex.pattern})", regex.flags)
+        near = for_ascii(around)
 
-    def split(parts: list[Part]) -> list[Part]:
-        out: list[Part] = []
-        for text, at_start in parts:
-            spans = _spans(regex, text, invert)
-            out += [(text[a:b], at_start and a == 0) for a, b in _merge(spans, behavior) if b > a]
-        return out
+        def isolate(text: str, at_start: bool) -> tuple[list[str], bool]:
+            return list(filter(None, (near if text.isascii() else around).split(text))), at_start
+
+        return isolate
+    if behavior == "Removed" and not regex.groups and not invert:
+
+        def remove(text: str, at_start: bool) -> tuple[list[str], bool]:
+            parts = regex.split(text)
+            return list(filter(None, parts)), at_start and bool(parts[0])
+
+        return remove
+
+    def split(text: str, at_start: bool) -> tuple[list[str], bool]:
+        spans = [(a, b) for a, b in _merge(_spans(regex, text, invert), behavior) if b > a]
+        return [text[a:b] for a, b in spans], at_start and spans[:1] != [] and spans[0][0] == 0
 
     return split
 
@@ -75,9 +115,8 @@ def _spans(regex: re.Pattern[str], text: str, invert: bool) -> list[Span]:
         start, end = match.span()
         if start > last:
             spans.append((last, start, invert))
-        if end > start:
-            spans.append((start, end, not invert))
-            last = end
+        spans.append((start, end, not invert))
+        last = end
     if last < len(text):
         spans.append((last, len(text), invert))
     return spans
@@ -103,8 +142,8 @@ def _merge(spans: list[Span], behavior: str) -> list[tuple[int, int]]:
 
 
 def _byte_level(spec: dict[str, Any]) -> list[Splitter]:
-    def prefix(parts: list[Part]) -> list[Part]:
-        return [(text if text.startswith(" ") else " " + text, at_start) for text, at_start in parts]
+    def prefix(text: str, at_start: bool) -> tuple[list[str], bool]:
+        return [text if text.startswith(" ") else " " + text], at_start
 
     splitters: list[Splitter] = [prefix] if spec["add_prefix_space"] else []
     if spec.get("use_regex", True):
@@ -118,18 +157,18 @@ def _metaspace(spec: dict[str, Any]) -> list[Splitter]:
     if len(mark) != 1 or scheme not in ("always", "first", "never"):
         raise ValueError(f"{mark!r}, {scheme!r}")
 
-    def replace(parts: list[Part]) -> list[Part]:
-        out = []
-        for text, at_start in parts:
-            marked = text.replace(" ", mark)
-            if (scheme == "always" or (scheme == "first" and at_start)) and not marked.startswith(mark):
-                marked = mark + marked
-            out.append((marked, at_start))
-        return out
+    def replace(text: str, at_start: bool) -> tuple[list[str], bool]:
+        marked = text.replace(" ", mark)
+        if (scheme == "always" or (scheme == "first" and at_start)) and not marked.startswith(mark):
+            marked = mark + marked
+        return [marked], at_start
 
-    if not spec.get("split", True):
-        return [replace]
-    return [replace, _cut(re.compile(re.escape(mark)), "MergedWithNext")]
+    def cut(text: str, at_start: bool) -> tuple[list[str], bool]:
+        # Each mark begins a part: what MergedWithNext comes to for a delimiter of one character.
+        parts, _ = replace(text, at_start)
+        return list(filter(None, parts[0].replace(mark, CUT + mark).split(CUT))), at_start
+
+    return [cut] if spec.get("split", True) else [replace]
 
 
 def _split(spec: dict[str, Any]) -> list[Splitter]:

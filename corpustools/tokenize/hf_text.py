@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from corpustools.tokenize import hf_split
 from corpustools.tokenize.hf_normalize import Step
 from corpustools.tokenize.hf_regex import WHITE_SPACE_CHARACTERS, rust_word
-from corpustools.tokenize.hf_split import Part, Splitter
 from corpustools.tokenize.normalize import Buffer, Normalizer
 
 # Bytes 0xF5 to 0xFF are in no UTF-8 text. 0xFF cuts; a token that is no text to be segmented (an added token,
@@ -87,66 +87,68 @@ class HuggingFaceNormalizer(Normalizer):
         added: the added tokens.
         odd_bytes: what replaces a byte that is not part of valid UTF-8, by byte; None: U+FFFD for all.
         decoders: (pattern, replacement) pairs that make text of joined pieces.
+        surfaces: what the characters beyond Unicode stand for.
     """
 
     def __init__(
         self,
         steps: list[Step],
-        splitters: list[Splitter],
+        splitters: list[hf_split.Splitter],
         added: list[AddedToken],
         odd_bytes: dict[int, bytes] | None,
         decoders: list[tuple[re.Pattern[bytes], bytes]],
         surfaces: dict[bytes, bytes],
     ) -> None:
         self._steps = steps
-        self._splitters = splitters
+        self._chain = hf_split.Chain(splitters)
         self._raw = _Finder([token for token in added if not token.normalized])
         self._normal = _Finder([token for token in added if token.normalized])
         self._odd = odd_bytes
         self._decoders = decoders
-        self._surfaces = surfaces
+        self.surfaces = surfaces
 
     def normalize(self, data: Buffer) -> bytes:
         """Return the parts of a record, each to be segmented alone, with 0xFF between them."""
         raw = bytes(data)
-        text = raw.decode("utf-8", "replace" if self._odd is None else "surrogateescape")
+        odd = self._odd
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            text = raw.decode("utf-8", "replace" if odd is None else "surrogateescape")
+        else:
+            odd = None
         out: list[bytes] = []
         at_start = True
         for piece in self._raw.split(text):
             if isinstance(piece, int):
                 out.append(private(piece))
             else:
-                self._segment(piece, at_start, out)
+                self._segment(piece, at_start, odd, out)
             at_start = False
         return CUT.join(out)
 
-    def _segment(self, text: str, at_start: bool, out: list[bytes]) -> None:
+    def _segment(self, text: str, at_start: bool, odd: dict[int, bytes] | None, out: list[bytes]) -> None:
         for step in self._steps:
             text = step(text)
         for piece in self._normal.split(text):
             if isinstance(piece, int):
                 out.append(private(piece))
             else:
-                parts: list[Part] = [(piece, at_start)]
-                for splitter in self._splitters:
-                    parts = splitter(parts)
-                out += [self._encode(part) for part, _ in parts if part]
+                parts = self._chain.run(piece, at_start)
+                if odd is None:
+                    out.append(hf_split.CUT.join(parts).encode("utf-8", "surrogateescape"))
+                else:
+                    out += [_encode(part, odd) for part in parts]
             at_start = False
-
-    def _encode(self, part: str) -> bytes:
-        if self._odd is None:
-            return part.encode("utf-8", "replace")
-        try:
-            return part.encode()
-        except UnicodeEncodeError:
-            odd = self._odd
-            return b"".join(
-                odd[ord(c) - 0xDC00] if 0xDC80 <= ord(c) <= 0xDCFF else c.encode("utf-8", "replace") for c in part
-            )
 
     def denormalize(self, pieces: Buffer) -> bytes:
         """Return the text of joined pieces by the rules of the file's decoder."""
         text = bytes(pieces).replace(CUT, b"")
         for pattern, replacement in self._decoders:
             text = pattern.sub(replacement, text)
-        return _PRIVATE.sub(lambda match: self._surfaces.get(match.group(), b""), text)
+        return _PRIVATE.sub(lambda match: self.surfaces.get(match.group(), b""), text)
+
+
+def _encode(part: str, odd: dict[int, bytes]) -> bytes:
+    """Return UTF-8, with what `odd` says for the bytes that were none."""
+    return b"".join(odd[ord(c) - 0xDC00] if "\udc80" <= c <= "\udcff" else c.encode("utf-8", "replace") for c in part)

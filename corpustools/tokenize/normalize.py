@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,10 @@ class Normalizer:
     """The identity, and the interface of every other normaliser.
 
     Records are bytes without their delimiter. All methods may be called from several threads at once.
+    `surfaces` says what pieces look like that are no text themselves: added tokens, and bytes that mark.
     """
+
+    surfaces: Mapping[bytes, bytes] = MappingProxyType({})
 
     def normalize(self, data: Buffer) -> bytes:
         """Return one record's normalised text, as the model's own library makes it."""
