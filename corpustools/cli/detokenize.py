@@ -40,7 +40,7 @@ def command(
     if manifest is not None:
         from corpustools.files.manifest import Manifest
 
-        record = Manifest(manifest)
+        record = Manifest(manifest, [model, output, *inputs])
     tokenizer = Tokenizer.load(model)
     with Reporter(progress, quiet) as report:
         result, found = detokenize(tokenizer, inputs, output, form, report)
