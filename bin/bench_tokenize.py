@@ -22,7 +22,8 @@ import time
 import numpy as np
 
 from corpustools.tokenize.blocks import _block
-from corpustools.tokenize.stream import Pipeline, Request
+from corpustools.tokenize.pipeline import Pipeline
+from corpustools.tokenize.request import Request
 from corpustools.tokenize.tokenizer import Tokenizer
 
 

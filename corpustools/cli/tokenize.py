@@ -93,7 +93,8 @@ def command(
     """Run `corpus tokenize`."""
     from corpustools.shuffle.keys import fresh_seed
     from corpustools.shuffle.resources import default_workers
-    from corpustools.tokenize.stream import Request, tokenize
+    from corpustools.tokenize.request import Request
+    from corpustools.tokenize.stream import tokenize
     from corpustools.tokenize.tokenizer import Tokenizer
 
     mode = mode or ("viterbi" if alpha is None else "sample")

@@ -17,7 +17,7 @@ from corpustools.tokenize.normalize import Buffer
 from corpustools.tokenize.trie import Offsets, Trie
 
 # What words a thread remembers: the most frequent ten thousand of a language and their cells.
-WORD_BYTES = 12 << 20
+WORD_BYTES = 24 << 20
 
 Ids = np.ndarray[Any, np.dtype[np.int32]]
 Measures = np.ndarray[Any, np.dtype[np.float64]]
