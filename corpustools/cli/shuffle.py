@@ -47,7 +47,7 @@ output for any memory, workers and temporary space.
 @click.option(
     "-T",
     "--tmp-dir",
-    "tmp_dirs",
+    "tmp_dir",
     multiple=True,
     metavar="DIR",
     help="Where to spill; several are used in turn.  [default: $TMPDIR, else beside the output]",
@@ -100,7 +100,6 @@ output for any memory, workers and temporary space.
 )
 @click.option(
     "--plan",
-    "only_plan",
     is_flag=True,
     help="Print buckets, passes, memory and temporary space, and do nothing.",
 )
@@ -109,7 +108,8 @@ def command(
     inputs: tuple[str, ...],
     zero_terminated: bool,
     record_bytes: int | None,
-    only_plan: bool,
+    plan: bool,
+    tmp_dir: tuple[str, ...],
     manifest: str | None,
     progress: str,
     quiet: bool,
@@ -121,8 +121,9 @@ def command(
 
     if zero_terminated and record_bytes:
         raise UsageError("--zero-terminated and --record-bytes exclude each other", "give one of them")
-    asked = request(inputs, delimiter=b"\0" if zero_terminated else b"\n", record_bytes=record_bytes or 0, **options)
-    if only_plan:
+    options |= {"delimiter": b"\0" if zero_terminated else b"\n", "record_bytes": record_bytes or 0}
+    asked = request(inputs, tmp_dirs=tmp_dir, **options)
+    if plan:
         from corpustools.shuffle.describe import describe
 
         click.echo(describe(asked))

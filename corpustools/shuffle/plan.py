@@ -13,7 +13,7 @@ RESERVE = 5 * MIB
 # Bytes of lists per record while a bucket is put in order: two words to sort, a number, a place, a length.
 LIST_BYTES = 40
 _BUCKET_ROW = 64
-_CACHED_BUCKET = MIB
+_CACHED_BUCKET = 4 * MIB
 # Of mapped records the pool holds some 16 bytes each: short blocks, so that little memory is begun in vain.
 _MAPPED_BLOCK = 16 << 10
 # Their bytes are fetched in any case: a bucket is as much as is written at once.
@@ -124,7 +124,7 @@ def make_plan(
         # in a partly filled block.
         most = 10 * expected // block + 2 * workers * buckets + workers * (4 * buffer // block + 256)
         blocks = min(blocks, max(most, 1))
-    chunk = min(buffer, MIB // 2 if mapped else MIB)
+    chunk = min(buffer, MIB // 2)
     return Plan(
         memory=memory,
         workers=workers,
@@ -142,12 +142,13 @@ def make_plan(
 
 
 def _bucket_count(pool: int, workers: int, expected: int | None) -> int:
-    """Return a power of two: buckets that fit the cache if all is held, else as many as have long blocks."""
+    """Return a power of two: few buckets are faster to fill, smaller ones to put in order."""
     if expected is None:
-        return 2048 if pool > 2048 * MIB else 1024 if pool > 128 * MIB else 512
+        return 1024 if pool > 2048 * MIB else 512 if pool > 128 * MIB else 256
     if expected < pool // 2:
         return _power_of_two(expected // _CACHED_BUCKET + 1, 2, 1 << 13)
-    most = _power_of_two(pool // (8 * workers * (32 << 10)), 512 if pool < 128 * MIB else 1024, 1 << 13)
+    # Blocks of less than 32 KiB make slow writes.
+    most = _power_of_two(pool // (8 * workers * (32 << 10)), 256, 1 << 13)
     return min(most, _power_of_two(expected // _CACHED_BUCKET, 256, most))
 
 

@@ -1,0 +1,73 @@
+"""The kernels under AddressSanitizer and UndefinedBehaviorSanitizer: no byte outside a buffer, no undefined step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TESTS = ["test_kernels_records.py", "test_kernels_bounds.py", "test_order.py"]
+FLAGS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
+
+
+def runtime(compiler: str) -> str:
+    """The path of the sanitizer's library, which has to be loaded before the interpreter."""
+    found = subprocess.run([compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=False)
+    path = found.stdout.strip()
+    if not os.path.isabs(path):
+        pytest.skip("the compiler has no libasan")
+    return os.path.realpath(path)
+
+
+def build(compiler: str, folder: Path) -> None:
+    """Compile each kernel from the C that Cython made of it, with sanitizers, into a copy of the package."""
+    shutil.copytree(ROOT / "corpustools", folder / "corpustools", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    for extension in project["tool"]["setuptools"]["ext-modules"]:
+        source = folder / extension["sources"][0]
+        made = source.with_suffix(".c")
+        # The build leaves the C beside its source; copies keep their times.
+        if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
+            pytest.skip(f"{made.name} is missing or older than its source: install the checkout first")
+        macros = [f"-D{name}={value}" for name, value in extension["define-macros"]]
+        command = [compiler, "-shared", "-fPIC", "-w", *FLAGS, "-fno-strict-aliasing", *macros]
+        command += [f"-I{sysconfig.get_paths()['include']}", f"-I{source.parent}", str(made)]
+        subprocess.run([*command, "-o", str(source.with_suffix(".abi3.so"))], check=True)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(280)
+def test_the_kernels_are_clean_under_the_sanitizers(tmp_path: Path):
+    """Their own tests pass in an interpreter that watches every access of the kernels."""
+    compiler = shutil.which("gcc")
+    if compiler is None or not Path(sysconfig.get_paths()["include"], "Python.h").exists():
+        pytest.skip("no gcc, or no headers of Python")
+    library = runtime(compiler)
+    build(compiler, tmp_path)
+    for name in [*TESTS, "conftest.py", "harness.py", "reference.py"]:
+        shutil.copy(ROOT / "tests" / name, tmp_path)
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("CORPUS_", "PYTEST_"))}
+    variables |= {
+        "LD_PRELOAD": library,
+        # The interpreter keeps what it allocates; stacks that are used after return are not this code's style.
+        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0:exitcode=99",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "PYTHONMALLOC": "malloc",
+        "PYTHONPATH": str(tmp_path),
+        "CORPUS_KERNELS": "compiled",
+    }
+    check = "import corpustools.kernels.records as k, sys; sys.exit(not k.__file__.startswith(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", check, str(tmp_path)], env=variables, cwd=tmp_path, check=True)
+    words = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", "not plain", *TESTS]
+    process = subprocess.run(words, env=variables, cwd=tmp_path, capture_output=True, text=True, check=False)
+    report = max(process.stderr.find("ERROR: "), process.stderr.find("runtime error: ") - 200, 0)
+    assert process.returncode == 0, f"{process.stdout[-3000:]}\n{process.stderr[report : report + 4000]}"
+    assert "passed" in process.stdout
+    assert "skipped" not in process.stdout
