@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from corpustools.nabc import nabc, nabc_range
+    from corpustools.tokenize.tokenizer import Tokenizer
 
 # The public names and where they live; each is imported when it is first asked for, so that a command
 # loads only what it runs.
 _HOMES = {
     "CorpusError": "corpustools.errors",
+    "Tokenizer": "corpustools.tokenize.tokenizer",
     "nabc": "corpustools.nabc",
     "nabc_range": "corpustools.nabc",
     "shuffle": "corpustools.shuffle",
     "ShuffleResult": "corpustools.shuffle",
 }
 
-__all__ = ["CorpusError", "ShuffleResult", "__version__", "nabc", "nabc_range", "shuffle"]
+__all__ = ["CorpusError", "ShuffleResult", "Tokenizer", "__version__", "nabc", "nabc_range", "shuffle"]
 
 
 def __getattr__(name: str) -> Any:

@@ -32,6 +32,10 @@ class DataError(CorpusError):
     """An input that is not what it has to be: torn, malformed, of the wrong size."""
 
 
+class UnsupportedModel(DataError):
+    """A model that is sound but asks for something this package does not do; the text names what."""
+
+
 class SystemFailure(CorpusError):
     """The machine refused: a file, a directory, the disk or the memory."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TESTS = ["test_kernels_records.py", "test_kernels_bounds.py", "test_order.py"]
+TESTS = ["test_kernels_records.py", "test_kernels_bounds.py", "test_order.py", "test_lattice.py"]
 FLAGS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
 
 
@@ -51,7 +51,7 @@ def test_the_kernels_are_clean_under_the_sanitizers(tmp_path: Path):
         pytest.skip("no gcc, or no headers of Python")
     library = runtime(compiler)
     build(compiler, tmp_path)
-    for name in [*TESTS, "conftest.py", "harness.py", "reference.py"]:
+    for name in [*TESTS, "conftest.py", "harness.py", "reference.py", "vocabularies.py"]:
         shutil.copy(ROOT / "tests" / name, tmp_path)
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("CORPUS_", "PYTEST_"))}
     variables |= {

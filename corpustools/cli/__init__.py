@@ -20,6 +20,8 @@ from corpustools.errors import CorpusError, from_os
 # in the module, so that `corpus --help` loads click and nothing heavier.
 COMMANDS = {
     "shuffle": ("shuffle", "Shuffle records globally and exactly, in the memory you give it."),
+    "tokenize": ("tokenize", "Segment text into token ids: the best segmentation, or exact samples."),
+    "detokenize": ("detokenize", "Turn token ids back into text."),
     "nabc": ("nabc", "Find the least a + b + c with N = ab + c, for numbers, streams and ranges."),
 }
 

@@ -147,6 +147,10 @@ class FileSink:
         """Write the data at an offset; threads may do so at once, besides `write` at the front."""
         self._out.write_at(offset, data)
 
+    def flush(self) -> None:
+        """Hand over what `write` gathered, so that `write_at` may go over it."""
+        self._out.flush()
+
     def close(self) -> None:
         """Make the bytes durable under the temporary name."""
         if self._closed:

@@ -11,7 +11,7 @@ from typing import Any
 
 from corpustools.errors import UsageError
 
-THEMES = ("order", "records", "integers")
+THEMES = ("order", "records", "integers", "lattice", "normalize", "wire")
 
 
 def load(theme: str) -> Any:

@@ -41,10 +41,12 @@ def sort(entries: Any, ordered: Any, numbers: Any, count: int, k0: int, k1: int,
     target[:] = source[np.lexsort((mine, drawn[:, 1], drawn[:, 0] & np.uint64(mask), source >> _HALF))]
 
 
-def block(indexes: np.ndarray[Any, np.dtype[np.uint64]], k0: int, k1: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    """Return the Philox words of the counters (i, 0, 0, 0), shape (n, 4), uint64."""
+def block(
+    indexes: np.ndarray[Any, np.dtype[np.uint64]], k0: int, k1: int, second: int = 0
+) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """Return the Philox words of the counters (i, second, 0, 0), shape (n, 4), uint64."""
     zeros = np.zeros_like(indexes)
-    x = [indexes, zeros, zeros, zeros]
+    x = [indexes, np.full_like(indexes, second), zeros, zeros]
     for round_number in range(10):
         key = [np.uint64((k + round_number * weyl) & _MASK) for k, weyl in zip((k0, k1), WEYL, strict=True)]
         high0, low0 = _multiply(x[0], MULTIPLIERS[0])

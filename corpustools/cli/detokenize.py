@@ -1,0 +1,55 @@
+"""`corpus detokenize`: ids back to text."""
+
+from __future__ import annotations
+
+import click
+
+from corpustools.cli.params import common_options
+from corpustools.cli.report import Reporter, human
+
+HELP = """Write the text of lines of token ids, a line each; lossless where the model is.
+
+Ids are separated by spaces, or with -f jsonl stand under "ids" in objects.
+
+\b
+  corpus tokenize -m t.model a.txt | corpus detokenize -m t.model
+"""
+
+
+@click.command(help=HELP, no_args_is_help=False)
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1)
+@click.option("-m", "--model", required=True, metavar="MODEL", help="The model file.")
+@click.option(
+    "-f", "--format", "form", type=click.Choice(["ids", "jsonl"]), default="ids", show_default=True, help="The input."
+)
+@click.option("-o", "--output", default="-", metavar="PATH", help="Where to write.  [default: standard output]")
+@common_options
+def command(
+    inputs: tuple[str, ...],
+    model: str,
+    form: str,
+    output: str,
+    manifest: str | None,
+    progress: str,
+    quiet: bool,
+) -> None:
+    """Run `corpus detokenize`."""
+    from corpustools.tokenize.detokenize import detokenize
+    from corpustools.tokenize.tokenizer import Tokenizer
+
+    if manifest is not None:
+        from corpustools.files.manifest import Manifest
+
+        record = Manifest(manifest, [model, output, *inputs])
+    tokenizer = Tokenizer.load(model)
+    with Reporter(progress, quiet) as report:
+        result, found = detokenize(tokenizer, inputs, output, form, report)
+        if manifest is not None:
+            record.write("detokenize", found, result, model=model, output=output)
+        report.summary(
+            f"{result.records} records, {result.tokens} tokens, {human(result.bytes)} in {result.seconds:.1f} s",
+            records=result.records,
+            tokens=result.tokens,
+            bytes=result.bytes,
+            seconds=round(result.seconds, 3),
+        )

@@ -1,0 +1,60 @@
+from typing import Any
+
+from typing_extensions import Buffer
+
+STATE_SIZE: int
+MOMENTS_SIZE: int
+MOMENT_SIZE: int
+WORDS_SIZE: int
+
+def build_trie(
+    bytes_: Buffer,
+    offsets: Buffer,
+    values: Buffer,
+    count: int,
+    units: Buffer,
+    capacity: int,
+    links: Buffer,
+    used: Buffer,
+    stack: Buffer,
+) -> int: ...
+def fill_heads(units: Buffer, character: bool, heads: Buffer) -> None: ...
+def workspace_size(cells: int, arcs: int) -> int: ...
+def format_ids(ids: Buffer, ends: Buffer, first: int, lines: int, table: Buffer, out: Buffer) -> int: ...
+
+class Lattice:
+    def __init__(
+        self,
+        units: Buffer,
+        heads: Buffer,
+        lengths: Buffer,
+        scores: Buffer,
+        weights: Buffer,
+        exponents: Buffer,
+        byte_ids: Buffer | None,
+        *,
+        longest: int,
+        arcs_per_start: int,
+        character: bool,
+        unknown_id: int,
+        fuse: bool,
+    ) -> None: ...
+    def segment(self, text: Buffer, offsets: Buffer, count: int, **arguments: Any) -> int: ...
+    def begin(self, state: Buffer, record: int, sample: int, seed: Buffer) -> None: ...
+    def keys(self, state: Buffer) -> tuple[int, int]: ...
+    def advance(
+        self, state: Buffer, text: Buffer, base: int, size: int, final: bool, **arguments: Any
+    ) -> tuple[int, bool]: ...
+    def standing(self, state: Buffer) -> tuple[int, float, float, bool]: ...
+    def measure(
+        self,
+        state: Buffer,
+        ring: Buffer,
+        log_weights: Buffer,
+        text: Buffer,
+        base: int,
+        size: int,
+        final: bool,
+        cuts: int,
+    ) -> tuple[float, float, float, int]: ...
+    def arcs(self, text: Buffer, size: int, out: Buffer, capacity: int) -> int: ...

@@ -1,0 +1,386 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
+"""The segmentation lattice, compiled: trie, best path, samples, moments, formatting. Twin: lattice_plain."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
+
+cdef extern from "segment.h" nogil:
+    enum:
+        RUN_MORE, VITERBI, SAMPLE_WIDE, ARRIVAL, WORD_LARGEST
+    ctypedef struct lattice:
+        const uint64_t *units
+        const uint64_t *heads
+        const uint32_t *lengths
+        const double *scores
+        const double *weights
+        const int32_t *exponents
+        const int32_t *byte_ids
+        uint32_t pieces
+        int32_t longest, arcs_per_start, character, unknown_id, fuse, score_wanted
+    ctypedef struct arc:
+        double before
+    ctypedef struct progress:
+        int64_t past, origin, unencodable, total_exponent
+        double total_mantissa, score
+        uint64_t key0, key1
+    ctypedef struct word_cache:
+        uint64_t used
+    ctypedef struct workspace:
+        double *cells
+        int32_t *exponents
+        uint32_t *heads
+        uint64_t *choices
+        arc *arcs
+        arc *spare
+        uint32_t *codes
+        word_cache *words
+        int64_t cell_capacity, arc_capacity, code_capacity, word_units
+    ctypedef struct moment:
+        double weight
+    ctypedef struct moments:
+        double log_z, entropy, length
+        int64_t origin, here
+    int64_t trie_build(const uint8_t *, const int64_t *, const int32_t *, int64_t, uint64_t *, int64_t, int32_t *,
+                       int32_t *, uint8_t *, int64_t *)
+    void trie_heads(const uint64_t *, int, uint64_t *)
+    void begin_record(progress *, uint64_t, uint64_t, uint64_t, uint64_t)
+    int64_t advance(const lattice *, workspace *, progress *, const uint8_t *, int64_t, int64_t, int, int, int,
+                    int32_t *, int64_t *)
+    int64_t segment_batch(const lattice *, workspace *, const uint8_t *, const int64_t *, int64_t, int64_t, int, int,
+                          const uint64_t *, uint64_t, uint64_t, int64_t, int32_t, int32_t, int32_t *, int64_t *, double *)
+    void measure(const lattice *, const double *, moments *, moment *, int64_t, const uint8_t *, int64_t, int64_t, int,
+                 int)
+    int64_t list_arcs(const lattice *, const uint8_t *, int64_t, int64_t *, int64_t)
+    int64_t format_lines(const int32_t *, const int64_t *, int64_t, int64_t, const uint8_t *, uint8_t *)
+
+cdef extern from "math.h" nogil:
+    double log(double)
+
+
+
+
+cdef struct views:
+    Py_buffer buffers[12]
+    int count
+
+
+cdef void *take(views *held, object source, Py_ssize_t size, bint writable) except NULL:
+    """Hold a buffer of at least `size` bytes and return its first byte."""
+    cdef Py_buffer *view = held.buffers + held.count
+    PyObject_GetBuffer(source, view, PyBUF_SIMPLE | (PyBUF_WRITABLE if writable else 0))
+    held.count += 1
+    if size < 0 or view.len < size:
+        raise ValueError(f"a buffer of {view.len} bytes where {size} are needed")
+    # numpy gives an empty array a pointer that may be null.
+    return view.buf if view.buf != NULL else <void *>held
+
+
+cdef void release(views *held) noexcept:
+    while held.count:
+        held.count -= 1
+        PyBuffer_Release(held.buffers + held.count)
+
+
+def build_trie(bytes_, offsets, values, Py_ssize_t count, units, Py_ssize_t capacity, links, used, stack):
+    """Build the double array of `count` different keys in ascending order; return its units, or -1 if too small.
+
+    links: 8 bytes a unit; used: 1 byte a unit, zero; stack: 32 bytes for each byte of the keys and 32 more.
+    """
+    cdef views held
+    cdef const uint8_t *text
+    cdef const int64_t *starts
+    cdef const int32_t *value
+    cdef uint64_t *unit
+    cdef int32_t *link
+    cdef uint8_t *mark
+    cdef int64_t *room
+    cdef int64_t result, total
+    cdef Py_ssize_t i
+    held.count = 0
+    try:
+        starts = <const int64_t *>take(&held, offsets, 8 * (count + 1), False)
+        total = starts[count]
+        for i in range(count):
+            if starts[i] < 0 or starts[i] >= starts[i + 1]:
+                raise ValueError(f"key {i} is empty or ends before it starts")
+        text = <const uint8_t *>take(&held, bytes_, total, False)
+        value = <const int32_t *>take(&held, values, 4 * count, False)
+        unit = <uint64_t *>take(&held, units, 8 * capacity, True)
+        link = <int32_t *>take(&held, links, 8 * capacity, True)
+        mark = <uint8_t *>take(&held, used, capacity, True)
+        room = <int64_t *>take(&held, stack, 32 * (total + 1), True)
+        with nogil:
+            result = trie_build(text, starts, value, count, unit, capacity, link, link + capacity, mark, room)
+        return result
+    finally:
+        release(&held)
+
+
+def fill_heads(units, bint character, heads):
+    """Fill `heads` (65,536 units) with where a walk stands behind a first character, or two first bytes."""
+    cdef views held
+    cdef const uint64_t *unit
+    cdef uint64_t *head
+    held.count = 0
+    try:
+        unit = <const uint64_t *>take(&held, units, 8 * 512, False)
+        head = <uint64_t *>take(&held, heads, 8 * 65536, True)
+        with nogil:
+            trie_heads(unit, character, head)
+    finally:
+        release(&held)
+
+
+cdef class Lattice:
+    """A vocabulary ready to segment with; see lattice_plain.Lattice for the arguments."""
+
+    cdef views held
+    cdef lattice inner
+
+    def __cinit__(self, units, heads, lengths, scores, weights, exponents, byte_ids, *, int longest, int arcs_per_start,
+                  bint character, int unknown_id, bint fuse):
+        cdef Py_ssize_t codes
+        self.held.count = 0
+        self.inner.units = <const uint64_t *>take(&self.held, units, 8 * 512, False)
+        self.inner.heads = <const uint64_t *>take(&self.held, heads, 8 * 65536, False)
+        self.inner.lengths = <const uint32_t *>take(&self.held, lengths, 16, False)
+        codes = self.held.buffers[2].len // 4
+        # One more stands in front, for steps of a walk that end no piece.
+        self.inner.scores = <const double *>take(&self.held, scores, 8 * (codes + 1), False) + 1
+        self.inner.weights = <const double *>take(&self.held, weights, 8 * (codes + 1), False) + 1
+        self.inner.exponents = <const int32_t *>take(&self.held, exponents, 4 * codes, False)
+        self.inner.byte_ids = NULL
+        if byte_ids is not None:
+            self.inner.byte_ids = <const int32_t *>take(&self.held, byte_ids, 4 * 256, False)
+        if longest < 4 or arcs_per_start < 1:
+            raise ValueError("longest is at least 4 and arcs_per_start at least 1")
+        self.inner.pieces = <uint32_t>(codes - 4)
+        self.inner.longest = longest
+        self.inner.arcs_per_start = arcs_per_start
+        self.inner.character = character
+        self.inner.unknown_id = unknown_id
+        self.inner.fuse = fuse
+
+    def __dealloc__(self):
+        release(&self.held)
+
+    cdef int prepare(self, workspace *w, views *held, object room, object codes, object words, int64_t cells,
+                     int64_t arcs, int mode) except -1:
+        """Lay a workspace of `workspace_size` bytes out, and check that it is enough for this vocabulary."""
+        cdef uint8_t *at = <uint8_t *>take(held, room, workspace_size(cells, arcs), True)
+        if mode < VITERBI or mode > ARRIVAL:
+            raise ValueError(f"no mode {mode}")
+        w.codes = <uint32_t *>take(held, codes, 0, True)
+        w.code_capacity = held.buffers[held.count - 1].len // 4
+        if cells < 4 * self.inner.longest or arcs < (<int64_t>self.inner.longest + 1) * self.inner.arcs_per_start:
+            raise ValueError("the workspace is too small for this vocabulary")
+        if w.code_capacity < 2 * (cells + 1):
+            raise ValueError("the workspace needs two codes a cell and two more")
+        w.words = NULL
+        w.word_units = 0
+        if words is not None:
+            w.words = <word_cache *>take(held, words, WORDS_SIZE, True)
+            w.word_units = (held.buffers[held.count - 1].len - <int64_t>sizeof(word_cache)) // 8
+            if not self.inner.character or w.words.used > <uint64_t>w.word_units:
+                raise ValueError("words are kept for positions that are characters, in memory that was zero")
+        w.cell_capacity = cells
+        w.arc_capacity = arcs
+        w.arcs = <arc *>at
+        w.spare = w.arcs + arcs
+        w.cells = <double *>(w.spare + arcs)
+        w.choices = <uint64_t *>(w.cells + cells)
+        w.exponents = <int32_t *>(w.choices + cells)
+        w.heads = <uint32_t *>(w.exponents + cells)
+        return 0
+
+    def segment(self, text, offsets, Py_ssize_t count, *, int mode, int cuts, seed, uint64_t first_record,
+                uint64_t first_sample, Py_ssize_t samples, int bos, int eos, room, codes, words, int64_t cells,
+                int64_t arcs, out, ends, measures, Py_ssize_t first=0):
+        """Segment records; return how many are done, or -1 - i where record i cannot be written."""
+        cdef views held
+        cdef workspace w
+        cdef lattice inner = self.inner
+        cdef const uint8_t *data
+        cdef const int64_t *starts
+        cdef const uint64_t *key
+        cdef int32_t *ids
+        cdef int64_t *end
+        cdef double *measured = NULL
+        cdef int64_t result, size
+        cdef Py_ssize_t i
+        held.count = 0
+        try:
+            self.prepare(&w, &held, room, codes, words, cells, arcs, mode)
+            if count < 0 or samples < 1 or not 0 <= first <= count:
+                raise ValueError("count and samples are not those of a batch")
+            starts = <const int64_t *>take(&held, offsets, 8 * (count + 1), False)
+            if starts[0] < 0:
+                raise ValueError("a record starts before the text")
+            for i in range(count):
+                if starts[i] > starts[i + 1]:
+                    raise ValueError(f"record {i} ends before it starts")
+            size = starts[count]
+            data = <const uint8_t *>take(&held, text, size, False)
+            key = <const uint64_t *>take(&held, seed, 16, False)
+            ids = <int32_t *>take(&held, out, 4 * samples * (size - starts[0] + 2 * count), True)
+            end = <int64_t *>take(&held, ends, 8 * samples * count, True)
+            if measures is not None:
+                measured = <double *>take(&held, measures, 16 * samples * count, True)
+            inner.score_wanted = measured != NULL
+            with nogil:
+                result = segment_batch(&inner, &w, data, starts, first, count, cuts, mode, key, first_record, first_sample,
+                                       samples, bos, eos, ids, end, measured)
+            return result
+        finally:
+            release(&held)
+
+    def begin(self, state, uint64_t record, uint64_t sample, seed):
+        """Set `state` (STATE_SIZE bytes) to the start of a record that comes in parts."""
+        cdef views held
+        cdef progress *p
+        cdef const uint64_t *key
+        held.count = 0
+        try:
+            p = <progress *>take(&held, state, sizeof(progress), True)
+            key = <const uint64_t *>take(&held, seed, 16, False)
+            begin_record(p, record, sample, key[0], key[1])
+        finally:
+            release(&held)
+
+    def keys(self, state):
+        """Return the two words that the record's draws are keyed by."""
+        cdef views held
+        cdef progress *p
+        held.count = 0
+        try:
+            p = <progress *>take(&held, state, sizeof(progress), False)
+            return p.key0, p.key1
+        finally:
+            release(&held)
+
+    def advance(self, state, text, int64_t base, Py_ssize_t size, bint final, *, int mode, int cuts, room, codes, words,
+                int64_t cells, int64_t arcs, out, bint measured):
+        """Carry a record on by its bytes base … base + size; return (ids written, whether `codes` has to grow)."""
+        cdef views held
+        cdef workspace w
+        cdef lattice inner = self.inner
+        cdef progress *p
+        cdef const uint8_t *data
+        cdef int32_t *ids
+        cdef int64_t result, written
+        held.count = 0
+        inner.score_wanted = measured
+        try:
+            self.prepare(&w, &held, room, codes, words, cells, arcs, mode)
+            p = <progress *>take(&held, state, sizeof(progress), True)
+            data = <const uint8_t *>take(&held, text, size, False)
+            if base < 0 or base > p.origin + p.past or p.origin + p.past > base + size:
+                raise ValueError("the text does not reach from what is unsettled to beyond")
+            ids = <int32_t *>take(&held, out, 4 * size, True)
+            with nogil:
+                result = advance(&inner, &w, p, data, base, base + size, final, cuts, mode, ids, &written)
+            return written, result != RUN_MORE
+        finally:
+            release(&held)
+
+    def standing(self, state):
+        """Return (first byte still needed, score, log Z, whether a character cannot be written) of a record."""
+        cdef views held
+        cdef progress *p
+        held.count = 0
+        try:
+            p = <progress *>take(&held, state, sizeof(progress), False)
+            return (p.origin + p.past, p.score,
+                    log(p.total_mantissa) + 0.6931471805599453 * <double>p.total_exponent, p.unencodable != 0)
+        finally:
+            release(&held)
+
+    def measure(self, state, ring, log_weights, text, int64_t base, Py_ssize_t size, bint final, int cuts):
+        """Carry log Z, entropy and expected length on; return them and the first byte still needed."""
+        cdef views held
+        cdef lattice inner = self.inner
+        cdef moments *p
+        cdef moment *cells
+        cdef const double *logs
+        cdef const uint8_t *data
+        cdef int64_t capacity
+        held.count = 0
+        try:
+            p = <moments *>take(&held, state, sizeof(moments), True)
+            cells = <moment *>take(&held, ring, 0, True)
+            capacity = held.buffers[held.count - 1].len // <int64_t>sizeof(moment)
+            if capacity & (capacity - 1) or capacity <= inner.longest:
+                raise ValueError("the ring needs a power of two of cells, more than the longest piece")
+            logs = <const double *>take(&held, log_weights, 8 * (<Py_ssize_t>inner.pieces + 4), False)
+            data = <const uint8_t *>take(&held, text, size, False)
+            if base < 0 or base > p.origin + p.here:
+                raise ValueError("the text does not reach from what is unsettled to beyond")
+            with nogil:
+                measure(&inner, logs, p, cells, capacity - 1, data, base, base + size, final, cuts)
+            return p.log_z, p.entropy, p.length, p.origin + p.here
+        finally:
+            release(&held)
+
+    def arcs(self, text, Py_ssize_t size, out, Py_ssize_t capacity):
+        """Write start, length and code of every arc of one lattice; return how many there are."""
+        cdef views held
+        cdef lattice inner = self.inner
+        cdef const uint8_t *data
+        cdef int64_t *target
+        cdef int64_t result
+        held.count = 0
+        try:
+            data = <const uint8_t *>take(&held, text, size, False)
+            target = <int64_t *>take(&held, out, 24 * capacity, True)
+            with nogil:
+                result = list_arcs(&inner, data, size, target, capacity)
+            return result
+        finally:
+            release(&held)
+
+
+STATE_SIZE = sizeof(progress)
+MOMENTS_SIZE = sizeof(moments)
+MOMENT_SIZE = sizeof(moment)
+WORDS_SIZE = sizeof(word_cache) + 8 * WORD_LARGEST
+
+
+def workspace_size(int64_t cells, int64_t arcs):
+    """Return the bytes of a workspace of so many cells and arcs."""
+    if cells < 0 or arcs < 0 or cells > 1 << 40 or arcs > 1 << 40:
+        raise ValueError("a workspace of no size")
+    return 24 * cells + 2 * <int64_t>sizeof(arc) * arcs
+
+
+def format_ids(ids, ends, Py_ssize_t first, Py_ssize_t lines, table, out):
+    """Write lines of decimal ids, one space between two; return the bytes written.
+
+    Line i holds ids from the end of line i - 1 (or `first`) to ends[i]. table: 4 bytes for each of 0 … 999, its
+    three digits and one more. out: 11 bytes an id and 2 a line and 8 more.
+    """
+    cdef views held
+    cdef const int32_t *id
+    cdef const int64_t *end
+    cdef const uint8_t *digits
+    cdef uint8_t *target
+    cdef int64_t result, last
+    cdef Py_ssize_t i
+    held.count = 0
+    try:
+        end = <const int64_t *>take(&held, ends, 8 * lines, False)
+        last = first
+        if first < 0:
+            raise ValueError("ends are not in ascending order")
+        for i in range(lines):
+            if end[i] < last:
+                raise ValueError("ends are not in ascending order")
+            last = end[i]
+        id = <const int32_t *>take(&held, ids, 4 * last, False)
+        digits = <const uint8_t *>take(&held, table, 4000, False)
+        target = <uint8_t *>take(&held, out, 11 * (last - first) + 2 * lines + 8, True)
+        with nogil:
+            result = format_lines(id, end, first, lines, digits, target)
+        return result
+    finally:
+        release(&held)
+

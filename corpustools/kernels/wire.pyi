@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def pieces(data: Buffer, starts: Buffer, ends: Buffer, scores: Buffer, types: Buffer) -> tuple[int, int]: ...

@@ -1,0 +1,1 @@
+"""Text to token ids and back: Unigram segmentation, the best one or a sample with its exact probability."""

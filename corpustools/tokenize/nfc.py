@@ -1,0 +1,77 @@
+"""Canonical composition of text, and of bytes that are not text: the whole normalisation of bytepiece."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from corpustools.tokenize.charsmap import compile_charsmap
+from corpustools.tokenize.normalize import Buffer, CharsmapNormalizer, Normalizer, Offsets, Stream
+
+# Characters that never compose with what stands before them: ASCII, kana letters, CJK, Hangul syllables.
+_BOUNDARIES = (
+    ("\0", "\x7f"),
+    ("\u3041", "\u3096"),
+    ("\u30a1", "\u30fa"),
+    ("\u3400", "\u9fff"),
+    ("\uac00", "\ud7a3"),
+)
+
+
+class NfcNormalizer(Normalizer):
+    """NFC of the parts that are valid UTF-8; every other byte stays as it is.
+
+    The tables are those of the running Python (`unicodedata.unidata_version`), as in bytepiece itself.
+    """
+
+    def normalize(self, data: Buffer) -> bytes:
+        """Return one record's composed text."""
+        text = bytes(data)
+        if text.isascii():
+            return text
+        return unicodedata.normalize("NFC", text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+    def normalize_batch(self, data: Buffer, starts: Offsets, ends: Offsets) -> tuple[Buffer, Offsets]:
+        """Normalise many records; text that is composed already, which most is, is found so in one look."""
+        if len(starts):
+            whole = bytes(memoryview(data)[int(starts.min()) : int(ends.max())])
+            # Every part of an NFC text is NFC, so that one check stands for all records.
+            if whole.isascii() or _is_composed(whole):
+                return _IDENTITY.normalize_batch(data, starts, ends)
+        return super().normalize_batch(data, starts, ends)
+
+    def stream(self) -> Stream:
+        """Return a normaliser of one record in parts, which keeps what the next part may compose with."""
+        return _NfcStream(self)
+
+
+# Copies UTF-8 without its delimiters, compiled.
+_IDENTITY = CharsmapNormalizer(compile_charsmap(b"", []), 0)
+
+
+def _is_composed(text: bytes) -> bool:
+    try:
+        return unicodedata.is_normalized("NFC", text.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+class _NfcStream(Stream):
+    def feed(self, data: Buffer, final: bool = False) -> bytes:
+        """Take the next part and return what is certain of the normalised text."""
+        text = b"".join(self._parts) + bytes(data)
+        cut = len(text) if final else _boundary(text)
+        self._parts = [text[cut:]]
+        return self._normalizer.normalize(text[:cut])
+
+
+def _boundary(text: bytes) -> int:
+    """Return the last position before which everything is final, 0 if there is none."""
+    position = len(text)
+    while position:
+        position -= 1
+        if text[position] & 0xC0 == 0x80:
+            continue
+        character = text[position : position + 4].decode("utf-8", "ignore")[:1]
+        if any(low <= character <= high for low, high in _BOUNDARIES):
+            return position
+    return 0

@@ -1,0 +1,372 @@
+"""The lattice kernels: equal to their twin, to every segmentation enumerated, and to exact rationals."""
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from vocabularies import chi_square, chi_square_limit, law, make_model, make_tokenizer, pieces_of, segmentations
+
+from corpustools.errors import DataError, UsageError
+from corpustools.kernels import lattice_plain
+from corpustools.tokenize import law as laws
+from corpustools.tokenize.law import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32, exponential
+from corpustools.tokenize.segmenter import Draws, Running, Segmenter, Workspace
+from corpustools.tokenize.tokenizer import Tokenizer
+
+try:
+    from corpustools.kernels import lattice as lattice_compiled
+except ImportError:
+    lattice_compiled = None
+
+needs_compiled = pytest.mark.skipif(lattice_compiled is None, reason="no compiled kernel")
+MODES = [VITERBI, VITERBI_F32, SAMPLE, SAMPLE_WIDE, ARRIVAL]
+MARK = "▁"
+ALPHABET = "ab\u00e9中😀" + MARK
+
+
+def vocabularies(alphabet=ALPHABET, low=-20.0):
+    pieces = st.text(alphabet, min_size=1, max_size=5).map(str.encode)
+    return st.dictionaries(pieces, st.floats(low, 2.0, width=32), min_size=1, max_size=25)
+
+
+def on(monkeypatch, kernels):
+    monkeypatch.setenv("CORPUS_KERNELS", kernels)
+
+
+def everything(model, texts, mode, alpha, draws, word_bytes=1 << 20):
+    """Return ids, ends and measures of a batch, made by whichever kernel CORPUS_KERNELS asks for."""
+    tokenizer = Tokenizer(model)
+    segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), draws)
+    segmenter._local.space = Workspace(tokenizer.trie, segmenter.law.mode, word_bytes=word_bytes)
+    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    batch = segmenter.batch(b"".join(texts), offsets, 5, measured=True)
+    assert batch.ids.tolist() == segmenter.batch(b"".join(texts), offsets, 5, measured=False).ids.tolist()
+    return batch.ids.tolist(), batch.ends.tolist(), batch.measures.tolist()
+
+
+@needs_compiled
+@settings(deadline=None, max_examples=150)
+@given(
+    scores=vocabularies(),
+    texts=st.lists(st.text(ALPHABET, max_size=60).map(str.encode) | st.binary(max_size=20), max_size=4),
+    mode=st.sampled_from(MODES),
+    alpha=st.sampled_from([0.0, 0.3, 1.0, 7.0]),
+    form=st.sampled_from(["plain", "bytes", "marks", "unfused"]),
+    seed=st.text(max_size=3),
+)
+def test_kernel_and_twin_are_equal(scores, texts, mode, alpha, form, seed):
+    options = {"bytes": {"byte_ids": True}, "marks": {"cuts": "marks"}, "unfused": {"fuse": False}}.get(form, {})
+    model = make_model(scores, **options)
+    draws = Draws(seed, epoch=2, samples=2)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        on(monkeypatch, "compiled")
+        compiled = everything(model, texts, mode, alpha, draws)
+        without = everything(model, texts, mode, alpha, draws, word_bytes=0)
+        on(monkeypatch, "plain")
+        assert compiled == everything(model, texts, mode, alpha, draws) == without
+
+
+@needs_compiled
+@settings(deadline=None, max_examples=80)
+@given(
+    scores=st.dictionaries(st.binary(min_size=1, max_size=4), st.floats(-20, 0), max_size=30),
+    texts=st.lists(st.binary(max_size=40) | st.text("a\n", max_size=30).map(str.encode), max_size=4),
+    mode=st.sampled_from(MODES),
+    cuts=st.sampled_from(["none", "newline-runs"]),
+)
+def test_kernel_and_twin_are_equal_over_bytes(scores, texts, mode, cuts):
+    model = make_model(scores | {b"a": -1.0}, unit="byte", cuts=cuts)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        on(monkeypatch, "compiled")
+        compiled = everything(model, texts, mode, 0.5, Draws("s"))
+        on(monkeypatch, "plain")
+        assert compiled == everything(model, texts, mode, 0.5, Draws("s"))
+
+
+@pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
+@settings(deadline=None, max_examples=60)
+@given(scores=vocabularies("ab中"), text=st.text("ab中", min_size=1, max_size=8).map(str.encode))
+def test_best_path_and_nbest_are_those_of_the_enumeration(kernels, scores, text):
+    paths = sorted(segmentations(scores, text), key=lambda path: -path[1])
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        on(monkeypatch, kernels)
+        tokenizer = make_tokenizer(scores, fuse=False)
+        assert tokenizer.score(text, tokenizer.encode(text)) == pytest.approx(paths[0][1], abs=1e-9)
+        found = tokenizer.nbest(text, len(paths) + 3)
+    assert len(found) == len(paths)
+    assert [score for _, score in found] == pytest.approx([score for _, score in paths], abs=1e-9)
+    assert len({tuple(ids) for ids, _ in found}) == len(paths)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "text", "expected"),
+    [
+        (["a", "b", "ab", "ba"], "aba", ["a", "ba"]),  # equal scores: the longest last token
+        (["a", "aa", "aaa"], "aaaa", ["a", "aaa"]),
+    ],
+)
+def test_ties_go_to_the_longest_last_token(vocabulary, text, expected):
+    tokenizer = make_tokenizer({piece.encode(): -float(len(piece)) for piece in vocabulary})
+    assert pieces_of(tokenizer.model, tokenizer.encode(text)) == tuple(p.encode() for p in expected)
+
+
+@pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
+@settings(deadline=None, max_examples=60)
+@given(
+    scores=vocabularies("ab中", low=-40.0),
+    text=st.text("ab中", min_size=1, max_size=9).map(str.encode),
+    alpha=st.sampled_from([0.0, 0.1, 0.5, 1.0, 3.0]),
+)
+def test_log_z_entropy_and_length_match_exact_rationals(kernels, scores, text, alpha):
+    paths = segmentations(scores, text)
+    unknown = min(scores.values()) - 10.0
+    mantissas, exponents = exponential(alpha * np.array([*scores.values(), unknown]))
+    table = [Fraction(float(m)) * Fraction(2) ** int(e) for m, e in zip(mantissas, exponents, strict=True)]
+    weights = dict(zip(scores, table, strict=False))
+    exact, total = law(paths, lambda path: math.prod((weights.get(p, table[-1]) for p in path), start=Fraction(1)))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        on(monkeypatch, kernels)
+        tokenizer = make_tokenizer(scores, fuse=False)
+        log_z = math.log(total.numerator) - math.log(total.denominator)
+        assert tokenizer.log_partition(text, alpha) == pytest.approx(log_z, abs=1e-9)
+        entropy = -sum(float(p) * (math.log(p.numerator) - math.log(p.denominator)) for p in exact.values())
+        assert tokenizer.entropy(text, alpha) == pytest.approx(entropy, abs=1e-9)
+        length = sum(float(p) * len(path) for path, p in exact.items())
+        assert tokenizer.expected_length(text, alpha) == pytest.approx(length, abs=1e-9)
+        ids = tokenizer.sample(text, alpha, seed=3)[0]
+        chosen = [p for path, p in exact.items() if [_id(tokenizer.model, piece) for piece in path] == ids]
+        assert tokenizer.logprob(text, ids, alpha) == pytest.approx(
+            math.log(chosen[0].numerator) - math.log(chosen[0].denominator), abs=1e-9
+        )
+
+
+def _id(model, piece):
+    return model.pieces.index(piece) if piece in model.pieces[1:] else 0
+
+
+SMALL = {b"a": -1.0, b"b": -1.5, b"ab": -2.2, b"ba": -1.9, b"aba": -3.0, b"bab": -2.4, b"c": -3.0, b"ca": -3.3}
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("mode", [SAMPLE, SAMPLE_WIDE])
+@pytest.mark.parametrize("text", [b"abacabab", "▁ab▁aba".encode()])
+@needs_compiled
+def test_samples_follow_the_exact_law(alpha, mode, text):
+    scores = SMALL | {"▁".encode(): -2.0, "▁a".encode(): -2.5, "▁ab".encode(): -3.5}
+    model = make_model(scores, fuse=False)
+    tokenizer = Tokenizer(model)
+    exact, _ = law(
+        segmentations(scores, text), lambda path: Fraction(math.exp(alpha * sum(scores[piece] for piece in path)))
+    )
+    segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), Draws("law", 1, 8))
+    count = 5000
+    offsets = np.arange(count + 1, dtype=np.int64) * len(text)
+    batch = segmenter.batch(text * count, offsets, 0, measured=False)
+    counts = {}
+    for ids in np.split(batch.ids, batch.ends[:-1]):
+        path = pieces_of(model, ids.tolist())
+        counts[path] = counts.get(path, 0) + 1
+    statistic, degrees = chi_square(counts, {path: float(p) for path, p in exact.items()})
+    assert statistic < chi_square_limit(degrees)
+
+
+@pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
+@pytest.mark.parametrize(
+    ("scores", "text", "expected"),
+    [
+        (dict.fromkeys([b"a", b"b", b"c", b"ab", b"abc"], 0.0), b"abc", {1: 1 / 2, 2: 1 / 4, 3: 1 / 4}),
+        (
+            {b"a": 0.2, b"b": 0.2, b"c": 0.2, b"ab": 0.1, b"bc": 0.1, b"abc": 0.05},
+            b"abc",
+            {b"abc": 0.54, b"a bc": 0.16, b"ab c": 0.248, b"a b c": 0.052},
+        ),
+    ],
+)
+def test_viterbi_sampling_has_the_biased_law_of_bytepiece_0_4(kernels, scores, text, expected, monkeypatch):
+    """The numbers are by enumeration of all random choices, the longest arc arriving first."""
+    on(monkeypatch, kernels)
+    logs = {piece: math.log(p) if p else 0.0 for piece, p in scores.items()}
+    model = make_model(logs, unit="byte")
+    tokenizer = Tokenizer(model)
+    count = 20000 if kernels == "compiled" else 2500
+    segmenter = tokenizer.segmenter("viterbi-sampling", 1.0, 1.0, Draws("vs", 0, count))
+    batch = segmenter.batch(text, np.array([0, len(text)], np.int64), 0, measured=False)
+    counts = {}
+    for ids in np.split(batch.ids, batch.ends[:-1]):
+        key = len(ids) if 1 in expected else b" ".join(pieces_of(model, ids.tolist()))
+        counts[key] = counts.get(key, 0) + 1
+    shares = expected if 1 in expected else {key: share / sum(expected.values()) for key, share in expected.items()}
+    statistic, degrees = chi_square(counts, shares)
+    assert statistic < chi_square_limit(degrees)
+
+
+@needs_compiled
+def test_a_long_text_follows_its_forward_marginals_all_along():
+    """One word again and again without a cut: where log-domain float32 drifts (SentencePiece), shares stay."""
+    scores = {b"a": -1.0, b"aa": -1.7, b"aaa": -2.9}
+    size, alpha = 2_000_000, 0.5
+    model = make_model(scores, unit="byte")
+    segmenter = Tokenizer(model).segmenter("sample", alpha, 1.0, Draws("drift"))
+    ids = segmenter.batch(b"a" * size, np.array([0, size], np.int64), 0, measured=False).ids
+    weights = {n: math.exp(alpha * s) for n, s in zip((1, 2, 3), scores.values(), strict=True)}
+    # Far from the ends token lengths are independent, n with probability w x^n, where the sum is 1.
+    low, high = 0.0, 2.0
+    for _ in range(200):
+        x = (low + high) / 2
+        low, high = (x, high) if sum(w * x**n for n, w in weights.items()) < 1 else (low, x)
+    shares = {n: w * low**n for n, w in weights.items()}
+    ends = np.cumsum(ids)
+    for fifth in range(5):
+        inside = ids[(ends > fifth * size // 5 + 100) & (ends < (fifth + 1) * size // 5 - 100)]
+        counts = {n: int((inside == n).sum()) for n in weights}
+        statistic, degrees = chi_square(counts, shares)
+        assert statistic < chi_square_limit(degrees)
+
+
+@needs_compiled
+@settings(deadline=None, max_examples=60)
+@given(
+    scores=vocabularies("ab" + MARK) | st.just({b"aa": -1.0}) | st.just({b"aaaa": -1.0, b"a": -1.0}),
+    text=st.text("ab" + MARK, max_size=300).map(str.encode) | st.integers(0, 3000).map(lambda n: b"a" * n),
+    mode=st.sampled_from(MODES),
+    cut=st.lists(st.integers(1, 700), max_size=8),
+    cells=st.sampled_from([0, 4096]),
+)
+def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cut, cells):
+    """Also where the window is far smaller than the text, and where paths never meet."""
+    model = make_model(scores)
+    tokenizer = Tokenizer(model)
+    segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, 0.4, 1.0), Draws("parts"))
+    whole = segmenter.batch(text, np.array([0, len(text)], np.int64), 7, measured=True)
+    running = Running(segmenter, 7, measured=True)
+    running._space = Workspace(tokenizer.trie, segmenter.law.mode, cells=cells)
+    bounds = [0, *sorted(at for at in set(cut) if at < len(text)), len(text)]
+    parts = [
+        running.feed(text[a:b], b == len(text) and i == len(bounds) - 2)
+        for i, (a, b) in enumerate(itertools.pairwise(bounds))
+    ]
+    assert np.concatenate(parts).tolist() == whole.ids.tolist()
+    assert [running.score, running.log_z] == whole.measures[0].tolist()
+
+
+@needs_compiled
+def test_a_sample_of_an_endless_run_is_certain_long_before_its_end():
+    tokenizer = make_tokenizer({b"a" * n: -1.0 * n for n in range(1, 9)}, unit="byte")
+    running = Running(tokenizer.segmenter("sample", 0.5, 1.0, Draws("run")), 0)
+    waiting = 0
+    for _ in range(50):
+        running.feed(b"a" * 100_000)
+        waiting = max(waiting, len(running._text))
+    assert waiting < 200_000
+    assert len(running._space.codes) == 4 * running._space.cells
+
+
+@needs_compiled
+def test_ids_do_not_depend_on_batches_and_do_on_seed_epoch_and_record():
+    tokenizer = make_tokenizer(SMALL)
+    texts = ["abacababab" * 5] * 6
+    whole, offsets = tokenizer.sample_batch(texts, 0.3, "s")
+    first, _ = tokenizer.sample_batch(texts[:2], 0.3, "s")
+    rest, _ = tokenizer.sample_batch(texts[2:], 0.3, "s", first_record=2)
+    assert [*first, *rest] == whole.tolist()
+    assert len({tuple(whole[a:b]) for a, b in itertools.pairwise(offsets)}) == 6
+    others = [tokenizer.sample(texts[0], 0.3, seed, epoch=epoch)[0] for seed, epoch in (("s", 0), ("t", 0), ("s", 1))]
+    assert others[0] == whole[: offsets[1]].tolist()
+    assert len({tuple(ids) for ids in others}) == 3
+
+
+def test_unique_samples_are_all_segmentations_and_their_first_follows_the_law():
+    scores = {b"a": -1.0, b"b": -1.5, b"ab": -2.2, b"ba": -1.9}
+    tokenizer = make_tokenizer(scores)
+    text = b"abab"
+    paths = segmentations(scores, text)
+    found = tokenizer.sample(text, 0.7, "u", 100, unique=True)
+    assert sorted(pieces_of(tokenizer.model, ids) for ids in found) == sorted(path for path, _ in paths)
+    exact, _ = law(paths, lambda path: Fraction(math.exp(0.7 * sum(scores[p] for p in path))))
+    counts, seconds = {}, {}
+    for record in range(4000):
+        one, two = tokenizer.sample(text, 0.7, "law", 2, unique=True, record=record)
+        one, two = pieces_of(tokenizer.model, one), pieces_of(tokenizer.model, two)
+        counts[one] = counts.get(one, 0) + 1
+        seconds[two] = seconds.get(two, 0) + 1
+    statistic, degrees = chi_square(counts, {path: float(p) for path, p in exact.items()})
+    assert statistic < chi_square_limit(degrees)
+    left = {path: float(sum(exact[o] * exact[path] / (1 - exact[o]) for o in exact if o != path)) for path in exact}
+    statistic, degrees = chi_square(seconds, left)
+    assert statistic < chi_square_limit(degrees)
+
+
+def test_alpha_zero_counts_segmentations_of_a_vocabulary_without_probabilities():
+    model = make_model({b"a": -5e9, b"b": math.nan, b"ab": 1.0}, weighted=False)
+    tokenizer = Tokenizer(model)
+    assert math.exp(tokenizer.log_partition("abab", 0.0)) == pytest.approx(4)
+    assert math.exp(tokenizer.log_partition("abab", 0.0, length_weight=0.5)) == pytest.approx(
+        2 * 0.5**3 + 0.5**2 + 0.5**4
+    )
+    with pytest.raises(UsageError, match="only alpha = 0"):
+        tokenizer.sample("abab", 0.1)
+    with pytest.raises(UsageError, match="merge ranks"):
+        tokenizer.encode("abab")
+
+
+@pytest.mark.parametrize("alpha", [-0.1, math.nan, math.inf])
+def test_an_impossible_alpha_is_refused(alpha):
+    with pytest.raises(UsageError, match="alpha is"):
+        make_tokenizer(SMALL).sample("ab", alpha)
+
+
+def test_ids_that_are_no_segmentation_are_refused():
+    tokenizer = make_tokenizer(SMALL)
+    with pytest.raises(DataError, match="no segmentation"):
+        tokenizer.score("abab", tokenizer.encode("abba"))
+
+
+def test_a_character_that_cannot_be_written_is_an_error_that_names_the_record():
+    tokenizer = make_tokenizer(SMALL, unknown=False)
+    with pytest.raises(DataError, match="record 1 "):
+        tokenizer.encode_batch(["ab", "xyz"])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "message"),
+    [([b""], "is empty"), ([b"\xff"], "not UTF-8"), ([b"a" * 5000], "5000 bytes"), ([b"a", b"a"], "twice")],
+)
+def test_a_vocabulary_that_is_none_is_refused(pieces, message):
+    model = make_model({b"x": 0.0}, pieces=[b"", *pieces], arc=np.array([False] + [True] * len(pieces)))
+    with pytest.raises(DataError, match=message):
+        Tokenizer(model)
+
+
+def test_exponential_is_right_to_the_last_place():
+    x = np.concatenate([np.linspace(-745, 709, 20001), np.linspace(-1e-3, 1e-3, 101), [0.0]])
+    mantissas, exponents = exponential(x)
+    for value, m, e in zip(x.tolist(), mantissas.tolist(), exponents.tolist(), strict=True):
+        expected, exponent = math.frexp(math.exp(value))
+        if exponent > -1021:
+            assert math.ldexp(m, e - exponent) == pytest.approx(expected, rel=2.3e-16)
+
+
+def test_weights_beyond_a_double_take_the_wide_lattice(monkeypatch):
+    scores = {b"a": -400.0, b"b": -450.0, b"ab" * 20: -900.0}
+    tokenizer = make_tokenizer(scores)
+    assert tokenizer.law("sample", 1.0).mode == SAMPLE_WIDE
+    assert tokenizer.law("sample", 0.01).mode == SAMPLE
+    assert tokenizer.sample("ab" * 60, 1.0)[0] == [3, 3, 3]
+
+
+def test_exponents_do_not_overflow_on_long_texts():
+    tokenizer = make_tokenizer({b"a": -4e5, b"aa": -8e5}, unit="byte")
+    assert tokenizer.log_partition("a" * 5000, 10.0) == pytest.approx(
+        -4e6 * 5000 + 5000 * math.log((1 + 5**0.5) / 2), rel=1e-9
+    )
+    assert len(tokenizer.sample("a" * 5000, 10.0)[0]) < 5000
+
+
+def test_the_law_is_kept_within_the_range_of_exponents():
+    with pytest.raises(DataError, match="too large"):
+        make_tokenizer({b"a": -1e9}).sample("a", 1.0)
+    assert laws.VITERBI == lattice_plain.VITERBI

@@ -1,0 +1,263 @@
+"""Normalisation: SentencePiece as oracle on every code point and hostile strings; kernel and twin equal."""
+
+import itertools
+import unicodedata
+from functools import cache
+
+import numpy as np
+import pytest
+import sentencepiece
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from spm_files import USER_DEFINED, shipped_charsmap, spm_model
+
+from corpustools import kernels
+from corpustools.errors import DataError
+from corpustools.kernels import normalize_plain
+from corpustools.tokenize.charsmap import compile_charsmap
+from corpustools.tokenize.models import parse
+from corpustools.tokenize.nfc import NfcNormalizer
+from corpustools.tokenize.normalize import CharsmapNormalizer, Normalizer
+
+try:
+    from corpustools.kernels import normalize as normalize_compiled
+except ImportError:
+    normalize_compiled = None
+
+BACKENDS = [pytest.param("plain", id="plain")]
+if normalize_compiled:
+    BACKENDS.append(pytest.param("compiled", id="compiled"))
+RULES = ["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"]
+SYMBOLS = [
+    (),
+    ("<mask>", "<m", " two  words ", "\u2581\u2581", "é", "ﬁ", "\u3000x", "x\u3000", "\t", "\u2581 a"),
+]
+# What decides: spaces of all kinds, the mark, halves of it, rules that begin alike, rules that make spaces,
+# rules that remove, malformed and cut-off characters.
+SPACES = [" ", "  ", "\u2581", "\u3000", "\u00a0", "\t", "\n", "\r\n", "\0", "\u200b", "\u2028"]
+LETTERS = [
+    "a",
+    "A",
+    "\ufdfa",
+    "e\u0301",
+    "A\u030a\u0301",
+    "\ufb01",
+    "\u2460",
+    "が",
+    "か\u3099",
+    "\uff8a\uff9f",
+    "각",
+]
+LETTERS += ["\u1100\u1161", "漢字", "\U0001d4b3", "😀", "\u0344", "i\u0307", *SYMBOLS[1]]
+BROKEN = [
+    b"\xe2",
+    b"\xe2\x96",
+    b"\x96\x81",
+    b"\xff",
+    b"\xc0\xaf",
+    b"\xed\xa0\x80",
+    b"\xf4\x90\x80\x80",
+    b"\xf0\x9f\x98",
+]
+PARTS = [part.encode() for part in SPACES + LETTERS] + BROKEN
+TEXTS = st.lists(
+    st.one_of(st.sampled_from(PARTS), st.binary(max_size=4), st.text(max_size=4).map(str.encode)), max_size=12
+).map(b"".join)
+
+
+@cache
+def pair(rule, symbols, options):
+    """Return our normaliser of a model and the oracle's."""
+    dummy, trim, escape, suffix = options
+    data = spm_model(
+        [("a", -1.0), *((symbol, 0.0, USER_DEFINED) for symbol in symbols)],
+        trainer=[(24, suffix)],
+        normalizer=[(2, shipped_charsmap(rule)), (3, dummy), (4, trim), (5, escape)],
+    )
+    return parse(data, "m").normalizer, sentencepiece.SentencePieceProcessor(model_proto=data)
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request, monkeypatch):
+    monkeypatch.setenv("CORPUS_KERNELS", request.param)
+    return request.param
+
+
+def batch(normalizer, texts):
+    """Return the records of one batch call on the texts, joined with newlines as a file has them."""
+    data = b"\n".join(texts)
+    ends = np.cumsum([len(text) + 1 for text in texts]) - 1
+    out, offsets = normalizer.normalize_batch(data, ends - [len(text) for text in texts], ends)
+    return [bytes(out[a:b]) for a, b in itertools.pairwise(offsets.tolist())]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_code_point_equals_sentencepiece(rule):
+    ours, oracle = pair(rule, (), (1, 1, 1, 0))
+    texts = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    texts += ["a" + text + "b" for text in texts[:0xE000]]
+    wanted = [oracle.normalize(text).encode() for text in texts]
+    made = batch(ours, [text.encode() for text in texts])
+    assert [(t, m, w) for t, m, w in zip(texts, made, wanted, strict=True) if m != w] == []
+
+
+@settings(deadline=None)
+@given(
+    rule=st.sampled_from(RULES),
+    symbols=st.sampled_from(SYMBOLS),
+    options=st.tuples(*[st.integers(0, 1)] * 4),
+    texts=st.lists(TEXTS, min_size=1, max_size=4),
+)
+@example("nmt_nfkc", (), (1, 1, 1, 1), ["\u2581".encode()])
+@example("nmt_nfkc", (), (1, 0, 1, 1), [b"   "])
+@example("identity", SYMBOLS[1], (1, 1, 1, 0), ["  \u2581\u2581\u2581 <mask> \u2581 ".encode()])
+def test_random_text_equals_sentencepiece(backend_of_given, rule, symbols, options, texts):
+    ours, oracle = pair(rule, symbols, options)
+    assert batch(ours, texts) == [oracle.normalize(text) for text in texts]
+
+
+@pytest.fixture(params=BACKENDS, scope="module")
+def backend_of_given(request):
+    """As `backend`, for tests under hypothesis, which wants no function-scoped fixtures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CORPUS_KERNELS", request.param)
+        yield request.param
+
+
+@settings(deadline=None)
+@given(
+    rule=st.sampled_from(RULES[:3]),
+    symbols=st.sampled_from(SYMBOLS),
+    options=st.tuples(*[st.integers(0, 1)] * 4),
+    parts=st.lists(TEXTS, max_size=4),
+    step=st.integers(1, 5),
+)
+def test_a_record_in_parts_equals_the_whole(backend_of_given, rule, symbols, options, parts, step):
+    ours, _ = pair(rule, symbols, options)
+    text = b"".join(parts)
+    stream = ours.stream()
+    made = b"".join(stream.feed(text[i : i + step]) for i in range(0, len(text), step))
+    assert made + stream.feed(b"", final=True) == ours.normalize(text)
+
+
+@pytest.mark.skipif(normalize_compiled is None, reason="no compiler")
+@settings(deadline=None)
+@given(
+    rule=st.sampled_from(RULES[:3]),
+    symbols=st.sampled_from(SYMBOLS),
+    flags=st.integers(0, 15),
+    text=TEXTS,
+    room=st.integers(1, 40),
+    is_open=st.booleans(),
+)
+def test_the_kernel_resumes_where_its_output_was_full(rule, symbols, flags, text, room, is_open):
+    tables = compile_charsmap(shipped_charsmap(rule), [s.encode() for s in symbols]).tables
+    bounds = np.array([0]), np.array([len(text)])
+    state, twin_state, offsets = np.zeros(6, np.int64), np.zeros(6, np.int64), np.zeros(2, np.int64)
+    whole = bytearray(64 + 60 * len(text))
+    assert not normalize_plain.normalize(tables, flags, text, *bounds, is_open, twin_state, whole, offsets)
+    made, out = b"", bytearray(room)
+    while normalize_compiled.normalize(tables, flags, text, *bounds, is_open, state, out, offsets):
+        made += bytes(out[: state[5]])
+        out = out if state[5] else bytearray(2 * len(out))
+        state[5] = 0
+    # Where spaces are not trimmed, the kernel may write those of an open record at once that the twin holds.
+    space = b"\xe2\x96\x81" if flags & 4 else b" "
+    wanted = bytes(whole[: twin_state[5]]) + space * int(twin_state[4])
+    assert made + bytes(out[: state[5]]) + space * int(state[4]) == wanted
+    assert state[:4].tolist() == twin_state[:4].tolist()
+
+
+@pytest.mark.skipif(normalize_compiled is None, reason="no compiler")
+def test_buffers_that_do_not_fit_are_refused():
+    tables = compile_charsmap(b"", []).tables
+    one, state, offsets = np.array([5]), np.zeros(6, np.int64), np.zeros(2, np.int64)
+    with pytest.raises(ValueError, match="outside the text"):
+        normalize_compiled.normalize(tables, 0, b"abc", one * 0, one, False, state, bytearray(9), offsets)
+    with pytest.raises(ValueError, match="do not fit"):
+        normalize_compiled.normalize(tables, 0, b"abc", one * 0, one, False, state, bytearray(9), offsets[:1])
+    with pytest.raises(ValueError, match="damaged"):
+        normalize_compiled.normalize(tables, 0, b"abc", one, one, False, state - 1, bytearray(9), offsets)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)), max_size=6),
+    cut=st.floats(0.5, 1.0),
+    text=TEXTS,
+)
+def test_a_damaged_charsmap_is_refused_or_harmless(changes, cut, text):
+    blob = bytearray(shipped_charsmap("nmt_nfkc"))
+    for place, new in changes:
+        at = int(place * (len(blob) - 4))
+        blob[at : at + len(new)] = new
+    blob = bytes(blob[: int(len(blob) * cut)] if cut < 0.9 else blob)
+    try:
+        charsmap = compile_charsmap(blob, [])
+    except DataError:
+        return
+    CharsmapNormalizer(charsmap, 7).normalize(text).decode()
+
+
+def units(**changes):
+    """Return a charsmap of one rule, a to b, with units exchanged: u0 is the root, u96 a, u2 its output."""
+    words = {"u0": 1 << 10, "u96": 0x62 << 10 | 1 << 8 | 0x61, "u2": 1 << 31} | changes
+    trie = np.full(256, 1 << 31, np.uint32)
+    for name, word in words.items():
+        if name.startswith("u"):
+            trie[int(name[1:])] = word
+    return (1024).to_bytes(4, "little") + trie.astype("<u4").tobytes() + changes.get("strings", b"b\0")
+
+
+def test_a_charsmap_by_hand_does_what_it_says():
+    assert CharsmapNormalizer(compile_charsmap(units(), []), 0).normalize(b"banana") == b"bbnbnb"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"u0": 0}, "trie is damaged"),
+        ({"u0": 1 << 10 | 0x61}, "trie is damaged"),
+        ({"u0": 1 << 20}, "trie is damaged"),
+        ({"u2": 1 << 31 | 2}, "trie is damaged"),
+        ({"u2": 0x62}, "trie is damaged"),
+        ({"u96": 0x61 << 10 | 0x61}, "more than 1000 bytes"),
+        ({"strings": b"b"}, "do not end with NUL"),
+        ({"strings": b"\xff\0"}, "not UTF-8"),
+        ({"u2": 1 << 31 | 1, "strings": "é\0".encode()}, "not UTF-8"),
+    ],
+)
+def test_a_charsmap_that_would_lead_astray_is_refused(changes, said):
+    """Units outside the array, outputs outside the strings, a ring of units, outputs that are no text."""
+    with pytest.raises(DataError, match=said):
+        compile_charsmap(units(**changes), [])
+
+
+@settings(deadline=None)
+@given(texts=st.lists(TEXTS, min_size=1, max_size=4), step=st.integers(1, 5))
+@example([b"e", b"\xcc\x81"], 1)
+def test_nfc_composes_what_is_text_and_keeps_other_bytes(texts, step):
+    nfc = NfcNormalizer()
+    wanted = [
+        unicodedata.normalize("NFC", text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        for text in texts
+    ]
+    assert batch(nfc, texts) == wanted
+    for text, whole in zip(texts, wanted, strict=True):
+        stream = nfc.stream()
+        made = b"".join(stream.feed(text[i : i + step]) for i in range(0, len(text), step))
+        assert made + stream.feed(b"", final=True) == whole
+
+
+@settings(deadline=None)
+@given(texts=st.lists(TEXTS, min_size=1, max_size=4))
+def test_the_identity_keeps_every_byte(texts):
+    assert batch(Normalizer(), texts) == texts
+
+
+def test_no_records_make_an_empty_batch(backend):
+    empty = np.zeros(0, np.int64)
+    for normalizer in (Normalizer(), NfcNormalizer(), CharsmapNormalizer(compile_charsmap(b"", []), 7)):
+        out, offsets = normalizer.normalize_batch(b"abc", empty, empty)
+        assert (bytes(out), offsets.tolist()) == (b"", [0])
+    assert kernels.load("normalize").__name__.endswith("_plain") == (backend == "plain")
