@@ -1,198 +1,21 @@
-"""Outputs: standard output, a file that appears whole or not at all, or shards of it.
-
-A file is written without a name where the file system allows it (so that not even kill -9 leaves anything), fsynced,
-and given its name at the end. Existing files stay until then.
-"""
+"""Outputs: standard output, a file, or shards of it, compressed or not."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import stat
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
 
 from corpustools.errors import SystemFailure, UsageError, from_os
+from corpustools.files.atomic import FileSink
 from corpustools.files.compression import PIECE, encoder, output_codec
+from corpustools.files.descriptors import Sink, StreamSink
 
 STDOUT = "-"
 SHARD = "{shard}"
-_SMALL = 1 << 16
-
-
-class Sink(Protocol):
-    """Where bytes go, in order."""
-
-    def write(self, data: memoryview | bytes) -> None:
-        """Take bytes; they may be reused by the caller afterwards."""
-
-    def finish(self) -> None:
-        """Make everything durable and, for a file, give it its name."""
-
-    def abort(self) -> None:
-        """Leave no trace of what was written."""
-
-
-class Descriptor:
-    """Writes to an open descriptor, small pieces gathered into larger calls."""
-
-    def __init__(self, descriptor: int, name: str) -> None:
-        self.descriptor, self.name = descriptor, name
-        self.written = 0
-        self._small = bytearray()
-
-    def write(self, data: memoryview | bytes) -> None:
-        """Write all of the data.
-
-        Raises:
-            BrokenPipeError: the reader has gone.
-            SystemFailure: the disk is full or fails.
-        """
-        if len(data) < _SMALL:
-            self._small += data
-            if len(self._small) >= _SMALL:
-                self.flush()
-            return
-        self.flush()
-        self._write(memoryview(data))
-
-    def flush(self) -> None:
-        """Hand over what was gathered."""
-        if self._small:
-            small, self._small = self._small, bytearray()
-            self._write(memoryview(small))
-
-    def write_at(self, offset: int, view: memoryview) -> None:
-        """Write all of the data at an offset."""
-        try:
-            while view:
-                n = os.pwrite(self.descriptor, view, offset)
-                offset += n
-                view = view[n:]
-        except OSError as error:
-            raise self._failure(error, offset) from error
-
-    def _write(self, view: memoryview) -> None:
-        try:
-            while view:
-                n = os.write(self.descriptor, view)
-                self.written += n
-                view = view[n:]
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise self._failure(error, self.written) from error
-
-    def _failure(self, error: OSError, offset: int) -> SystemFailure:
-        remedy = "free some space or write elsewhere; nothing was replaced"
-        return from_os(error, f"{self.name}: writing failed at byte {offset}", remedy)
-
-
-class StreamSink:
-    """Standard output, a named pipe or a device: written as it comes."""
-
-    def __init__(self, descriptor: int, name: str, close: bool) -> None:
-        self._out = Descriptor(descriptor, name)
-        self._close = close
-
-    def write(self, data: memoryview | bytes) -> None:
-        """Write all of the data."""
-        self._out.write(data)
-
-    def finish(self) -> None:
-        """Write what is left; close what was opened here."""
-        self._out.flush()
-        if self._close:
-            _close(self._out.descriptor, self._out.name)
-
-    def abort(self) -> None:
-        """Stop; what was written cannot be taken back."""
-
-
-class FileSink:
-    """A regular file that replaces `path` when it is finished.
-
-    Args:
-        path: the final name; a symbolic link is followed, so that the link stays a link.
-        named: give it a temporary name at once (`finish` in two steps: close, then rename).
-    """
-
-    def __init__(self, path: str, named: bool = False) -> None:
-        self.path = os.path.realpath(path)
-        self._folder = os.path.dirname(self.path)
-        self._temporary: str | None = None
-        mode = _mode_of(self.path)
-        try:
-            descriptor = None if named else _open_unnamed(self._folder, mode)
-            if descriptor is None:
-                self._temporary = self._fresh_name()
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                descriptor = os.open(self._temporary, flags, mode)
-            if os.path.exists(self.path):
-                os.fchmod(descriptor, mode)
-        except OSError as error:
-            raise from_os(error, f"{path}: cannot be written", "check the folder and its permissions") from error
-        self._out = Descriptor(descriptor, path)
-        self._closed = False
-
-    def write(self, data: memoryview | bytes) -> None:
-        """Write all of the data."""
-        self._out.write(data)
-
-    def write_at(self, offset: int, data: memoryview) -> None:
-        """Write the data at an offset; threads may do so at once, besides `write` at the front."""
-        self._out.write_at(offset, data)
-
-    def flush(self) -> None:
-        """Hand over what `write` gathered, so that `write_at` may go over it."""
-        self._out.flush()
-
-    def close(self) -> None:
-        """Make the bytes durable under the temporary name."""
-        if self._closed:
-            return
-        self._out.flush()
-        try:
-            os.fsync(self._out.descriptor)
-            if self._temporary is None:
-                self._temporary = self._fresh_name()
-                _give_name(self._out.descriptor, self._folder, self._temporary)
-        except OSError as error:
-            raise from_os(error, f"{self._out.name}: cannot be made durable", "the old file stays") from error
-        self._closed = True
-        _close(self._out.descriptor, self._out.name)
-
-    def finish(self) -> None:
-        """Close the file and give it its name."""
-        self.close()
-        assert self._temporary is not None
-        try:
-            os.replace(self._temporary, self.path)
-            self._temporary = None
-            folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        except OSError as error:
-            raise from_os(error, f"{self._out.name}: cannot be renamed into place", "the old file stays") from error
-
-    def abort(self) -> None:
-        """Remove the temporary file."""
-        if not self._closed:
-            self._closed = True
-            with contextlib.suppress(OSError):
-                os.close(self._out.descriptor)
-        if self._temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(self._temporary)
-
-    def _fresh_name(self) -> str:
-        return os.path.join(self._folder, f".{os.path.basename(self.path)}.{secrets.token_hex(6)}.part")
 
 
 class CompressedSink:
@@ -370,44 +193,3 @@ def require_space(folder: str, needed: int, purpose: str, remedy: str) -> None:
     free = free_space(folder)
     if free < needed:
         raise SystemFailure(f"{folder}: {purpose} needs {needed} bytes, {free} are free", remedy)
-
-
-def _open_unnamed(folder: str, mode: int) -> int | None:
-    """Return a descriptor of a file without a name that can be given one later, or None where that is not offered."""
-    if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
-        return None
-    try:
-        return os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, mode)
-    except (IsADirectoryError, NotImplementedError):
-        return None
-    except OSError as error:
-        import errno
-
-        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
-            return None
-        raise
-
-
-def _give_name(descriptor: int, folder: str, path: str) -> None:
-    """Link a file without a name to a path (linkat(2), AT_SYMLINK_FOLLOW)."""
-    # Only with a directory descriptor does os.link() ask the kernel to follow the link under /proc.
-    directory = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=directory, follow_symlinks=True)
-    finally:
-        os.close(directory)
-
-
-def _mode_of(path: str) -> int:
-    """Return the permissions a new file at `path` gets: those of the file it replaces, else the usual ones."""
-    try:
-        return stat.S_IMODE(os.stat(path).st_mode)
-    except OSError:
-        return 0o666
-
-
-def _close(descriptor: int, name: str) -> None:
-    try:
-        os.close(descriptor)
-    except OSError as error:
-        raise from_os(error, f"{name}: closing failed", "the data may not have reached the disk") from error

@@ -13,7 +13,9 @@ from mmap import mmap
 
 from corpustools import kernels
 from corpustools.errors import DataError, from_os
-from corpustools.files.outputs import FileSink, ShardSink, Sink
+from corpustools.files.atomic import FileSink
+from corpustools.files.descriptors import Sink
+from corpustools.files.outputs import ShardSink
 from corpustools.files.records import ADD_DELIMITER, FILE_BITS
 from corpustools.shuffle.buckets import COUNT, HEAD, SIZE, STREAM, BucketSet, Pool, allocate
 from corpustools.shuffle.refine import move

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from corpustools.errors import DataError, SystemFailure
+from corpustools.files.descriptors import Sink
 from corpustools.files.inputs import Input
 from corpustools.files.mapped import MappedSource
-from corpustools.files.outputs import ShardSink, Sink
+from corpustools.files.outputs import ShardSink
 from corpustools.files.records import RecordSource, Shape
 from corpustools.files.temporary import AsideFile, TemporaryFiles
 from corpustools.shuffle.buckets import COUNT, SIZE, BucketSet, Pool, RangeTooFull, allocate

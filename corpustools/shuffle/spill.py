@@ -15,7 +15,7 @@ from corpustools.files.temporary import TemporaryFiles
 
 _FRAME = struct.Struct("<II")
 # A disk that takes less than this (bytes a second, a worker) is slower than compressing.
-_SLOW_DISK = 250e6
+_SLOW_DISK = 100e6
 _TRIAL = 256 << 20
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from corpustools.files.descriptors import Sink as File
 from corpustools.files.inputs import STDIN, Input, inspect
 from corpustools.files.outputs import STDOUT, open_output
-from corpustools.files.outputs import Sink as File
 from corpustools.tokenize.blocks import Blocks, Piece
 from corpustools.tokenize.pipeline import Pipeline
 from corpustools.tokenize.request import Request

@@ -8,7 +8,7 @@ from importlib import import_module
 import numpy as np
 
 from corpustools.errors import UsageError
-from corpustools.files.outputs import Sink as File
+from corpustools.files.descriptors import Sink as File
 from corpustools.tokenize.segmenter import Ids
 from corpustools.tokenize.tokenizer import Tokenizer
 from corpustools.tokenize.trie import Offsets

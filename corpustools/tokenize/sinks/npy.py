@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from corpustools.errors import UsageError
-from corpustools.files.outputs import FileSink
-from corpustools.files.outputs import Sink as File
+from corpustools.files.atomic import FileSink
+from corpustools.files.descriptors import Sink as File
 from corpustools.tokenize.sinks import Sink
 from corpustools.tokenize.sinks.u16 import Bare
 from corpustools.tokenize.tokenizer import Tokenizer

@@ -1,0 +1,131 @@
+"""Files that appear whole or not at all.
+
+A file is written without a name where the file system allows it (so that not even kill -9 leaves anything), fsynced,
+and given its name at the end. Existing files stay until then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+
+from corpustools.errors import from_os
+from corpustools.files.descriptors import Descriptor, close
+
+
+class FileSink:
+    """A regular file that replaces `path` when it is finished.
+
+    Args:
+        path: the final name; a symbolic link is followed, so that the link stays a link.
+        named: give it a temporary name at once (`finish` in two steps: close, then rename).
+    """
+
+    def __init__(self, path: str, named: bool = False) -> None:
+        self.path = os.path.realpath(path)
+        self._folder = os.path.dirname(self.path)
+        self._temporary: str | None = None
+        mode = _mode_of(self.path)
+        try:
+            descriptor = None if named else _open_unnamed(self._folder, mode)
+            if descriptor is None:
+                self._temporary = self._fresh_name()
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                descriptor = os.open(self._temporary, flags, mode)
+            if os.path.exists(self.path):
+                os.fchmod(descriptor, mode)
+        except OSError as error:
+            raise from_os(error, f"{path}: cannot be written", "check the folder and its permissions") from error
+        self._out = Descriptor(descriptor, path)
+        self._closed = False
+
+    def write(self, data: memoryview | bytes) -> None:
+        """Write all of the data."""
+        self._out.write(data)
+
+    def write_at(self, offset: int, data: memoryview) -> None:
+        """Write the data at an offset; threads may do so at once, besides `write` at the front."""
+        self._out.write_at(offset, data)
+
+    def flush(self) -> None:
+        """Hand over what `write` gathered, so that `write_at` may go over it."""
+        self._out.flush()
+
+    def close(self) -> None:
+        """Make the bytes durable under the temporary name."""
+        if self._closed:
+            return
+        self._out.flush()
+        try:
+            os.fsync(self._out.descriptor)
+            if self._temporary is None:
+                self._temporary = self._fresh_name()
+                _give_name(self._out.descriptor, self._folder, self._temporary)
+        except OSError as error:
+            raise from_os(error, f"{self._out.name}: cannot be made durable", "the old file stays") from error
+        self._closed = True
+        close(self._out.descriptor, self._out.name)
+
+    def finish(self) -> None:
+        """Close the file and give it its name."""
+        self.close()
+        assert self._temporary is not None
+        try:
+            os.replace(self._temporary, self.path)
+            self._temporary = None
+            folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise from_os(error, f"{self._out.name}: cannot be renamed into place", "the old file stays") from error
+
+    def abort(self) -> None:
+        """Remove the temporary file."""
+        if not self._closed:
+            self._closed = True
+            with contextlib.suppress(OSError):
+                os.close(self._out.descriptor)
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary)
+
+    def _fresh_name(self) -> str:
+        return os.path.join(self._folder, f".{os.path.basename(self.path)}.{secrets.token_hex(6)}.part")
+
+
+def _open_unnamed(folder: str, mode: int) -> int | None:
+    """Return a descriptor of a file without a name that can be given one later, or None where that is not offered."""
+    if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
+        return None
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, mode)
+    except (IsADirectoryError, NotImplementedError):
+        return None
+    except OSError as error:
+        import errno
+
+        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
+            return None
+        raise
+
+
+def _give_name(descriptor: int, folder: str, path: str) -> None:
+    """Link a file without a name to a path (linkat(2), AT_SYMLINK_FOLLOW)."""
+    # Only with a directory descriptor does os.link() ask the kernel to follow the link under /proc.
+    directory = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=directory, follow_symlinks=True)
+    finally:
+        os.close(directory)
+
+
+def _mode_of(path: str) -> int:
+    """Return the permissions a new file at `path` gets: those of the file it replaces, else the usual ones."""
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode)
+    except OSError:
+        return 0o666
