@@ -69,7 +69,6 @@ class Shuffler:
         self.records = self.passes = 0
         self._everything: int | None = None
         self._cuts: list[int] = []
-        self._tick: Callable[[], None] = lambda: None
 
     def run(self) -> None:
         """Write the whole output to the sink, and compare what went in with what came out.
