@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from harness import needs_speed
 from spm_files import train
 
 from corpustools.tokenize.tokenizer import Tokenizer
@@ -97,6 +98,7 @@ def test_the_twin_writes_the_same_bytes(model, tmp_path, lines, kernels):
         assert corpus(*command) == corpus(*command, env={"CORPUS_KERNELS": kernels})
 
 
+@needs_speed
 def test_a_record_larger_than_a_block_is_one_record(model, tmp_path, lines):
     giant = " ".join(lines * 50)  # some megabytes without a newline
     path = tmp_path / "giant.txt"
@@ -116,6 +118,7 @@ def test_a_record_larger_than_a_block_is_one_record(model, tmp_path, lines):
             ]
 
 
+@needs_speed
 def test_a_giant_record_of_a_part_belongs_to_the_part_it_begins_in(model, tmp_path, lines):
     path = tmp_path / "giant.txt"
     path.write_text("\n".join([*lines[:50], " ".join(lines * 50), *lines[:50]]), encoding="utf-8")
