@@ -37,11 +37,11 @@ def on(monkeypatch, kernels):
     monkeypatch.setenv("CORPUS_KERNELS", kernels)
 
 
-def everything(model, texts, mode, alpha, draws, word_bytes=1 << 20):
+def everything(model, texts, mode, alpha, draws, cache_bytes=1 << 20):
     """Return ids, ends and measures of a batch, made by whichever kernel CORPUS_KERNELS asks for."""
     tokenizer = Tokenizer(model)
     segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), draws)
-    segmenter._local.space = Workspace(tokenizer.trie, segmenter.law.mode, word_bytes=word_bytes)
+    segmenter._local.space = Workspace(tokenizer.trie, segmenter.law.mode, cache_bytes=cache_bytes)
     offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
     batch = segmenter.batch(b"".join(texts), offsets, 5, measured=True)
     assert batch.ids.tolist() == segmenter.batch(b"".join(texts), offsets, 5, measured=False).ids.tolist()
@@ -65,7 +65,28 @@ def test_kernel_and_twin_are_equal(scores, texts, mode, alpha, form, seed):
     with pytest.MonkeyPatch.context() as monkeypatch:
         on(monkeypatch, "compiled")
         compiled = everything(model, texts, mode, alpha, draws)
-        without = everything(model, texts, mode, alpha, draws, word_bytes=0)
+        without = everything(model, texts, mode, alpha, draws, cache_bytes=0)
+        on(monkeypatch, "plain")
+        assert compiled == everything(model, texts, mode, alpha, draws) == without
+
+
+@needs_compiled
+@settings(deadline=None, max_examples=100)
+@given(
+    text=st.text("abcd", max_size=200) | st.text("abcd" + MARK, max_size=60).map(lambda part: 3 * part),
+    mode=st.sampled_from(MODES),
+    alpha=st.sampled_from([0.0, 0.2, 1.0, 7.0]),
+)
+def test_chunks_with_cuts_inside_are_drawn_alike(text, mode, alpha):
+    """Neighbours of "bcd" join chunks at places that no arc spans; and chunks stand just below and above 48 bytes."""
+    pieces = ["ab", "a", "b", "bcd", "c", "d", "cc", "dab", MARK, MARK + "a", "aab"]
+    model = make_model({piece.encode(): -1.0 - i / 4 for i, piece in enumerate(pieces)})
+    draws = Draws("chunks", samples=3)
+    texts = [text.encode(), (text[:47] + MARK + text).encode(), text.encode()]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        on(monkeypatch, "compiled")
+        compiled = everything(model, texts, mode, alpha, draws)
+        without = everything(model, texts, mode, alpha, draws, cache_bytes=0)
         on(monkeypatch, "plain")
         assert compiled == everything(model, texts, mode, alpha, draws) == without
 

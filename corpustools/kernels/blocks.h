@@ -1,15 +1,11 @@
 /* The lattice's main loop: from cut to cut, arc by arc. */
 #ifndef CORPUS_BLOCKS_H
 #define CORPUS_BLOCKS_H
-#include "lattice.h"
-
-/* U+2581, which stands for a space in normalised text. */
-static inline int is_mark(const uint8_t *t) { return t[0] == 0xE2 && t[1] == 0x96 && t[2] == 0x81; }
-
+#include "chunks.h"
 
 /* A window is emptied at the first cut behind so many positions: short blocks share the cost, the cells stay in cache. */
 #define FLUSH_BEHIND 512
-enum { STOP_LATER, STOP_AT_MARKS, STOP_AT_CUTS };
+enum { STOP_LATER, STOP_AT_SEAMS, STOP_AT_CUTS };
 
 /* Adds the arcs of one start after the other, up to `stop`, to where the workspace is full, or to a cut as `where` has
  * it. At every other cut the arithmetic starts again, and the cells before it stay for the path. */
@@ -21,6 +17,7 @@ static inline __attribute__((always_inline)) void sweep(const lattice *l, worksp
     const int64_t last = stop - p->window < cells ? stop - p->window : cells;
     const int64_t room = mode == SAMPLE || mode == SAMPLE_WIDE ? w->arc_capacity - l->arcs_per_start : INT64_MAX;
     hot h = {w->cells, w->exponents, w->heads, w->choices, w->arcs, p->here - p->window, p->reach - p->window, p->arcs};
+    int64_t last_start;
     do {
         double from = get_cell(h.cells, h.here, mode);
         int32_t exponent = 0;
@@ -39,23 +36,26 @@ static inline __attribute__((always_inline)) void sweep(const lattice *l, worksp
             from = close_cell(w, p, mode);
             if (mode >= SAMPLE_WIDE) exponent = h.exponents[h.here];
         }
+        last_start = h.here;
         h.here += expand(&local, &h, p, from, exponent, start + h.here, left - h.here, mode);
-        if (h.here == h.reach && (where == STOP_AT_CUTS || h.here >= FLUSH_BEHIND ||
-                                  (where == STOP_AT_MARKS && left - h.here >= 3 && is_mark(start + h.here))))
+        if (h.here == h.reach &&
+            (where == STOP_AT_CUTS || h.here >= FLUSH_BEHIND ||
+             (where == STOP_AT_SEAMS && (h.here + 4 <= left || (stop == limit && h.here < left)) &&
+              !joined(&local, code_point(start + last_start, h.here - last_start), start + h.here, left - h.here))))
             break;
     } while (h.here < last && h.used <= room);
+    p->previous = code_point(start + last_start, h.here - last_start);
     p->here = p->window + h.here;
     p->reach = p->window + h.reach;
     p->arcs = h.used;
 }
 
-/* Carries the lattice on to `limit` arc by arc; `final`: it ends there. With `marks` it returns at the first cut before
- * a word mark. Writes the tokens that are certain to `out`, their number to `written`. Returns RUN_MORE or RUN_GROW. */
+/* Carries the lattice on to `limit` arc by arc; `final`: it ends there. With `seams` it returns at the first seam
+ * behind where it began. Writes the tokens that are certain to `out`, their number to `written`. Returns RUN_MORE or RUN_GROW. */
 static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l, workspace *w, progress *p,
-                                                                const uint8_t *text, int64_t limit, int final, int marks,
+                                                                const uint8_t *text, int64_t limit, int final, int seams,
                                                                 int32_t *out, int64_t *written, const int mode) {
     const int sampling = mode == SAMPLE || mode == SAMPLE_WIDE;
-    const int64_t begin = p->here;
     *written = 0;
     while (p->here < limit && (final || limit - p->here >= l->longest)) {
         if (p->here == p->reach) {
@@ -63,11 +63,9 @@ static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l
                 *written += flush(l, w, p, text, p->here, out + *written, mode);
                 end_block(l, w, p, mode);
                 clear_cells(w, 0, p->here - p->window, mode);
-                if (marks && p->here > begin && limit - p->here >= 3 && is_mark(text + p->here)) {
-                    p->past = p->window = p->here;
-                    return RUN_MORE;
-                }
+                p->past = p->window = p->here;
             }
+            if (seams && !joined(l, p->previous, text + p->here, limit - p->here)) return RUN_MORE;
             begin_block(w, p, p->here, mode);
         } else if (p->here - p->window + l->longest + 1 > w->cell_capacity ||
                    (sampling && p->arcs + l->arcs_per_start > w->arc_capacity)) {
@@ -75,7 +73,7 @@ static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l
             if (made < 0) return RUN_GROW;
             *written += made;
         }
-        sweep(l, w, p, text, limit, final ? limit : limit - l->longest + 1, marks ? STOP_AT_MARKS : STOP_LATER, mode);
+        sweep(l, w, p, text, limit, final ? limit : limit - l->longest + 1, seams ? STOP_AT_SEAMS : STOP_LATER, mode);
     }
     if (final && p->here == limit && p->here > p->past) {
         *written += flush(l, w, p, text, limit, out + *written, mode);
@@ -88,9 +86,9 @@ static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l
 
 #define BLOCKS(name, mode)                                                                                           \
     static __attribute__((noinline)) int64_t name(const lattice *l, workspace *w, progress *p, const uint8_t *text,  \
-                                                  int64_t limit, int final, int marks, int32_t *out,                 \
+                                                  int64_t limit, int final, int seams, int32_t *out,                 \
                                                   int64_t *written) {                                                \
-        return run_blocks(l, w, p, text, limit, final, marks, out, written, mode);                                   \
+        return run_blocks(l, w, p, text, limit, final, seams, out, written, mode);                                   \
     }
 BLOCKS(blocks_viterbi, VITERBI)
 BLOCKS(blocks_viterbi_f32, VITERBI_F32)
@@ -99,13 +97,13 @@ BLOCKS(blocks_sample_wide, SAMPLE_WIDE)
 BLOCKS(blocks_arrival, ARRIVAL)
 
 static inline int64_t blocks(const lattice *l, workspace *w, progress *p, const uint8_t *text, int64_t limit, int final,
-                             int marks, int32_t *out, int64_t *written, const int mode) {
+                             int seams, int32_t *out, int64_t *written, const int mode) {
     switch (mode) {
-    case VITERBI: return blocks_viterbi(l, w, p, text, limit, final, marks, out, written);
-    case VITERBI_F32: return blocks_viterbi_f32(l, w, p, text, limit, final, marks, out, written);
-    case SAMPLE: return blocks_sample(l, w, p, text, limit, final, marks, out, written);
-    case SAMPLE_WIDE: return blocks_sample_wide(l, w, p, text, limit, final, marks, out, written);
-    default: return blocks_arrival(l, w, p, text, limit, final, marks, out, written);
+    case VITERBI: return blocks_viterbi(l, w, p, text, limit, final, seams, out, written);
+    case VITERBI_F32: return blocks_viterbi_f32(l, w, p, text, limit, final, seams, out, written);
+    case SAMPLE: return blocks_sample(l, w, p, text, limit, final, seams, out, written);
+    case SAMPLE_WIDE: return blocks_sample_wide(l, w, p, text, limit, final, seams, out, written);
+    default: return blocks_arrival(l, w, p, text, limit, final, seams, out, written);
     }
 }
 #endif

@@ -23,6 +23,7 @@ enum { RUN_MORE = 0, RUN_GROW = -1 };
 #define CELL_LOW 0x1p384
 #define CELL_HIGH 0x1p768
 #define MARK 0x80000000u
+#define NO_CHARACTER -1
 #define F32_RESET 100000.0 /* kScoreResetThreshold of SentencePiece 0.2.3 */
 
 typedef struct {
@@ -32,11 +33,14 @@ typedef struct {
     const double *weights;    /* by code; mantissas where wide; before the first stands 0 */
     const int32_t *exponents; /* by code, wide only */
     const int32_t *byte_ids;  /* 256 ids, or NULL */
+    const uint8_t *joins;     /* characters only: 2^(32 - join_shift) bits, see joined() */
+    const uint8_t *seams;     /* the same for two neighbouring bytes, see chunks.h; or NULL */
     uint32_t pieces;          /* codes pieces … pieces + 3: an unknown character of 1 … 4 bytes */
     int32_t longest;          /* bytes of the longest arc, at least 4 */
     int32_t arcs_per_start;
     int32_t character, unknown_id, fuse;
     int32_t score_wanted; /* and log Z */
+    uint32_t join_shift;
 } lattice;
 
 typedef struct {
@@ -51,6 +55,9 @@ typedef struct {
     int64_t origin;                    /* what a position is counted from when a draw is keyed */
     int64_t arcs, previous_unknown, unencodable;
     int64_t cleared;        /* the workspace's cells are those of this mode */
+    int64_t inside;         /* a chunk is in work that is too long to be drawn as one */
+    int64_t carries;        /* the chunk in work is drawn as one */
+    int64_t previous;       /* code point before `here` where `inside`; NO_CHARACTER at the chunk's start */
     double carried;         /* float32 sums do not start again at a cut: what came before it */
     int64_t shift;          /* powers of two that were taken out of the block's cells */
     int64_t total_exponent; /* log Z so far: log(total_mantissa) + total_exponent log 2 */
@@ -67,8 +74,8 @@ typedef struct {
     uint64_t *choices; /* code << 32 | length */
     arc *arcs, *spare;
     uint32_t *codes; /* choices of positions past + 1 … window */
-    struct word_cache *words; /* or NULL; with word_units units of arena */
-    int64_t cell_capacity, arc_capacity, code_capacity, word_units;
+    struct chunk_cache *cache; /* or NULL; with cache_units units of arena */
+    int64_t cell_capacity, arc_capacity, code_capacity, cache_units;
 } workspace;
 
 /* The draw of a position: SplitMix64 (Steele, Lea, Flood 2014; passes BigCrush as a counter) from a start that is the
@@ -181,6 +188,45 @@ static inline const arc *pick(const workspace *w, const progress *p, int64_t ind
     return a;
 }
 
+/* A chunk that is drawn as one: a number in [0, 1) selects its whole path, since every arc on the way back takes its
+ * share of the interval that was left (arithmetic decoding). Where less than NARROW is left, the position reached has
+ * a number of its own. So a bound is off by 2^-53 where the interval is at least NARROW: by 2^-43 of a share. */
+#define NARROW 0x1p-10
+typedef struct {
+    double point, low, high;
+} interval;
+
+static inline void draw_interval(const progress *p, int64_t position, interval *i) {
+    i->point = draw(p, position, 0);
+    i->low = 0.0;
+    i->high = 1.0;
+}
+
+/* Where the share of an arc begins; `before`: the weight of those that came earlier, times `scale` = width / cell. */
+static inline double share_from(const interval *i, double before, double scale) {
+    double from = i->low + before * scale;
+    return from < i->high ? from : i->high;
+}
+
+/* As pick, within the interval, which becomes the arc's. */
+static inline const arc *pick_share(const workspace *w, interval *i, int64_t index, const int wide) {
+    const arc *a = w->arcs + w->heads[index];
+    if (a->next == NONE) return a;
+    double scale = (i->high - i->low) / w->cells[index], high = i->high, low = i->low;
+    for (; a->next != NONE; a = w->arcs + a->next) {
+        double before = wide ? scaled(a->before * scale, (int64_t)a->exponent - w->exponents[index]) : a->before;
+        double from = share_from(i, before, wide ? 1.0 : scale);
+        if (!(i->point < from)) {
+            low = from;
+            break;
+        }
+        high = from;
+    }
+    i->low = low;
+    i->high = high;
+    return a;
+}
+
 /* Writes the tokens of path codes[0 … count) to `out`, which may overlap it from below; returns how many. */
 static inline int64_t write_tokens(const lattice *l, progress *p, const uint8_t *text, const uint32_t *codes,
                                    int64_t count, int32_t *out) {
@@ -217,8 +263,15 @@ static inline int64_t flush(const lattice *l, workspace *w, progress *p, const u
      * never overtakes reading. */
     uint32_t *top = (uint32_t *)out + (end - p->past), *codes = top;
     int64_t position = end;
+    interval whole = {0.0, 0.0, 1.0};
+    if (sampling && p->carries) draw_interval(p, end, &whole);
     while (position > p->window) {
-        if (sampling) {
+        if (sampling && p->carries) {
+            if (whole.high - whole.low < NARROW) draw_interval(p, position, &whole);
+            const arc *a = pick_share(w, &whole, position - p->window, mode == SAMPLE_WIDE);
+            *--codes = a->code;
+            position -= a->length;
+        } else if (sampling) {
             const arc *a = pick(w, p, position - p->window, mode == SAMPLE_WIDE);
             *--codes = a->code;
             position -= a->length;

@@ -5,7 +5,8 @@ from typing_extensions import Buffer
 STATE_SIZE: int
 MOMENTS_SIZE: int
 MOMENT_SIZE: int
-WORDS_SIZE: int
+CACHE_SIZE: int
+OUT_SLACK: int
 
 def build_trie(
     bytes_: Buffer,
@@ -32,6 +33,7 @@ class Lattice:
         weights: Buffer,
         exponents: Buffer,
         byte_ids: Buffer | None,
+        joins: Buffer,
         *,
         longest: int,
         arcs_per_start: int,

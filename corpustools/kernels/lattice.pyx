@@ -6,7 +6,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 
 cdef extern from "segment.h" nogil:
     enum:
-        RUN_MORE, VITERBI, SAMPLE_WIDE, ARRIVAL, WORD_LARGEST
+        RUN_MORE, VITERBI, SAMPLE_WIDE, ARRIVAL, CHUNK_LARGEST
     ctypedef struct lattice:
         const uint64_t *units
         const uint64_t *heads
@@ -15,7 +15,8 @@ cdef extern from "segment.h" nogil:
         const double *weights
         const int32_t *exponents
         const int32_t *byte_ids
-        uint32_t pieces
+        const uint8_t *joins
+        uint32_t pieces, join_shift
         int32_t longest, arcs_per_start, character, unknown_id, fuse, score_wanted
     ctypedef struct arc:
         double before
@@ -23,7 +24,7 @@ cdef extern from "segment.h" nogil:
         int64_t past, origin, unencodable, total_exponent
         double total_mantissa, score
         uint64_t key0, key1
-    ctypedef struct word_cache:
+    ctypedef struct chunk_cache:
         uint64_t used
     ctypedef struct workspace:
         double *cells
@@ -33,8 +34,8 @@ cdef extern from "segment.h" nogil:
         arc *arcs
         arc *spare
         uint32_t *codes
-        word_cache *words
-        int64_t cell_capacity, arc_capacity, code_capacity, word_units
+        chunk_cache *cache
+        int64_t cell_capacity, arc_capacity, code_capacity, cache_units
     ctypedef struct moment:
         double weight
     ctypedef struct moments:
@@ -137,9 +138,9 @@ cdef class Lattice:
     cdef views held
     cdef lattice inner
 
-    def __cinit__(self, units, heads, lengths, scores, weights, exponents, byte_ids, *, int longest, int arcs_per_start,
+    def __cinit__(self, units, heads, lengths, scores, weights, exponents, byte_ids, joins, *, int longest, int arcs_per_start,
                   bint character, int unknown_id, bint fuse):
-        cdef Py_ssize_t codes
+        cdef Py_ssize_t codes, joined
         self.held.count = 0
         self.inner.units = <const uint64_t *>take(&self.held, units, 8 * 512, False)
         self.inner.heads = <const uint64_t *>take(&self.held, heads, 8 * 65536, False)
@@ -152,6 +153,14 @@ cdef class Lattice:
         self.inner.byte_ids = NULL
         if byte_ids is not None:
             self.inner.byte_ids = <const int32_t *>take(&self.held, byte_ids, 4 * 256, False)
+        self.inner.joins = <const uint8_t *>take(&self.held, joins, 512, False)
+        joined = self.held.buffers[self.held.count - 1].len
+        if joined & (joined - 1) or joined > 1 << 29:
+            raise ValueError("the bits of neighbours are a power of two, 2^12 to 2^32")
+        self.inner.join_shift = 29
+        while joined > 1:
+            joined >>= 1
+            self.inner.join_shift -= 1
         if longest < 4 or arcs_per_start < 1:
             raise ValueError("longest is at least 4 and arcs_per_start at least 1")
         self.inner.pieces = <uint32_t>(codes - 4)
@@ -164,7 +173,7 @@ cdef class Lattice:
     def __dealloc__(self):
         release(&self.held)
 
-    cdef int prepare(self, workspace *w, views *held, object room, object codes, object words, int64_t cells,
+    cdef int prepare(self, workspace *w, views *held, object room, object codes, object cache, int64_t cells,
                      int64_t arcs, int mode) except -1:
         """Lay a workspace of `workspace_size` bytes out, and check that it is enough for this vocabulary."""
         cdef uint8_t *at = <uint8_t *>take(held, room, workspace_size(cells, arcs), True)
@@ -176,13 +185,13 @@ cdef class Lattice:
             raise ValueError("the workspace is too small for this vocabulary")
         if w.code_capacity < 2 * (cells + 1):
             raise ValueError("the workspace needs two codes a cell and two more")
-        w.words = NULL
-        w.word_units = 0
-        if words is not None:
-            w.words = <word_cache *>take(held, words, WORDS_SIZE, True)
-            w.word_units = (held.buffers[held.count - 1].len - <int64_t>sizeof(word_cache)) // 8
-            if not self.inner.character or w.words.used > <uint64_t>w.word_units:
-                raise ValueError("words are kept for positions that are characters, in memory that was zero")
+        w.cache = NULL
+        w.cache_units = 0
+        if cache is not None:
+            w.cache = <chunk_cache *>take(held, cache, CACHE_SIZE, True)
+            w.cache_units = (held.buffers[held.count - 1].len - <int64_t>sizeof(chunk_cache)) // 8
+            if not self.inner.character or w.cache.used > <uint64_t>w.cache_units:
+                raise ValueError("chunks are kept for positions that are characters, in memory that was zero")
         w.cell_capacity = cells
         w.arc_capacity = arcs
         w.arcs = <arc *>at
@@ -194,7 +203,7 @@ cdef class Lattice:
         return 0
 
     def segment(self, text, offsets, Py_ssize_t count, *, int mode, int cuts, seed, uint64_t first_record,
-                uint64_t first_sample, Py_ssize_t samples, int bos, int eos, room, codes, words, int64_t cells,
+                uint64_t first_sample, Py_ssize_t samples, int bos, int eos, room, codes, cache, int64_t cells,
                 int64_t arcs, out, ends, measures, Py_ssize_t first=0):
         """Segment records; return how many are done, or -1 - i where record i cannot be written."""
         cdef views held
@@ -210,7 +219,7 @@ cdef class Lattice:
         cdef Py_ssize_t i
         held.count = 0
         try:
-            self.prepare(&w, &held, room, codes, words, cells, arcs, mode)
+            self.prepare(&w, &held, room, codes, cache, cells, arcs, mode)
             if count < 0 or samples < 1 or not 0 <= first <= count:
                 raise ValueError("count and samples are not those of a batch")
             starts = <const int64_t *>take(&held, offsets, 8 * (count + 1), False)
@@ -222,7 +231,7 @@ cdef class Lattice:
             size = starts[count]
             data = <const uint8_t *>take(&held, text, size, False)
             key = <const uint64_t *>take(&held, seed, 16, False)
-            ids = <int32_t *>take(&held, out, 4 * samples * (size - starts[0] + 2 * count), True)
+            ids = <int32_t *>take(&held, out, 4 * (samples * (size - starts[0] + 2 * count) + OUT_SLACK), True)
             end = <int64_t *>take(&held, ends, 8 * samples * count, True)
             if measures is not None:
                 measured = <double *>take(&held, measures, 16 * samples * count, True)
@@ -258,7 +267,7 @@ cdef class Lattice:
         finally:
             release(&held)
 
-    def advance(self, state, text, int64_t base, Py_ssize_t size, bint final, *, int mode, int cuts, room, codes, words,
+    def advance(self, state, text, int64_t base, Py_ssize_t size, bint final, *, int mode, int cuts, room, codes, cache,
                 int64_t cells, int64_t arcs, out, bint measured):
         """Carry a record on by its bytes base … base + size; return (ids written, whether `codes` has to grow)."""
         cdef views held
@@ -271,12 +280,12 @@ cdef class Lattice:
         held.count = 0
         inner.score_wanted = measured
         try:
-            self.prepare(&w, &held, room, codes, words, cells, arcs, mode)
+            self.prepare(&w, &held, room, codes, cache, cells, arcs, mode)
             p = <progress *>take(&held, state, sizeof(progress), True)
             data = <const uint8_t *>take(&held, text, size, False)
             if base < 0 or base > p.origin + p.past or p.origin + p.past > base + size:
                 raise ValueError("the text does not reach from what is unsettled to beyond")
-            ids = <int32_t *>take(&held, out, 4 * size, True)
+            ids = <int32_t *>take(&held, out, 4 * (size + OUT_SLACK), True)
             with nogil:
                 result = advance(&inner, &w, p, data, base, base + size, final, cuts, mode, ids, &written)
             return written, result != RUN_MORE
@@ -342,7 +351,8 @@ cdef class Lattice:
 STATE_SIZE = sizeof(progress)
 MOMENTS_SIZE = sizeof(moments)
 MOMENT_SIZE = sizeof(moment)
-WORDS_SIZE = sizeof(word_cache) + 8 * WORD_LARGEST
+CACHE_SIZE = sizeof(chunk_cache) + 8 * CHUNK_LARGEST
+OUT_SLACK = 8  # ids are written some at a time
 
 
 def workspace_size(int64_t cells, int64_t arcs):

@@ -17,7 +17,9 @@ from corpustools.kernels import trie_plain
 from corpustools.kernels.order_plain import block as philox
 
 VITERBI, VITERBI_F32, SAMPLE, SAMPLE_WIDE, ARRIVAL = range(5)
-STATE_SIZE, MOMENTS_SIZE, MOMENT_SIZE, WORDS_SIZE = 64, 32, 32, 8
+STATE_SIZE, MOMENTS_SIZE, MOMENT_SIZE, CACHE_SIZE, OUT_SLACK = 64, 32, 32, 8, 0
+CHUNK_BYTES = 48
+_NARROW = 2.0**-10
 _MASK = (1 << 64) - 1
 _LN2 = float.fromhex("0x1.62e42fefa39efp-1")
 _F32_RESET = 100000.0  # kScoreResetThreshold of SentencePiece 0.2.3
@@ -87,6 +89,7 @@ class Lattice:
         weights, exponents: 0, then weights by code; doubles for SAMPLE, else mantissas; and their exponents of
             two by code.
         byte_ids: 256 ids that an unknown character is written in, int32, or None.
+        joins: bits of the neighbouring characters that some piece holds (kernels/chunks.h).
         longest: bytes of the longest piece, at least 4.
         arcs_per_start: the most arcs that start at one position.
         character: positions are characters of UTF-8, else bytes.
@@ -103,6 +106,7 @@ class Lattice:
         weights: Any,
         exponents: Any,
         byte_ids: Any,
+        joins: Any,
         *,
         longest: int,
         arcs_per_start: int,
@@ -118,6 +122,8 @@ class Lattice:
         self.exponents = exponents
         self.byte_ids = None if byte_ids is None else byte_ids.tolist()
         self.character = character
+        self.joins = joins
+        self.join_shift = 32 - (8 * len(joins) - 1).bit_length()
         self.unknown_id = unknown_id
         self.fuse = fuse
 
@@ -129,10 +135,7 @@ class Lattice:
 
     def starting(self, text: bytes, at: int) -> tuple[int, list[Arc]]:
         """Return the bytes to the next position, and the arcs that start at one, shortest first."""
-        step = 1
-        if self.character:
-            first = text[at]
-            step = min(1 if first < 0xC0 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4, len(text) - at)
+        step = _character_length(text, at) if self.character else 1
         arcs = list(trie_plain.prefixes(self.units, text, at))
         if self.character and not _is_character(text[at : at + step]):
             arcs = []
@@ -141,9 +144,41 @@ class Lattice:
             arcs.sort()
         return step, arcs
 
+    def joined(self, before: int, code: int) -> bool:
+        """Say whether two code points may be neighbours in a piece."""
+        bit = ((before * 0x9E3779B1 & 0xFFFFFFFF) ^ code) * 0x85EBCA6B & 0xFFFFFFFF
+        bit >>= self.join_shift
+        return bool(int(self.joins[bit >> 3]) >> (bit & 7) & 1)
+
+    def chunks(self, text: bytes) -> Iterator[tuple[int, bytes]]:
+        """Give the chunks of one lattice's text with their first bytes: up to where no arc can span."""
+        at = begin = 0
+        before = -1
+        while at < len(text):
+            length = _character_length(text, at)
+            code = _code_point(text[at : at + length])
+            if at > begin and not self.joined(before, code):
+                yield begin, text[begin:at]
+                begin = at
+            before = code
+            at += length
+        if at > begin:
+            yield begin, text[begin:]
+
     def path(self, text: bytes, mode: int, keys: tuple[int, int], origin: int) -> tuple[list[int], list[Pair]]:
         """Return the codes of one lattice's path and the weights of its blocks."""
-        return _Forward(self, text, mode, keys, origin).run()
+        if not self.character or mode == ARRIVAL:
+            return _Forward(self, text, mode, keys, origin).run()
+        codes: list[int] = []
+        blocks: list[Pair] = []
+        carried = 0.0
+        for at, chunk in self.chunks(text):
+            forward = _Forward(self, chunk, mode, keys, origin + at, len(chunk) <= CHUNK_BYTES, carried)
+            more, weights = forward.run()
+            carried = forward.carried
+            codes += more
+            blocks += weights
+        return codes, blocks
 
     def write(self, text: bytes, codes: list[int]) -> list[int]:
         """Return the ids of a path; -1 where there is none for a character."""
@@ -290,34 +325,51 @@ class Lattice:
 
 
 class _Forward:
-    """One pass over one lattice, which goes from cut to cut."""
+    """One pass over one lattice or chunk, which goes from cut to cut; `carries`: it is drawn as one."""
 
-    def __init__(self, lattice: Lattice, text: bytes, mode: int, keys: tuple[int, int], origin: int) -> None:
+    def __init__(
+        self,
+        lattice: Lattice,
+        text: bytes,
+        mode: int,
+        keys: tuple[int, int],
+        origin: int,
+        carries: bool = False,
+        carried: float = 0.0,
+    ) -> None:
         self.lattice, self.text, self.mode, self.keys, self.origin = lattice, text, mode, keys, origin
         self.sampling = mode in (SAMPLE, SAMPLE_WIDE)
+        self.carries = carries and self.sampling
+        # The sum of float32 scores, which does not start again at a cut.
+        self.carried = carried
         # By position: the arcs into it as (weight of those before it, bytes, code), and what the cell holds.
         self.into: dict[int, list[tuple[Pair, int, int]]] = {}
         self.cells: dict[int, Any] = {}
+        self.whole: dict[int, Pair] = {}
         self.codes: list[int] = []
         self.blocks: list[Pair] = []
 
     def run(self) -> tuple[list[int], list[Pair]]:
         """Return the path's codes and the weights of its blocks."""
         start = here = reach = 0
-        carried = 0.0
         while True:
             if here == reach:
                 if here > start:
-                    self.codes += self._back(start, here)
-                    carried = self.cells[here]
+                    if not self.carries:
+                        self.codes += self._back(start, here)
+                        self.into.clear()
+                    self.carried = self.cells[here]
                     if self.sampling:
                         self.blocks.append(self.cells[here])
+                    del self.cells[start]
+                    self.whole.update(self.cells)
                 start = here
-                self.into.clear()
                 self.cells = {here: (0.5, 1) if self.mode >= SAMPLE else 0.0}
                 if self.mode == VITERBI_F32:
-                    self.cells[here] = carried
+                    self.cells[here] = self.carried
             if here == len(self.text):
+                if self.carries:
+                    self.codes = self._back_as_one(here)
                 return self.codes, self.blocks
             if self.mode == VITERBI_F32 and abs(self.cells[here]) > _F32_RESET:
                 offset = self.cells[here]
@@ -367,6 +419,28 @@ class _Forward:
             end -= arcs[pick][1]
         return codes[::-1]
 
+    def _back_as_one(self, end: int) -> list[int]:
+        """Follow the path that one draw selects: every arc takes its share of the interval that is left."""
+        codes = []
+        point, low, high = draw(*self.keys, self.origin + end), 0.0, 1.0
+        while end > 0:
+            if high - low < _NARROW:
+                point, low, high = draw(*self.keys, self.origin + end), 0.0, 1.0
+            arcs = self.into[end]
+            mantissa, exponent = self.whole[end]
+            scale = (high - low) / mantissa
+            bounds = [low, *(_share(low, high, scale, before, exponent) for before, _, _ in arcs[1:]), high]
+            pick = max(i for i in range(len(arcs)) if i == 0 or not point < bounds[i])
+            if len(arcs) > 1:
+                low, high = bounds[pick], bounds[pick + 1]
+            codes.append(arcs[pick][2])
+            end -= arcs[pick][1]
+        return codes[::-1]
+
+
+def _share(low: float, high: float, scale: float, before: Pair, exponent: int) -> float:
+    return min(low + math.ldexp(before[0] * scale, max(-2000, before[1] - exponent)), high)
+
 
 def parts(text: bytes, cuts: int) -> Iterator[tuple[int, bytes]]:
     """Give the lattices of a record with their first bytes: one, up to newline runs, or between marks 0xFF."""
@@ -384,6 +458,19 @@ def parts(text: bytes, cuts: int) -> Iterator[tuple[int, bytes]]:
         if end > at:
             yield at, text[at:end]
         at = after
+
+
+def _character_length(text: bytes, at: int) -> int:
+    first = text[at]
+    return min(1 if first < 0xC0 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4, len(text) - at)
+
+
+def _code_point(text: bytes) -> int:
+    """Return the code point of a character by its first byte alone, as the kernel does for malformed ones too."""
+    code = text[0] & (0xFF, 0xFF, 0x1F, 0x0F, 0x07)[len(text)]
+    for byte in text[1:]:
+        code = code << 6 | byte & 0x3F
+    return code
 
 
 def _is_character(text: bytes) -> bool:

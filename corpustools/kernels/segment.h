@@ -1,19 +1,28 @@
 /* Whole records through the lattice: hard cuts, draws keyed by record, many records in one call, and text in parts. */
 #ifndef CORPUS_SEGMENT_H
 #define CORPUS_SEGMENT_H
-#include "words.h"
+#include "take.h"
 
-/* The same, with words that were seen before taken whole. */
+/* Carries one lattice on: of characters, from chunk to chunk. Su's first sampling draws as arcs arrive, and needs none. */
 static inline int64_t run(const lattice *l, workspace *w, progress *p, const uint8_t *text, int64_t limit, int final,
                           int32_t *out, int64_t *written, const int mode) {
-    if (!w->words || mode > SAMPLE) return blocks(l, w, p, text, limit, final, 0, out, written, mode);
+    if (!l->character || mode == ARRIVAL) return blocks(l, w, p, text, limit, final, 0, out, written, mode);
     *written = 0;
     for (;;) {
-        int64_t some, before = p->here;
-        if (p->here == p->past) *written += take_words(l, w, p, text, limit, final, out + *written, mode);
-        int64_t state = blocks(l, w, p, text, limit, final, 1, out + *written, &some, mode);
+        int64_t some, state;
+        if (!p->inside) {
+            int stopped;
+            *written += take_chunks(l, w, p, text, limit, final, out + *written, &stopped, mode);
+            if (stopped != CHUNKS_LONG) return RUN_MORE;
+            p->inside = 1;
+            p->previous = NO_CHARACTER;
+        }
+        state = blocks(l, w, p, text, limit, final, 1, out + *written, &some, mode);
         *written += some;
-        if (state != RUN_MORE || p->here == before || p->here == limit || p->here > p->past) return state;
+        if (state != RUN_MORE || p->here == limit || p->here != p->past ||
+            joined(l, p->previous, text + p->here, limit - p->here) || (!final && limit - p->here < l->longest))
+            return state;
+        p->inside = 0;
     }
 }
 
@@ -23,7 +32,8 @@ static inline int64_t run_mode(const lattice *l, workspace *w, progress *p, cons
     case VITERBI: return run(l, w, p, text, limit, final, out, written, VITERBI);
     case VITERBI_F32: return run(l, w, p, text, limit, final, out, written, VITERBI_F32);
     case SAMPLE: return run(l, w, p, text, limit, final, out, written, SAMPLE);
-    default: return blocks(l, w, p, text, limit, final, 0, out, written, mode);
+    case SAMPLE_WIDE: return run(l, w, p, text, limit, final, out, written, SAMPLE_WIDE);
+    default: return run(l, w, p, text, limit, final, out, written, ARRIVAL);
     }
 }
 
@@ -72,7 +82,7 @@ static inline int64_t advance(const lattice *l, workspace *w, progress *p, const
         *written += some;
         if (state != RUN_MORE || cut < 0) return state;
         p->origin = base + cut + (cuts == CUT_MARKS);
-        p->past = p->window = p->here = p->reach = 0;
+        p->past = p->window = p->here = p->reach = p->inside = 0;
         p->carried = 0.0;
         p->previous_unknown = 0;
     }

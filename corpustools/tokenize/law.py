@@ -72,6 +72,7 @@ def make_law(
         np.append(0.0, weights),
         exponents,
         model.byte_ids,
+        trie.joins,
         longest=trie.longest,
         arcs_per_start=trie.arcs_per_start,
         character=model.unit == "character",

@@ -16,8 +16,8 @@ from corpustools.tokenize.model import Model
 from corpustools.tokenize.normalize import Buffer
 from corpustools.tokenize.trie import Offsets, Trie
 
-# What words a thread remembers: the most frequent ten thousand of a language and their cells.
-WORD_BYTES = 24 << 20
+# What a thread remembers of chunks: the most frequent ten thousand of a language and their segmentations.
+CACHE_BYTES = 24 << 20
 
 Ids = np.ndarray[Any, np.dtype[np.int32]]
 Measures = np.ndarray[Any, np.dtype[np.float64]]
@@ -46,7 +46,7 @@ class Draws:
 class Workspace:
     """The memory one thread segments in; it grows only with a text whose paths never meet."""
 
-    def __init__(self, trie: Trie, mode: int, cells: int = 4096, word_bytes: int = WORD_BYTES) -> None:
+    def __init__(self, trie: Trie, mode: int, cells: int = 4096, cache_bytes: int = CACHE_BYTES) -> None:
         kernel = load("lattice")
         self.cells = cells + 8 * trie.longest
         crossing = (trie.longest + 1) * trie.arcs_per_start
@@ -54,8 +54,8 @@ class Workspace:
         self.arcs = crossing + 8 * self.cells if mode >= SAMPLE and mode != ARRIVAL else crossing
         self.room = np.empty(kernel.workspace_size(self.cells, self.arcs), np.uint8)
         self.codes = np.empty(4 * self.cells, np.uint32)
-        keeps = trie.words_part and mode <= SAMPLE and word_bytes > 0
-        self.words = np.zeros(kernel.WORDS_SIZE // 8 + word_bytes // 8, np.uint64) if keeps else None
+        keeps = trie.character and mode <= SAMPLE and cache_bytes > 0
+        self.cache = np.zeros(kernel.CACHE_SIZE // 8 + cache_bytes // 8, np.uint64) if keeps else None
 
     def grow(self) -> None:
         """Double what remembers the choices that are not certain yet."""
@@ -68,7 +68,7 @@ class Workspace:
         return {
             "room": self.room,
             "codes": self.codes,
-            "words": self.words,
+            "cache": self.cache,
             "cells": self.cells,
             "arcs": self.arcs,
         }
@@ -121,7 +121,7 @@ class Segmenter:
         """
         count, samples = len(offsets) - 1, self.draws.samples if samples is None else samples
         size = int(offsets[-1] - offsets[0])
-        ids = np.empty(samples * (size + 2 * count), np.int32)
+        ids = np.empty(samples * (size + 2 * count) + load("lattice").OUT_SLACK, np.int32)
         ends = np.zeros(samples * count, np.int64)
         measures = np.empty((samples * count, 2), np.float64) if measured else None
         space = self._space()
@@ -194,7 +194,7 @@ class Running:
         parts = [np.array([segmenter.bos], np.int32)] if segmenter.bos >= 0 and not self._begun else []
         self._begun = True
         while True:
-            out = np.empty(len(self._text), np.int32)
+            out = np.empty(len(self._text) + load("lattice").OUT_SLACK, np.int32)
             written, full = lattice.advance(
                 self._state,
                 self._text,
