@@ -8,7 +8,6 @@
 
 /* A longer chunk is drawn position by position, so that it can be segmented in a window; a shorter one as a whole. */
 #define CHUNK_BYTES 48
-#define CHUNK_GROUP 16
 
 /* The code point of a character by its first byte alone; malformed ones give a number that means nothing, always the
  * same one. */
@@ -31,19 +30,85 @@ static inline int joined(const lattice *l, int64_t before, const uint8_t *text, 
     return before == NO_CHARACTER || joined_codes(l, (uint32_t)before, (uint32_t)code_point(text, character_length(text, left)));
 }
 
+/* For two neighbouring bytes of text that holds nothing but ASCII and word marks U+2581, whether a seam lies between;
+ * 65,536 of them, by first + 256 * second. */
+static inline void fill_seams(const lattice *l, uint8_t *seams) {
+    for (int first = 0; first < 256; first++)
+        for (int second = 0; second < 256; second++) {
+            uint32_t before = first < 0x80 ? (uint32_t)first : first == 0x81 ? 0x2581 : 0;
+            uint32_t code = second < 0x80 ? (uint32_t)second : second == 0xE2 ? 0x2581 : 0;
+            seams[first + 256 * second] = before && code ? !joined_codes(l, before, code) : 0;
+        }
+}
+
+/* Where the seams of one stretch lie: bit i, before its byte i. `size`: its bytes, whole characters, 64 at most. */
+typedef struct {
+    uint64_t bits;
+    int size;
+} seam_bits;
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+/* A stretch of ASCII and word marks, 64 bytes of which may be read; `joint`: no seam lies before it. */
+static inline seam_bits quick_seams(const lattice *l, const uint8_t *text, int joint) {
+    uint64_t high = 0, lead = 0, middle = 0, tail = 0, bits = 0;
+    for (int i = 0; i < 64; i += 16) {
+        __m128i some = _mm_loadu_si128((const __m128i *)(text + i));
+        high |= (uint64_t)(uint32_t)_mm_movemask_epi8(some) << i;
+        lead |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(some, _mm_set1_epi8((char)0xE2))) << i;
+        middle |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(some, _mm_set1_epi8((char)0x96))) << i;
+        tail |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(some, _mm_set1_epi8((char)0x81))) << i;
+    }
+    uint64_t marks = lead & middle >> 1 & tail >> 2;
+    uint64_t others = high & ~(marks | marks << 1 | marks << 2);
+    int size = others ? __builtin_ctzll(others) : 64;
+    if (size < 16) {
+        for (int i = 1; i < size; i++) bits |= (uint64_t)l->seams[text[i - 1] | text[i] << 8] << i;
+    } else {
+#pragma GCC unroll 64
+        for (int i = 1; i < 64; i++) bits |= (uint64_t)l->seams[text[i - 1] | text[i] << 8] << i;
+        if (size < 64) bits &= ((uint64_t)1 << size) - 1;
+    }
+    return (seam_bits){bits | (uint64_t)!joint, size};
+}
+#endif
+
 /* What a call of next_chunks stopped at. */
 enum { CHUNKS_MORE, CHUNKS_LONG, CHUNKS_END };
+/* It begins no stretch that could find more ends than there is room for. */
+#define CHUNK_ENDS 192
 
-/* Finds the ends of the chunks from `text`, a seam, on, CHUNK_GROUP at the most; `final`: the text ends behind `left`.
- * CHUNKS_LONG: one follows that is longer than CHUNK_BYTES. CHUNKS_END: nothing follows, or an end that more text has
- * to show. */
+/* Finds the ends of the chunks from `text`, a seam, on; `final`: the text ends behind `left`. CHUNKS_LONG: one follows
+ * that is longer than CHUNK_BYTES. CHUNKS_END: nothing follows, or an end that more text has to show. */
 static inline int next_chunks(const lattice *l, const uint8_t *text, int64_t left, int final, int32_t *ends, int *count) {
     int64_t at = 0, begin = 0;
     uint32_t previous = 0;
     int n = 0;
-    while (at < left) {
+    while (at < left && n <= CHUNK_ENDS - 64) {
         uint32_t code = text[at];
-        int length = 1, joint;
+        int joint, length = 1;
+#ifdef __SSE2__
+        if ((code < 0x80 || code == 0xE2) && left - at >= 64) {
+            code = code < 0x80 ? code : 0x2581;
+            seam_bits some = quick_seams(l, text + at, at == begin || joined_codes(l, previous, code));
+            if (some.size) {
+                for (; some.bits; some.bits &= some.bits - 1) {
+                    int64_t end = at + __builtin_ctzll(some.bits);
+                    if (end - begin > CHUNK_BYTES) {
+                        *count = n;
+                        return CHUNKS_LONG;
+                    }
+                    ends[n++] = (int32_t)end;
+                    begin = end;
+                }
+                at += some.size;
+                previous = text[at - 1] < 0x80 ? text[at - 1] : 0x2581;
+                if (at - begin > CHUNK_BYTES) break;
+                continue;
+            }
+            code = text[at];
+        }
+#endif
         if (code >= 0x80) {
             length = character_length(text + at, 4);
             if (at + length > left) {
@@ -53,23 +118,16 @@ static inline int next_chunks(const lattice *l, const uint8_t *text, int64_t lef
             code = (uint32_t)code_point(text + at, length);
         }
         joint = at == begin || joined_codes(l, previous, code);
-        if (at - begin > CHUNK_BYTES) {
-            *count = n;
-            return CHUNKS_LONG;
-        }
-        if (!joint) {
-            ends[n++] = (int32_t)at;
-            begin = at;
-            if (n == CHUNK_GROUP) {
-                *count = n;
-                return CHUNKS_MORE;
-            }
-        }
+        if (at - begin > CHUNK_BYTES) break;
+        ends[n] = (int32_t)at;
+        n += !joint;
+        begin = joint ? begin : at;
         previous = code;
         at += length;
     }
     *count = n;
     if (at - begin > CHUNK_BYTES) return CHUNKS_LONG;
+    if (at < left && n > CHUNK_ENDS - 64) return CHUNKS_MORE;
     if (final && at > begin) ends[(*count)++] = (int32_t)at;
     return CHUNKS_END;
 }

@@ -202,9 +202,9 @@ static inline void draw_interval(const progress *p, int64_t position, interval *
     i->high = 1.0;
 }
 
-/* Where the share of an arc begins; `before`: the weight of those that came earlier, times `scale` = width / cell. */
-static inline double share_from(const interval *i, double before, double scale) {
-    double from = i->low + before * scale;
+/* Where the interval of an arc begins; `share`: of the cell's weight, what came earlier. */
+static inline double share_from(const interval *i, double share) {
+    double from = i->low + share * (i->high - i->low);
     return from < i->high ? from : i->high;
 }
 
@@ -212,10 +212,10 @@ static inline double share_from(const interval *i, double before, double scale) 
 static inline const arc *pick_share(const workspace *w, interval *i, int64_t index, const int wide) {
     const arc *a = w->arcs + w->heads[index];
     if (a->next == NONE) return a;
-    double scale = (i->high - i->low) / w->cells[index], high = i->high, low = i->low;
+    double inverse = 1.0 / w->cells[index], high = i->high, low = i->low;
     for (; a->next != NONE; a = w->arcs + a->next) {
-        double before = wide ? scaled(a->before * scale, (int64_t)a->exponent - w->exponents[index]) : a->before;
-        double from = share_from(i, before, wide ? 1.0 : scale);
+        double share = a->before * inverse;
+        double from = share_from(i, wide ? scaled(share, (int64_t)a->exponent - w->exponents[index]) : share);
         if (!(i->point < from)) {
             low = from;
             break;

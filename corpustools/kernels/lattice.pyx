@@ -16,6 +16,7 @@ cdef extern from "segment.h" nogil:
         const int32_t *exponents
         const int32_t *byte_ids
         const uint8_t *joins
+        const uint8_t *seams
         uint32_t pieces, join_shift
         int32_t longest, arcs_per_start, character, unknown_id, fuse, score_wanted
     ctypedef struct arc:
@@ -44,6 +45,7 @@ cdef extern from "segment.h" nogil:
     int64_t trie_build(const uint8_t *, const int64_t *, const int32_t *, int64_t, uint64_t *, int64_t, int32_t *,
                        int32_t *, uint8_t *, int64_t *)
     void trie_heads(const uint64_t *, int, uint64_t *)
+    void fill_seams(const lattice *, uint8_t *)
     void begin_record(progress *, uint64_t, uint64_t, uint64_t, uint64_t)
     int64_t advance(const lattice *, workspace *, progress *, const uint8_t *, int64_t, int64_t, int, int, int,
                     int32_t *, int64_t *)
@@ -137,6 +139,7 @@ cdef class Lattice:
 
     cdef views held
     cdef lattice inner
+    cdef uint8_t seams[65536]
 
     def __cinit__(self, units, heads, lengths, scores, weights, exponents, byte_ids, joins, *, int longest, int arcs_per_start,
                   bint character, int unknown_id, bint fuse):
@@ -167,6 +170,8 @@ cdef class Lattice:
         self.inner.longest = longest
         self.inner.arcs_per_start = arcs_per_start
         self.inner.character = character
+        self.inner.seams = self.seams
+        fill_seams(&self.inner, self.seams)
         self.inner.unknown_id = unknown_id
         self.inner.fuse = fuse
 
@@ -188,8 +193,8 @@ cdef class Lattice:
         w.cache = NULL
         w.cache_units = 0
         if cache is not None:
-            w.cache = <chunk_cache *>take(held, cache, CACHE_SIZE, True)
-            w.cache_units = (held.buffers[held.count - 1].len - <int64_t>sizeof(chunk_cache)) // 8
+            w.cache = <chunk_cache *>((<size_t>take(held, cache, CACHE_SIZE, True) + 63) & ~<size_t>63)
+            w.cache_units = (held.buffers[held.count - 1].len - 64 - <int64_t>sizeof(chunk_cache)) // 8
             if not self.inner.character or w.cache.used > <uint64_t>w.cache_units:
                 raise ValueError("chunks are kept for positions that are characters, in memory that was zero")
         w.cell_capacity = cells
@@ -351,7 +356,7 @@ cdef class Lattice:
 STATE_SIZE = sizeof(progress)
 MOMENTS_SIZE = sizeof(moments)
 MOMENT_SIZE = sizeof(moment)
-CACHE_SIZE = sizeof(chunk_cache) + 8 * CHUNK_LARGEST
+CACHE_SIZE = 64 + sizeof(chunk_cache) + 8 * (CHUNK_LARGEST + 1)
 OUT_SLACK = 8  # ids are written some at a time
 
 

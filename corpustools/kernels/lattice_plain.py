@@ -428,18 +428,14 @@ class _Forward:
                 point, low, high = draw(*self.keys, self.origin + end), 0.0, 1.0
             arcs = self.into[end]
             mantissa, exponent = self.whole[end]
-            scale = (high - low) / mantissa
-            bounds = [low, *(_share(low, high, scale, before, exponent) for before, _, _ in arcs[1:]), high]
+            shares = [math.ldexp(m * (1.0 / mantissa), max(-2000, e - exponent)) for (m, e), _, _ in arcs[1:]]
+            bounds = [low, *(min(low + share * (high - low), high) for share in shares), high]
             pick = max(i for i in range(len(arcs)) if i == 0 or not point < bounds[i])
             if len(arcs) > 1:
                 low, high = bounds[pick], bounds[pick + 1]
             codes.append(arcs[pick][2])
             end -= arcs[pick][1]
         return codes[::-1]
-
-
-def _share(low: float, high: float, scale: float, before: Pair, exponent: int) -> float:
-    return min(low + math.ldexp(before[0] * scale, max(-2000, before[1] - exponent)), high)
 
 
 def parts(text: bytes, cuts: int) -> Iterator[tuple[int, bytes]]:

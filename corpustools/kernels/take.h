@@ -3,30 +3,27 @@
 #define CORPUS_TAKE_H
 #include "learn.h"
 
-/* The codes of the segmentation that the chunk's draw selects, found by its cells as `flush` does; `end`: the chunk's
+/* The codes of the segmentation that the chunk's draw selects, found by its arcs as `flush` does; `end`: the chunk's
  * end in the text. They fill codes[0 … CHUNK_BYTES) from behind; returns how many. */
-static inline int decode_cells(const progress *p, const chunk_head *head, int64_t end, uint32_t *codes) {
-    chunk_parts c;
+static inline int decode_arcs(const progress *p, chunk_head *head, int64_t end, uint32_t *codes) {
+    const chunk_parts c = find_parts(head);
     interval whole;
     int position = head->length, count = 0;
-    find_parts(head, &c);
     draw_interval(p, end, &whole);
     while (position > 0) {
         int a = c.first[position], last = c.first[position + 1] - 1;
         if (whole.high - whole.low < NARROW) draw_interval(p, end - head->length + position, &whole);
-        if (a < last) {
-            double scale = (whole.high - whole.low) / c.cells[position], low = whole.low, high = whole.high;
-            for (; a < last; a++) {
-                double to = share_from(&whole, c.before[a + 1], scale);
-                if (whole.point < to) {
-                    high = to;
-                    break;
-                }
-                low = to;
+        double low = whole.low, high = whole.high;
+        for (; a < last; a++) {
+            double to = share_from(&whole, c.shares[a + 1]);
+            if (whole.point < to) {
+                high = to;
+                break;
             }
-            whole.low = low;
-            whole.high = high;
+            low = to;
         }
+        whole.low = low;
+        whole.high = high;
         codes[CHUNK_BYTES - ++count] = c.codes[a];
         position -= c.lengths[a];
     }
@@ -45,7 +42,7 @@ static inline int64_t write_chunk(const lattice *l, progress *p, const uint8_t *
  * otherwise. */
 static inline int64_t write_best(const lattice *l, progress *p, const uint8_t *text, const chunk_head *head, int32_t *out,
                                  const int mode) {
-    const uint64_t *at = (const uint64_t *)head + 1 + key_units(head->length);
+    const uint64_t *at = (const uint64_t *)(head + 1) + key_units(head->length);
     const uint32_t *codes = (const uint32_t *)(at + 2);
     int count = head->arcs;
     if (mode == VITERBI_F32) {
@@ -56,37 +53,81 @@ static inline int64_t write_best(const lattice *l, progress *p, const uint8_t *t
         for (int i = 0; i < count; i++) p->carried = (double)(float)(p->carried + l->scores[codes[i]]);
     }
     if (!head->known || l->score_wanted) return write_tokens(l, p, text, codes, count, out);
-    for (int i = 0; i < 4; i++) out[i] = (int32_t)codes[i];
-    for (int i = 4; i < count; i++) out[i] = (int32_t)codes[i];
+    for (int i = 0; i < count; i++) out[i] = (int32_t)codes[i];
     p->previous_unknown = 0;
     return count;
 }
 
-/* Writes the segmentation that the chunk's draw selects; `f`: a leaf at or before it. */
-static inline int64_t write_sample(const lattice *l, progress *p, const uint8_t *text, const chunk_head *head,
-                                   const leaf *f, const uint32_t *codes, double point, int64_t end, int32_t *out) {
-    while (f[1].low <= point) f++;
-    uint64_t tokens = f->tokens;
-    int count = (int)(tokens >> 56);
-    if (count && head->known && !l->score_wanted) {
-        for (int i = 0; i < 4; i++) out[i] = (int32_t)codes[tokens >> 8 * i & 255];
-        if (count > 4)
-            for (int i = 4; i < LEAF_TOKENS; i++) out[i] = (int32_t)codes[tokens >> 8 * i & 255];
-        p->previous_unknown = 0;
-        return count;
+/* Adds the weights of the chunk's blocks to log Z. */
+static inline void add_weights(progress *p, chunk_head *head) {
+    const uint64_t *weights = find_parts(head).weights;
+    for (int i = 0; i < head->blocks; i++) {
+        int exponent;
+        p->total_mantissa = frexp(p->total_mantissa * double_of(weights[2 * i]), &exponent);
+        p->total_exponent += exponent + (int64_t)weights[2 * i + 1];
     }
+}
+
+/* Writes the segmentation that the chunk's draw selects, from its arcs. */
+static __attribute__((noinline)) int64_t write_sample(const lattice *l, workspace *w, progress *p, const uint8_t *text,
+                                                      slot *s, int64_t end, int32_t *out) {
+    chunk_head *head = entry_at(w->cache, s);
     uint32_t path[CHUNK_BYTES];
-    count = decode_cells(p, head, end, path);
-    if (l->score_wanted) {
-        chunk_parts c;
-        find_parts(head, &c);
-        for (int i = 0; i < head->blocks; i++) {
-            int exponent;
-            p->total_mantissa = frexp(p->total_mantissa * double_of(c.weights[2 * i]), &exponent);
-            p->total_exponent += exponent + (int64_t)c.weights[2 * i + 1];
-        }
-    }
+    int count = decode_arcs(p, head, end, path);
+    if (++head->uses == OFTEN && !s->count && head->known) learn_leaves(w, s, head);
+    if (l->score_wanted) add_weights(p, head);
     return write_chunk(l, p, text, head, path + CHUNK_BYTES - count, count, out);
+}
+
+/* What a chunk's draw is looked up in. leaves[near] begins at or before it; NULL where arcs have to answer. */
+typedef struct {
+    slot *of;
+    const leaf *leaves;
+    const uint32_t *codes;
+    uint32_t point, tokens;
+    int near;
+} look_up;
+
+/* Goes to where the leaves of a chunk are. */
+static inline void approach(chunk_cache *c, look_up *f) {
+    f->leaves = NULL;
+    f->tokens = 0;
+    if (!f->of || f->of->count) return;
+    if (!f->of->leaves) {
+        __builtin_prefetch(entry_at(c, f->of));
+        __builtin_prefetch((const uint8_t *)entry_at(c, f->of) + 64);
+        __builtin_prefetch((const uint8_t *)entry_at(c, f->of) + 128);
+        return;
+    }
+    const uint64_t *codes = c->arena + f->of->leaves_at, *guide = codes + f->of->code_units;
+    f->codes = (const uint32_t *)codes;
+    f->leaves = (const leaf *)(guide + guide_units(f->of->guide_bits));
+    __builtin_prefetch(codes);
+    __builtin_prefetch(guide);
+}
+
+static inline void come_near(look_up *f) {
+    if (!f->leaves) return;
+    const uint8_t *guide = (const uint8_t *)f->leaves - 8 * guide_units(f->of->guide_bits);
+    f->near = guide[(uint64_t)f->point >> (32 - f->of->guide_bits)];
+    __builtin_prefetch(f->leaves + f->near);
+}
+
+/* Finds the leaf that the draw selects; its tokens are 0 where there is none. */
+static inline void arrive(chunk_cache *c, look_up *f) {
+    if (!f->leaves) return;
+    int i = f->near, last = (int)f->of->leaves - 1;
+    while (i < last && f->leaves[i + 1].low <= f->point) i++;
+    f->tokens = f->leaves[i].low == f->point && i > 0 ? 0 : f->leaves[i].tokens;
+    if (f->tokens) return;
+    __builtin_prefetch(entry_at(c, f->of));
+    __builtin_prefetch((const uint8_t *)entry_at(c, f->of) + 64);
+    __builtin_prefetch((const uint8_t *)entry_at(c, f->of) + 128);
+}
+
+static inline int64_t write_leaf(const look_up *f, int32_t *out) {
+    for (int k = 0; k < LEAF_TOKENS; k++) out[k] = (int32_t)f->codes[(int)(f->tokens >> 8 * k & 255) - 1];
+    return 4 - __builtin_clz(f->tokens) / 8;
 }
 
 /* Segments a chunk by its lattice. */
@@ -101,59 +142,53 @@ static inline int64_t compute_chunk(const lattice *l, workspace *w, progress *p,
     return written;
 }
 
-/* Segments the chunks that end at here + ends[0 … count). They go through in steps, so that the memory that one needs
+/* Segments the chunks from here + first on that end at here + ends[0 … count). They go through in steps, so that the memory that one needs
  * is on its way while the others are looked up. */
 static inline int64_t take_group(const lattice *l, workspace *w, progress *p, const uint8_t *text, int64_t limit,
-                                 const int32_t *ends, int count, int32_t *out, const int mode) {
+                                 int64_t here, int32_t first, const int32_t *ends, int count, int32_t *out,
+                                 const int mode) {
     chunk_cache *c = w->cache;
-    const int64_t here = p->here;
-    const uint64_t generation = c->generation;
-    uint64_t keys[CHUNK_GROUP][CHUNK_BYTES / 8], hashes[CHUNK_GROUP];
-    const chunk_head *entries[CHUNK_GROUP];
-    const leaf *leaves[CHUNK_GROUP];
-    const uint32_t *codes[CHUNK_GROUP];
-    double points[CHUNK_GROUP];
+    const uint64_t changes = c->changes;
+    uint64_t keys[CHUNK_GROUP][2], hashes[CHUNK_GROUP];
+    look_up found[CHUNK_GROUP];
     int64_t tokens = 0;
-    for (int i = 0, begin = 0; i < count; begin = ends[i++]) {
+    for (int i = 0, begin = first; i < count; begin = ends[i++]) {
         hashes[i] = chunk_key(text + here + begin, ends[i] - begin, limit - here - begin, keys[i]);
-        __builtin_prefetch(c->slots + hashes[i] % CHUNK_SLOTS);
+        __builtin_prefetch(bucket_of(c, hashes[i]));
     }
-    for (int i = 0; i < count; i++) {
-        const chunk_head *entry = entry_at(c, find_slot(c, hashes[i]));
-        __builtin_prefetch(entry);
+    for (int i = 0, begin = first; i < count; begin = ends[i++]) {
+        found[i].of = find_chunk(c, text + here + begin, keys[i], ends[i] - begin, hashes[i]);
         if (mode != SAMPLE) continue;
-        __builtin_prefetch((const uint8_t *)entry + 64);
-        points[i] = draw(p, here + ends[i], 0);
+        found[i].point = (uint32_t)(draw_bits(p, here + ends[i], 0) >> 32);
+        approach(c, found + i);
     }
-    for (int i = 0, begin = 0; i < count; begin = ends[i++]) {
-        const chunk_head *entry = entries[i] = find_chunk(c, keys[i], ends[i] - begin, hashes[i]);
-        if (mode != SAMPLE || !entry) continue;
-        const uint64_t *guide = (const uint64_t *)entry + 1 + key_units(entry->length);
-        const uint64_t *after = guide + guide_units(entry);
-        codes[i] = (const uint32_t *)after;
-        leaves[i] = (const leaf *)(after + (entry->arcs + 1) / 2) +
-                    ((const uint8_t *)guide)[(int)(points[i] * (double)(1 << entry->guide_bits))];
-        __builtin_prefetch(leaves[i]);
-        __builtin_prefetch(codes[i]);
-    }
-    for (int i = 0, begin = 0; i < count; begin = ends[i++]) {
+    for (int i = 0; mode == SAMPLE && i < count; i++) come_near(found + i);
+    for (int i = 0; mode == SAMPLE && i < count; i++) arrive(c, found + i);
+    for (int i = 0, begin = first; i < count; begin = ends[i++]) {
         const uint8_t *chunk = text + here + begin;
-        const chunk_head *entry = entries[i];
+        slot *s = found[i].of;
         int64_t end = here + ends[i], some = -1;
-        if (!entry || c->generation != generation) {
-            entry = find_chunk(c, keys[i], ends[i] - begin, hashes[i]);
-            if (!entry) entry = learn(l, w, chunk, keys[i], ends[i] - begin, hashes[i], mode);
-            if (entry && mode == SAMPLE) {
-                chunk_parts parts;
-                find_parts(entry, &parts);
-                leaves[i] = parts.leaves;
-                codes[i] = parts.codes;
-            }
+        if (!s || (c->changes != changes && !is_slot_of(c, s, chunk, keys[i], ends[i] - begin))) {
+            s = find_chunk(c, chunk, keys[i], ends[i] - begin, hashes[i]);
+            if (!s) s = learn(l, w, chunk, keys[i], ends[i] - begin, hashes[i], mode);
+            found[i].tokens = 0;
         }
-        if (entry) {
-            some = mode == SAMPLE
-                       ? write_sample(l, p, chunk, entry, leaves[i], codes[i], points[i], end, out + tokens)
-                       : write_best(l, p, chunk, entry, out + tokens, mode);
+        if (s && s->count && !l->score_wanted) {
+            out[tokens] = (int32_t)s->codes[0];
+            out[tokens + 1] = (int32_t)s->codes[1];
+            tokens += s->count;
+            p->previous_unknown = 0;
+            continue;
+        }
+        if (!s || s->count) {
+            /* An entry that could be measured there is not. */
+        } else if (mode != SAMPLE) {
+            some = write_best(l, p, chunk, entry_at(c, s), out + tokens, mode);
+        } else if (found[i].tokens && !l->score_wanted) {
+            some = write_leaf(found + i, out + tokens);
+            p->previous_unknown = 0;
+        } else {
+            some = write_sample(l, w, p, chunk, s, end, out + tokens);
         }
         if (some < 0) some = compute_chunk(l, w, p, text, here + begin, end, out + tokens, mode);
         tokens += some;
@@ -166,13 +201,15 @@ static inline int64_t take_chunks(const lattice *l, workspace *w, progress *p, c
                                   int final, int32_t *out, int *stopped, const int mode) {
     int64_t tokens = 0;
     do {
-        int32_t ends[CHUNK_GROUP];
+        int32_t ends[CHUNK_ENDS];
         int count;
         int64_t here = p->here;
         *stopped = next_chunks(l, text + here, limit - here, final, ends, &count);
         if (count == 0) break;
         if (w->cache && mode <= SAMPLE) {
-            tokens += take_group(l, w, p, text, limit, ends, count, out + tokens, mode);
+            for (int i = 0; i < count; i += CHUNK_GROUP)
+                tokens += take_group(l, w, p, text, limit, here, i ? ends[i - 1] : 0, ends + i,
+                                     count - i < CHUNK_GROUP ? count - i : CHUNK_GROUP, out + tokens, mode);
         } else {
             for (int i = 0; i < count; i++)
                 tokens += compute_chunk(l, w, p, text, here + (i ? ends[i - 1] : 0), here + ends[i], out + tokens, mode);

@@ -17,7 +17,7 @@ from corpustools.tokenize.normalize import Buffer
 from corpustools.tokenize.trie import Offsets, Trie
 
 # What a thread remembers of chunks: the most frequent ten thousand of a language and their segmentations.
-CACHE_BYTES = 24 << 20
+CACHE_BYTES = 32 << 20
 
 Ids = np.ndarray[Any, np.dtype[np.int32]]
 Measures = np.ndarray[Any, np.dtype[np.float64]]
@@ -54,8 +54,15 @@ class Workspace:
         self.arcs = crossing + 8 * self.cells if mode >= SAMPLE and mode != ARRIVAL else crossing
         self.room = np.empty(kernel.workspace_size(self.cells, self.arcs), np.uint8)
         self.codes = np.empty(4 * self.cells, np.uint32)
+        self._ids: Ids = np.empty(0, np.int32)
         keeps = trie.character and mode <= SAMPLE and cache_bytes > 0
         self.cache = np.zeros(kernel.CACHE_SIZE // 8 + cache_bytes // 8, np.uint64) if keeps else None
+
+    def ids(self, size: int) -> Ids:
+        """Return room for so many ids, the same for every batch: memory touched for the first time is dear."""
+        if len(self._ids) < size:
+            self._ids = np.empty(size, np.int32)
+        return self._ids
 
     def grow(self) -> None:
         """Double what remembers the choices that are not certain yet."""
@@ -78,7 +85,7 @@ class Workspace:
 class Batch:
     """Segmentations, one after the other.
 
-    ids: int32, of all. ends: where each ends in `ids`, int64. measures: score (Σ log p) and log Z of each,
+    ids: int32, of all; a view that the same thread's next batch overwrites. ends: where each ends in `ids`, int64. measures: score (Σ log p) and log Z of each,
     float64, shape (n, 2), or None; log Z is 0 where no law is sampled from.
     """
 
@@ -121,10 +128,10 @@ class Segmenter:
         """
         count, samples = len(offsets) - 1, self.draws.samples if samples is None else samples
         size = int(offsets[-1] - offsets[0])
-        ids = np.empty(samples * (size + 2 * count) + load("lattice").OUT_SLACK, np.int32)
+        space = self._space()
+        ids = space.ids(samples * (size + 2 * count) + load("lattice").OUT_SLACK)
         ends = np.zeros(samples * count, np.int64)
         measures = np.empty((samples * count, 2), np.float64) if measured else None
-        space = self._space()
         done = 0
         while True:
             done = self.law.lattice.segment(

@@ -239,7 +239,7 @@ class Tokenizer:
         data, bounds = tries.join([_bytes(text) for text in texts])
         normalized, offsets = self.model.normalizer.normalize_batch(data, bounds[:-1], bounds[1:])
         batch = segmenter.batch(normalized, offsets, first_record, measured=False)
-        return batch.ids, np.append(np.zeros(1, np.int64), batch.ends)
+        return batch.ids.copy(), np.append(np.zeros(1, np.int64), batch.ends)
 
     def lattice_of(self, normalized: bytes, law: Law) -> Lattice:
         """Return the lattice of normalised text."""
