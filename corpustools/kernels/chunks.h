@@ -90,7 +90,7 @@ static inline int next_chunks(const lattice *l, const uint8_t *text, int64_t lef
 #ifdef __SSE2__
         if ((code < 0x80 || code == 0xE2) && left - at >= 64) {
             code = code < 0x80 ? code : 0x2581;
-            seam_bits some = quick_seams(l, text + at, at == begin || joined_codes(l, previous, code));
+            seam_bits some = quick_seams(l, text + at, at == 0 || joined_codes(l, previous, code));
             if (some.size) {
                 for (; some.bits; some.bits &= some.bits - 1) {
                     int64_t end = at + __builtin_ctzll(some.bits);
@@ -117,7 +117,7 @@ static inline int next_chunks(const lattice *l, const uint8_t *text, int64_t lef
             }
             code = (uint32_t)code_point(text + at, length);
         }
-        joint = at == begin || joined_codes(l, previous, code);
+        joint = at == 0 || joined_codes(l, previous, code);
         if (at - begin > CHUNK_BYTES) break;
         ends[n] = (int32_t)at;
         n += !joint;

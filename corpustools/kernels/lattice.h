@@ -26,11 +26,19 @@ enum { RUN_MORE = 0, RUN_GROW = -1 };
 #define NO_CHARACTER -1
 #define F32_RESET 100000.0 /* kScoreResetThreshold of SentencePiece 0.2.3 */
 
+/* A unit of the trie beside what the piece that ends there weighs, or scores; no piece: 0, or -inf. One look at the memory
+ * for both. */
+typedef struct {
+    uint64_t unit;
+    double value;
+} node;
+
 typedef struct {
     const uint64_t *units, *heads;
+    const node *nodes, *starts; /* of units and of heads; not where wide */
     const uint32_t *lengths;  /* bytes of a piece, by code */
-    const double *scores;     /* by code; for VITERBI_F32 float32 values; before the first stands -inf */
-    const double *weights;    /* by code; mantissas where wide; before the first stands 0 */
+    const double *scores;     /* by code; for VITERBI_F32 float32 values */
+    const double *weights;    /* by code; mantissas where wide */
     const int32_t *exponents; /* by code, wide only */
     const int32_t *byte_ids;  /* 256 ids, or NULL */
     const uint8_t *joins;     /* characters only: 2^(32 - join_shift) bits, see joined() */
@@ -111,21 +119,47 @@ static inline int character_length(const uint8_t *text, int64_t left) {
     return length <= left ? length : (int)left;
 }
 
+/* Which of `heads` stands for the character of up to 3 bytes; -1 where it is malformed. */
+static inline int32_t head_index(const uint8_t *text, int length) {
+    int32_t code;
+    if (length == 1) return text[0] < 0x80 ? text[0] : -1;
+    if ((text[1] & 0xC0) != 0x80) return -1;
+    if (length == 2) {
+        code = (text[0] & 31) << 6 | (text[1] & 63);
+        return code >= 0x80 ? code : -1;
+    }
+    if ((text[2] & 0xC0) != 0x80) return -1;
+    code = (text[0] & 15) << 12 | (text[1] & 63) << 6 | (text[2] & 63);
+    return code >= 0x800 ? code : -1;
+}
+
 /* The unit behind the character of `length` bytes; 0 where no piece begins with it. */
 static inline uint64_t head_unit(const lattice *l, const uint8_t *text, int length) {
-    uint32_t code;
-    if (length == 1) return text[0] < 0x80 ? l->heads[text[0]] : 0;
-    if ((text[1] & 0xC0) != 0x80) return 0;
-    if (length == 2) {
-        code = (text[0] & 31u) << 6 | (text[1] & 63u);
-        return code >= 0x80 ? l->heads[code] : 0;
+    if (length == 4) return trie_find(l->units, text, 4);
+    int32_t index = head_index(text, length);
+    return index >= 0 ? l->heads[index] : 0;
+}
+
+/* The child's node, or one of no unit. */
+static inline node node_step(const node *nodes, uint32_t base, uint8_t byte) {
+    node n = nodes[base ^ byte];
+    n.unit = TRIE_LABEL(n.unit) == byte + 1u ? n.unit : 0;
+    return n;
+}
+
+static inline node head_node(const lattice *l, const uint8_t *text, int length) {
+    node n = {0, 0.0};
+    if (length == 4) {
+        uint32_t base = TRIE_ROOT;
+        for (int i = 0; i < 4; i++) {
+            n = node_step(l->nodes, base, text[i]);
+            if (!n.unit) return n;
+            base = TRIE_BASE(n.unit);
+        }
+        return n;
     }
-    if ((text[2] & 0xC0) != 0x80) return 0;
-    if (length == 3) {
-        code = (text[0] & 15u) << 12 | (text[1] & 63u) << 6 | (text[2] & 63u);
-        return code >= 0x800 ? l->heads[code] : 0;
-    }
-    return trie_find(l->units, text, 4);
+    int32_t index = head_index(text, length);
+    return index >= 0 ? l->starts[index] : n;
 }
 
 /* Runs BODY for every arc that starts at `text`, shortest first, with its `length` and `code`; leaves the bytes to the
@@ -418,11 +452,11 @@ typedef struct {
     int64_t here, reach, used;
 } hot;
 
-/* Takes one step of a walk into account: piece value - 1 ends `length` bytes on, or with value 0 none does. Without a
- * branch, because nobody can predict which: what stands before the first weight and score changes nothing. */
-static inline __attribute__((always_inline)) void add_step(const lattice *l, hot *h, double from, uint32_t length,
-                                                           uint32_t value, const int mode) {
-    int64_t index = h->here + length, there = value != 0, code = (int64_t)value - 1;
+/* Takes one step of a walk into account: piece `there` - 1 of weight or score `value` ends `length` bytes on, or with 0
+ * none does. Without a branch, because nobody can predict which: the value of none changes nothing. */
+static inline __attribute__((always_inline)) void add_step(hot *h, double from, uint32_t length, uint32_t there, double value,
+                                                           const int mode) {
+    int64_t index = h->here + length, code = (int64_t)there - 1;
     h->reach = there && index > h->reach ? index : h->reach;
     double before = mode == VITERBI_F32 ? 0.0 : h->cells[index];
     if (mode == SAMPLE) {
@@ -433,17 +467,17 @@ static inline __attribute__((always_inline)) void add_step(const lattice *l, hot
         a->length = length;
         a->next = head;
         h->heads[index] = there ? (uint32_t)h->used : head;
-        h->used += there;
-        h->cells[index] = before + from * l->weights[code];
+        h->used += there != 0;
+        h->cells[index] = before + from * value;
     } else {
         uint64_t choice = h->choices[index];
         int better;
         if (mode == VITERBI_F32) {
-            float *cell = (float *)h->cells + index, score = (float)from + (float)l->scores[code];
+            float *cell = (float *)h->cells + index, score = (float)from + (float)value;
             better = score > *cell;
             *cell = better ? score : *cell;
         } else {
-            double score = from + l->scores[code];
+            double score = from + value;
             better = score > before;
             h->cells[index] = better ? score : before;
         }
@@ -493,33 +527,37 @@ static inline __attribute__((always_inline)) int64_t expand(const lattice *l, ho
         EACH_ARC(l, text, left, step, { add_wide(l, h, p, from, exponent, length, code, mode); });
         return step;
     }
-    uint64_t unit;
+    node n = {0, 0.0};
     uint32_t at, known = 0;
     if (l->character) {
         step = character_length(text, left);
-        unit = head_unit(l, text, (int)step);
+        n = head_node(l, text, (int)step);
         at = (uint32_t)step;
-        known = TRIE_VALUE(unit);
+        known = TRIE_VALUE(n.unit);
     } else {
+        node one = node_step(l->nodes, TRIE_ROOT, text[0]);
         step = 1;
-        known = TRIE_VALUE(trie_step(l->units, TRIE_ROOT, text[0]));
-        if (known) add_step(l, h, from, 1, known, mode);
-        unit = left > 1 ? l->heads[(uint32_t)text[0] << 8 | text[1]] : 0;
+        known = TRIE_VALUE(one.unit);
+        if (known) add_step(h, from, 1, known, one.value, mode);
+        if (left > 1) n = l->starts[(uint32_t)text[0] << 8 | text[1]];
         at = 2;
     }
-    while (unit) {
-        add_step(l, h, from, at, TRIE_VALUE(unit), mode);
+    while (n.unit) {
+        add_step(h, from, at, TRIE_VALUE(n.unit), n.value, mode);
         if (at >= left) break;
         uint8_t byte = text[at++];
-        unit = trie_step(l->units, TRIE_BASE(unit), byte);
+        n = node_step(l->nodes, TRIE_BASE(n.unit), byte);
         if (byte >= 0xC0 && l->character) {
             /* Inside a character no piece ends. */
             uint32_t end = at + (byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3);
             if (end > left) break;
-            while (unit && at < end) unit = trie_step(l->units, TRIE_BASE(unit), text[at++]);
+            while (n.unit && at < end) n = node_step(l->nodes, TRIE_BASE(n.unit), text[at++]);
         }
     }
-    if (!known) add_step(l, h, from, (uint32_t)step, l->pieces + (uint32_t)step, mode);
+    if (!known) {
+        uint32_t code = l->pieces + (uint32_t)step - 1;
+        add_step(h, from, (uint32_t)step, code + 1, mode == SAMPLE ? l->weights[code] : l->scores[code], mode);
+    }
     return step;
 }
 

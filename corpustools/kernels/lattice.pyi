@@ -28,6 +28,8 @@ class Lattice:
         self,
         units: Buffer,
         heads: Buffer,
+        nodes: Buffer | None,
+        starts: Buffer | None,
         lengths: Buffer,
         scores: Buffer,
         weights: Buffer,

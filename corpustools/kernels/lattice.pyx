@@ -6,8 +6,12 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 
 cdef extern from "segment.h" nogil:
     enum:
-        RUN_MORE, VITERBI, SAMPLE_WIDE, ARRIVAL, CHUNK_LARGEST
+        RUN_MORE, VITERBI, SAMPLE_WIDE, ARRIVAL, CHUNK_LARGEST, LEAVES_LARGEST
+    ctypedef struct node:
+        uint64_t unit
     ctypedef struct lattice:
+        const node *nodes
+        const node *starts
         const uint64_t *units
         const uint64_t *heads
         const uint32_t *lengths
@@ -26,7 +30,7 @@ cdef extern from "segment.h" nogil:
         double total_mantissa, score
         uint64_t key0, key1
     ctypedef struct chunk_cache:
-        uint64_t used
+        uint64_t used, upper
     ctypedef struct workspace:
         double *cells
         int32_t *exponents
@@ -141,17 +145,20 @@ cdef class Lattice:
     cdef lattice inner
     cdef uint8_t seams[65536]
 
-    def __cinit__(self, units, heads, lengths, scores, weights, exponents, byte_ids, joins, *, int longest, int arcs_per_start,
+    def __cinit__(self, units, heads, nodes, starts, lengths, scores, weights, exponents, byte_ids, joins, *, int longest, int arcs_per_start,
                   bint character, int unknown_id, bint fuse):
         cdef Py_ssize_t codes, joined
         self.held.count = 0
         self.inner.units = <const uint64_t *>take(&self.held, units, 8 * 512, False)
         self.inner.heads = <const uint64_t *>take(&self.held, heads, 8 * 65536, False)
         self.inner.lengths = <const uint32_t *>take(&self.held, lengths, 16, False)
-        codes = self.held.buffers[2].len // 4
-        # One more stands in front, for steps of a walk that end no piece.
-        self.inner.scores = <const double *>take(&self.held, scores, 8 * (codes + 1), False) + 1
-        self.inner.weights = <const double *>take(&self.held, weights, 8 * (codes + 1), False) + 1
+        codes = self.held.buffers[self.held.count - 1].len // 4
+        self.inner.nodes = self.inner.starts = NULL
+        if nodes is not None:
+            self.inner.nodes = <const node *>take(&self.held, nodes, 2 * self.held.buffers[0].len, False)
+            self.inner.starts = <const node *>take(&self.held, starts, 16 * 65536, False)
+        self.inner.scores = <const double *>take(&self.held, scores, 8 * codes, False)
+        self.inner.weights = <const double *>take(&self.held, weights, 8 * codes, False)
         self.inner.exponents = <const int32_t *>take(&self.held, exponents, 4 * codes, False)
         self.inner.byte_ids = NULL
         if byte_ids is not None:
@@ -182,7 +189,7 @@ cdef class Lattice:
                      int64_t arcs, int mode) except -1:
         """Lay a workspace of `workspace_size` bytes out, and check that it is enough for this vocabulary."""
         cdef uint8_t *at = <uint8_t *>take(held, room, workspace_size(cells, arcs), True)
-        if mode < VITERBI or mode > ARRIVAL:
+        if mode < VITERBI or mode > ARRIVAL or (mode < SAMPLE_WIDE and self.inner.nodes == NULL):
             raise ValueError(f"no mode {mode}")
         w.codes = <uint32_t *>take(held, codes, 0, True)
         w.code_capacity = held.buffers[held.count - 1].len // 4
@@ -195,7 +202,7 @@ cdef class Lattice:
         if cache is not None:
             w.cache = <chunk_cache *>((<size_t>take(held, cache, CACHE_SIZE, True) + 63) & ~<size_t>63)
             w.cache_units = (held.buffers[held.count - 1].len - 64 - <int64_t>sizeof(chunk_cache)) // 8
-            if not self.inner.character or w.cache.used > <uint64_t>w.cache_units:
+            if not self.inner.character or w.cache.used > <uint64_t>w.cache_units or w.cache.upper > 1:
                 raise ValueError("chunks are kept for positions that are characters, in memory that was zero")
         w.cell_capacity = cells
         w.arc_capacity = arcs
@@ -356,7 +363,7 @@ cdef class Lattice:
 STATE_SIZE = sizeof(progress)
 MOMENTS_SIZE = sizeof(moments)
 MOMENT_SIZE = sizeof(moment)
-CACHE_SIZE = 64 + sizeof(chunk_cache) + 8 * (CHUNK_LARGEST + 1)
+CACHE_SIZE = 64 + sizeof(chunk_cache) + 16 * (CHUNK_LARGEST + LEAVES_LARGEST + 8)
 OUT_SLACK = 8  # ids are written some at a time
 
 

@@ -84,10 +84,11 @@ class Lattice:
 
     Args:
         units, heads: the trie (kernels/trie.h).
+        nodes, starts: both once more, each beside the weight or score of the piece that ends there (kernels/lattice.h);
+            None for SAMPLE_WIDE and ARRIVAL. The twin looks up by code.
         lengths: bytes of each code's arc: of every id, then 1, 2, 3, 4 for unknown characters; uint32.
-        scores: -inf, then log p by code, float64; for VITERBI_F32 float32 values.
-        weights, exponents: 0, then weights by code; doubles for SAMPLE, else mantissas; and their exponents of
-            two by code.
+        scores: log p by code, float64; for VITERBI_F32 float32 values.
+        weights, exponents: weights by code; doubles for SAMPLE, else mantissas; and their exponents of two.
         byte_ids: 256 ids that an unknown character is written in, int32, or None.
         joins: bits of the neighbouring characters that some piece holds (kernels/chunks.h).
         longest: bytes of the longest piece, at least 4.
@@ -101,6 +102,8 @@ class Lattice:
         self,
         units: Any,
         heads: Any,
+        nodes: Any,
+        starts: Any,
         lengths: Any,
         scores: Any,
         weights: Any,
@@ -117,8 +120,8 @@ class Lattice:
         self.units = units
         self.pieces = len(lengths) - 4
         self.lengths = lengths.tolist()
-        self.scores = scores[1:].tolist()
-        self.weights = weights[1:]
+        self.scores = scores.tolist()
+        self.weights = weights
         self.exponents = exponents
         self.byte_ids = None if byte_ids is None else byte_ids.tolist()
         self.character = character

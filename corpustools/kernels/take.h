@@ -74,7 +74,9 @@ static __attribute__((noinline)) int64_t write_sample(const lattice *l, workspac
     chunk_head *head = entry_at(w->cache, s);
     uint32_t path[CHUNK_BYTES];
     int count = decode_arcs(p, head, end, path);
-    if (++head->uses == OFTEN && !s->count && head->known) learn_leaves(w, s, head);
+    head->uses++;
+    if (head->uses == OFTEN || head->uses == VERY_OFTEN)
+        if (!s->count && head->known) learn_leaves(w, s, head, head->uses == OFTEN ? RARE : RARER);
     if (l->score_wanted) add_weights(p, head);
     return write_chunk(l, p, text, head, path + CHUNK_BYTES - count, count, out);
 }
@@ -99,17 +101,15 @@ static inline void approach(chunk_cache *c, look_up *f) {
         __builtin_prefetch((const uint8_t *)entry_at(c, f->of) + 128);
         return;
     }
-    const uint64_t *codes = c->arena + f->of->leaves_at, *guide = codes + f->of->code_units;
-    f->codes = (const uint32_t *)codes;
-    f->leaves = (const leaf *)(guide + guide_units(f->of->guide_bits));
-    __builtin_prefetch(codes);
+    const uint64_t *guide = c->arena + f->of->leaves_at;
+    f->codes = (const uint32_t *)(guide + GUIDE_UNITS);
+    f->leaves = (const leaf *)(guide + GUIDE_UNITS + f->of->code_units);
     __builtin_prefetch(guide);
 }
 
 static inline void come_near(look_up *f) {
     if (!f->leaves) return;
-    const uint8_t *guide = (const uint8_t *)f->leaves - 8 * guide_units(f->of->guide_bits);
-    f->near = guide[(uint64_t)f->point >> (32 - f->of->guide_bits)];
+    f->near = ((const uint8_t *)(f->codes - 2 * GUIDE_UNITS))[f->point >> (32 - GUIDE_BITS)];
     __builtin_prefetch(f->leaves + f->near);
 }
 
@@ -148,16 +148,21 @@ static inline int64_t take_group(const lattice *l, workspace *w, progress *p, co
                                  int64_t here, int32_t first, const int32_t *ends, int count, int32_t *out,
                                  const int mode) {
     chunk_cache *c = w->cache;
-    const uint64_t changes = c->changes;
+    const uint64_t changes = c->changes, flips = c->flips;
     uint64_t keys[CHUNK_GROUP][2], hashes[CHUNK_GROUP];
     look_up found[CHUNK_GROUP];
+    slot passing;
     int64_t tokens = 0;
     for (int i = 0, begin = first; i < count; begin = ends[i++]) {
         hashes[i] = chunk_key(text + here + begin, ends[i] - begin, limit - here - begin, keys[i]);
         __builtin_prefetch(bucket_of(c, hashes[i]));
     }
     for (int i = 0, begin = first; i < count; begin = ends[i++]) {
-        found[i].of = find_chunk(c, text + here + begin, keys[i], ends[i] - begin, hashes[i]);
+        slot *s = found[i].of = find_chunk(c, text + here + begin, keys[i], ends[i] - begin, hashes[i]);
+        if (s) {
+            if (!s->touched) s->touched = 1;
+            keep(w, s);
+        }
         if (mode != SAMPLE) continue;
         found[i].point = (uint32_t)(draw_bits(p, here + ends[i], 0) >> 32);
         approach(c, found + i);
@@ -170,9 +175,10 @@ static inline int64_t take_group(const lattice *l, workspace *w, progress *p, co
         int64_t end = here + ends[i], some = -1;
         if (!s || (c->changes != changes && !is_slot_of(c, s, chunk, keys[i], ends[i] - begin))) {
             s = find_chunk(c, chunk, keys[i], ends[i] - begin, hashes[i]);
-            if (!s) s = learn(l, w, chunk, keys[i], ends[i] - begin, hashes[i], mode);
+            if (!s) s = learn(l, w, chunk, keys[i], ends[i] - begin, hashes[i], &passing, mode);
             found[i].tokens = 0;
         }
+        if (c->flips != flips) found[i].tokens = 0; /* its leaves may have been overwritten */
         if (s && s->count && !l->score_wanted) {
             out[tokens] = (int32_t)s->codes[0];
             out[tokens + 1] = (int32_t)s->codes[1];

@@ -64,12 +64,19 @@ def make_law(
     if mode == SAMPLE and not fits_doubles(model, trie, lengths, log_weights):
         mode = SAMPLE_WIDE
     weights = np.ldexp(mantissas, exponents) if mode == SAMPLE else mantissas
+    shown = scores.astype(np.float32).astype(np.float64) if mode == VITERBI_F32 else scores
+    nodes = starts = None
+    if mode <= SAMPLE:
+        values = np.append(0.0, weights) if mode == SAMPLE else np.append(-np.inf, shown)
+        nodes, starts = beside(trie.units, values), beside(trie.heads, values)
     lattice = load("lattice").Lattice(
         trie.units,
         trie.heads,
+        nodes,
+        starts,
         lengths,
-        np.append(-np.inf, scores.astype(np.float32).astype(np.float64) if mode == VITERBI_F32 else scores),
-        np.append(0.0, weights),
+        shown,
+        weights,
         exponents,
         model.byte_ids,
         trie.joins,
@@ -80,6 +87,14 @@ def make_law(
         fuse=model.fuse_unknown,
     )
     return Law(lattice, mode, scores, log_weights)
+
+
+def beside(units: np.ndarray[Any, np.dtype[np.uint64]], values: Floats) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """Return units of a trie, each with the value of the piece that ends there: uint64, shape (n, 2)."""
+    pairs = np.empty((len(units), 2), np.uint64)
+    pairs[:, 0] = units
+    pairs[:, 1] = values[units >> 36].view(np.uint64)
+    return pairs
 
 
 def check_law(model: Model, alpha: float, length_weight: float) -> None:
