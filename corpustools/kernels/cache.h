@@ -44,15 +44,23 @@ typedef struct {
 } chunk_head;
 
 /* length: 0 where the slot is empty. count: how many codes stand here, 1 or 2, or 0: then there is an entry. place: of the
- * entry, in units. Of samples: place of the leaves, their number, units of their codes; 0 where there are none. */
+ * entry, in units. Of samples: place of the leaves, their number, units of their codes; 0 where there are none. A code of a
+ * float32 path stands beside its score, the margin rounded down, and code_units of scores 2^code_units bounds. */
 typedef struct {
     uint64_t key[2];
     uint8_t length, count, code_units, touched; /* touched: used since room was sought here */
-    uint32_t place;
+    union {
+        uint32_t place;
+        float margin;
+    };
     union {
         uint32_t codes[2];
         struct {
             uint32_t leaves_at, leaves;
+        };
+        struct {
+            uint32_t code;
+            float score;
         };
     };
 } slot;

@@ -168,10 +168,11 @@ static __attribute__((noinline)) void learn_leaves(workspace *w, slot *s, chunk_
 }
 
 /* Writes the tokens into the slot of a chunk that has only one path, where they have room; its entry is of no use then. */
-static inline void settle_slot(slot *s, chunk_head *head, const int mode) {
+static inline void settle_slot(const lattice *l, slot *s, chunk_head *head, const int mode) {
+    const uint64_t *best = (const uint64_t *)(head + 1) + key_units(head->length);
     uint32_t codes[2] = {0, 0};
     int count = 0;
-    if (!head->known || head->length > 16 || mode == VITERBI_F32) return;
+    if (!head->known || head->length > 16) return;
     if (mode == SAMPLE) {
         const chunk_parts c = find_parts(head);
         for (int position = head->length; position > 0; position -= c.lengths[c.first[position]]) {
@@ -180,10 +181,21 @@ static inline void settle_slot(slot *s, chunk_head *head, const int mode) {
         }
         if (count == 2) s->codes[0] = codes[1], s->codes[1] = codes[0];
         else s->codes[0] = codes[0];
-    } else {
+    } else if (mode == VITERBI) {
         count = head->arcs;
         if (count > 2) return;
-        memcpy(s->codes, (const uint64_t *)(head + 1) + key_units(head->length) + 2, 8);
+        memcpy(s->codes, best + 2, 8);
+    } else {
+        int bits;
+        if (head->arcs > 1) return;
+        count = 1;
+        memcpy(codes, best + 2, 4);
+        s->code = codes[0];
+        s->score = (float)l->scores[codes[0]];
+        frexp(double_of(best[1]), &bits);
+        s->code_units = (uint8_t)(bits < 0 ? 0 : bits > 200 ? 200 : bits);
+        /* A margin that float32 rounds up would promise too much. */
+        s->margin = (float)(double_of(best[0]) * (1.0 - 0x1p-23));
     }
     s->count = (uint8_t)count;
 }
@@ -207,7 +219,7 @@ static __attribute__((noinline)) slot *learn(const lattice *l, workspace *w, con
     if (!end) return NULL;
     slot *s = *seen == tag ? slot_for(c, hash) : passing;
     *s = (slot){.key = {key[0], key[1]}, .length = (uint8_t)length, .place = (uint32_t)c->used};
-    settle_slot(s, head, mode);
+    settle_slot(l, s, head, mode);
     head->units = (uint32_t)(end - (uint64_t *)head);
     *seen = tag;
     if (s == passing) return s;

@@ -128,6 +128,21 @@ static void prepare_steps(rules *t) {
 
 static inline int is_mark(const uint8_t *s, int64_t n) { return n >= 3 && !memcmp(s, SPACE_MARK, 3); }
 
+/* Copies characters of three bytes that stand for themselves, most of Chinese text, up to the first of another kind;
+   `n` and `room` count from the first, and it reads and writes one byte beyond what it copies. Returns the bytes. */
+static inline int64_t copy_plain(const rules *t, const uint8_t *in, int64_t n, uint8_t *out, int64_t room) {
+    int64_t i = 0, end = (n < room ? n : room) - 4;
+    while (i <= end) {
+        uint32_t a = in[i], b = in[i + 1], c = in[i + 2], code = (a & 15) << 12 | (b & 63) << 6 | (c & 63);
+        /* Behind E0 and ED not every second byte is legal. */
+        if (a < 0xE1 || a > 0xEF || a == 0xED || (b & 0xC0) != 0x80 || (c & 0xC0) != 0x80) break;
+        if (!(t->bmp[code >> 3] >> (code & 7) & 1) || code == 0x2581) break;
+        memcpy(out + i, in + i, 4);
+        i += 3;
+    }
+    return i;
+}
+
 /* Writes the record in[0 .. n) from p->position on; returns 1 where the output is full, else 0. */
 static int normalize_record(const rules *t, const uint8_t *in, int64_t n, int open, progress *p, uint8_t *out, int64_t room) {
     const int trim = t->flags & REMOVE_EXTRA_WHITESPACES, escape = t->flags & ESCAPE_WHITESPACES;
@@ -212,6 +227,15 @@ static int normalize_record(const rules *t, const uint8_t *in, int64_t n, int op
             }
             p->space_before = 0;
             continue;
+        }
+        if (plain && length == 3) {
+            int64_t copied = copy_plain(t, s, n - (s - in), out + o, room - o);
+            if (copied) {
+                o += copied;
+                i += copied - 3;
+                p->space_before = 0;
+                continue;
+            }
         }
         for (int64_t k = 0; k < length;) {
             int mark = escape && is_mark(s + k, length - k);

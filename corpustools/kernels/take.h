@@ -38,6 +38,15 @@ static inline int64_t write_chunk(const lattice *l, progress *p, const uint8_t *
     return count;
 }
 
+/* Whether float32 sums that begin at `carried` choose the path that is better by `margin`. A path of n additions is off by
+ * at most n half-units of the largest sum; two paths keep their order if they differ by more than both can be off. */
+static inline int is_certain(const progress *p, double margin, double bound, int length) {
+    double largest = fabs(p->carried) + bound;
+    return largest <= F32_RESET - 1.0 && margin > largest * length * 0x1p-22;
+}
+
+static inline double power_of_two(int exponent) { return double_of((uint64_t)(1023 + exponent) << 52); }
+
 /* Writes a chunk's best path; returns the tokens, or -1 where float32 sums that begin at `carried` might decide
  * otherwise. */
 static inline int64_t write_best(const lattice *l, progress *p, const uint8_t *text, const chunk_head *head, int32_t *out,
@@ -46,10 +55,7 @@ static inline int64_t write_best(const lattice *l, progress *p, const uint8_t *t
     const uint32_t *codes = (const uint32_t *)(at + 2);
     int count = head->arcs;
     if (mode == VITERBI_F32) {
-        /* A path of n additions is off by at most n half-units of the largest sum; two paths keep their order if they
-         * differ by more than both can be off. */
-        double largest = fabs(p->carried) + double_of(at[1]);
-        if (largest > F32_RESET - 1.0 || !(double_of(at[0]) > largest * head->length * 0x1p-22)) return -1;
+        if (!is_certain(p, double_of(at[0]), double_of(at[1]), head->length)) return -1;
         for (int i = 0; i < count; i++) p->carried = (double)(float)(p->carried + l->scores[codes[i]]);
     }
     if (!head->known || l->score_wanted) return write_tokens(l, p, text, codes, count, out);
@@ -179,7 +185,14 @@ static inline int64_t take_group(const lattice *l, workspace *w, progress *p, co
             found[i].tokens = 0;
         }
         if (c->flips != flips) found[i].tokens = 0; /* its leaves may have been overwritten */
-        if (s && s->count && !l->score_wanted) {
+        if (s && s->count && mode == VITERBI_F32 && !l->score_wanted &&
+            is_certain(p, s->margin, power_of_two(s->code_units), s->length)) {
+            p->carried = (double)((float)p->carried + s->score);
+            out[tokens++] = (int32_t)s->code;
+            p->previous_unknown = 0;
+            continue;
+        }
+        if (s && s->count && mode != VITERBI_F32 && !l->score_wanted) {
             out[tokens] = (int32_t)s->codes[0];
             out[tokens + 1] = (int32_t)s->codes[1];
             tokens += s->count;
