@@ -10,7 +10,7 @@
  *   samples:   the arcs by end and then by start: codes, by position the first that ends there, the share of the cell's
  *              weight that came earlier, lengths; then mantissa and exponent of each block's weight.
  * Of an entry that is used often, its segmentations stand elsewhere in the arena, as leaves, from the start of a cache
- * line on: guide (a byte for every 16th of [0, 1): the last leaf that begins before), codes once more, leaves in
+ * line on: guide (a byte for every 32nd of [0, 1): the last leaf that begins before), codes once more, leaves in
  * ascending order.
  */
 #ifndef CORPUS_CACHE_H
@@ -27,9 +27,10 @@
 /* Units of the largest entry, and of its leaves. */
 #define CHUNK_LARGEST (2 + CHUNK_BYTES / 8 + CHUNK_ARCS / 2 + CHUNK_BYTES / 4 + 1 + CHUNK_ARCS + CHUNK_ARCS / 8 + 1 + \
                        2 * CHUNK_BYTES + 8)
-#define GUIDE_BITS 4
-#define GUIDE_UNITS 2
-#define LEAVES_LARGEST (8 + GUIDE_UNITS + LEAF_ARCS / 2 + 1 + LEAVES)
+#define GUIDE_BITS 5
+#define GUIDE_UNITS 4
+#define LEAF_STEP 4 /* leaves are looked through so many at a time; as many follow the last, which begin at 1 */
+#define LEAVES_LARGEST (8 + GUIDE_UNITS + LEAF_ARCS / 2 + 1 + LEAVES + LEAF_STEP)
 /* How often a chunk's arcs have to answer until its leaves are laid out, and until they are once more, finer. */
 #define OFTEN 8
 #define VERY_OFTEN 64
@@ -189,7 +190,7 @@ static __attribute__((noinline)) void flip(workspace *w) {
 static inline void keep(workspace *w, slot *s) {
     chunk_cache *c = w->cache;
     if (s->count || (s->place >= half_units(w)) == c->upper) return;
-    uint64_t units = entry_at(c, s)->units, more = s->leaves ? GUIDE_UNITS + s->code_units + (uint64_t)s->leaves : 0;
+    uint64_t units = entry_at(c, s)->units, more = s->leaves ? GUIDE_UNITS + LEAF_STEP + s->code_units + (uint64_t)s->leaves : 0;
     if (!has_room(w, units + 8 + more)) return;
     memcpy(c->arena + c->used, c->arena + s->place, 8 * units);
     s->place = (uint32_t)c->used;

@@ -149,7 +149,7 @@ static void branch(tree *t, int position, double low, double high, uint32_t toke
 /* Lays out the leaves of an entry, where there is room. */
 static __attribute__((noinline)) void learn_leaves(workspace *w, slot *s, chunk_head *head, double rare) {
     chunk_cache *c = w->cache;
-    leaf leaves[LEAVES];
+    leaf leaves[LEAVES + LEAF_STEP];
     tree t = {find_parts(head), leaves, 0, rare};
     uint64_t place = (c->used + 7) & ~(uint64_t)7, *at = c->arena + place;
     int code_units = (head->arcs + 1) / 2;
@@ -160,11 +160,12 @@ static __attribute__((noinline)) void learn_leaves(workspace *w, slot *s, chunk_
         ((uint8_t *)at)[g] = (uint8_t)i;
     }
     memcpy(at + GUIDE_UNITS, t.of.codes, 4 * (size_t)head->arcs);
-    memcpy(at + GUIDE_UNITS + code_units, leaves, sizeof(leaf) * (size_t)t.count);
+    for (int i = 0; i < LEAF_STEP; i++) leaves[t.count + i] = (leaf){UINT32_MAX, 0};
+    memcpy(at + GUIDE_UNITS + code_units, leaves, sizeof(leaf) * (size_t)(t.count + LEAF_STEP));
     s->code_units = (uint8_t)code_units;
     s->leaves_at = (uint32_t)place;
     s->leaves = (uint32_t)t.count;
-    c->used = place + (uint64_t)(GUIDE_UNITS + code_units + t.count);
+    c->used = place + (uint64_t)(GUIDE_UNITS + code_units + t.count + LEAF_STEP);
 }
 
 /* Writes the tokens into the slot of a chunk that has only one path, where they have room; its entry is of no use then. */

@@ -122,9 +122,14 @@ static inline void come_near(look_up *f) {
 /* Finds the leaf that the draw selects; its tokens are 0 where there is none. */
 static inline void arrive(chunk_cache *c, look_up *f) {
     if (!f->leaves) return;
-    int i = f->near, last = (int)f->of->leaves - 1;
-    while (i < last && f->leaves[i + 1].low <= f->point) i++;
-    f->tokens = f->leaves[i].low == f->point && i > 0 ? 0 : f->leaves[i].tokens;
+    const leaf *at = f->leaves + f->near;
+    int passed;
+    do { /* Without a branch for each: nobody can predict where the draw falls. */
+        passed = 0;
+        for (int k = 1; k <= LEAF_STEP; k++) passed += at[k].low <= f->point;
+        at += passed;
+    } while (passed == LEAF_STEP && at->low < UINT32_MAX);
+    f->tokens = at->low == f->point && at > f->leaves ? 0 : at->tokens;
     if (f->tokens) return;
     __builtin_prefetch(entry_at(c, f->of));
     __builtin_prefetch((const uint8_t *)entry_at(c, f->of) + 64);
