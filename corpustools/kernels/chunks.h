@@ -20,9 +20,13 @@ static inline int64_t code_point(const uint8_t *t, int64_t length) {
     }
 }
 
+static inline uint32_t join_bit(uint32_t before, uint32_t code, uint32_t shift) {
+    return (before * 0x9E3779B1u ^ code) * 0x85EBCA6Bu >> shift;
+}
+
 /* Whether two code points are neighbours in a piece: a bit of a table by a hash, so that some others pass for such. */
 static inline int joined_codes(const lattice *l, uint32_t before, uint32_t code) {
-    uint32_t bit = (before * 0x9E3779B1u ^ code) * 0x85EBCA6Bu >> l->join_shift;
+    uint32_t bit = join_bit(before, code, l->join_shift);
     return l->joins[bit >> 3] >> (bit & 7) & 1;
 }
 

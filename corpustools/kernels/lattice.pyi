@@ -8,6 +8,11 @@ MOMENT_SIZE: int
 CACHE_SIZE: int
 OUT_SLACK: int
 
+def arrange_keys(
+    bytes_: Buffer, offsets: Buffer, table: int, order: Buffer, count: int, text: Buffer, starts: Buffer, room: Buffer
+) -> None: ...
+def check_keys(text: Buffer, starts: Buffer, count: int, characters: bool) -> tuple[int, int]: ...
+def join_keys(text: Buffer, starts: Buffer, count: int, joins: Buffer) -> int: ...
 def build_trie(
     bytes_: Buffer,
     offsets: Buffer,

@@ -60,6 +60,11 @@ cdef extern from "segment.h" nogil:
     int64_t list_arcs(const lattice *, const uint8_t *, int64_t, int64_t *, int64_t)
     int64_t format_lines(const int32_t *, const int64_t *, int64_t, int64_t, const uint8_t *, uint8_t *)
 
+cdef extern from "keys.h" nogil:
+    void keys_arrange(const uint8_t *, const int64_t *, int32_t *, int64_t, uint8_t *, int64_t *, uint64_t *, int32_t *)
+    int keys_check(const uint8_t *, const int64_t *, int64_t, int, int64_t *)
+    int64_t keys_join(const uint8_t *, const int64_t *, int64_t, uint8_t *, uint32_t)
+
 cdef extern from "math.h" nogil:
     double log(double)
 
@@ -86,6 +91,103 @@ cdef void release(views *held) noexcept:
     while held.count:
         held.count -= 1
         PyBuffer_Release(held.buffers + held.count)
+
+
+def arrange_keys(bytes_, offsets, Py_ssize_t table, order, Py_ssize_t count, text, starts, room):
+    """Sort keys order[0 … count) of a table of `table` keys, and write their bytes and offsets one behind the other.
+
+    text: as many bytes as the keys have; starts: count + 1, int64; room: 20 bytes a key.
+    """
+    cdef views held
+    cdef const uint8_t *source
+    cdef const int64_t *bounds
+    cdef int32_t *numbers
+    cdef int64_t *begins
+    cdef uint64_t *digits
+    cdef uint8_t *target
+    cdef int64_t size = 0
+    cdef Py_ssize_t i
+    held.count = 0
+    try:
+        bounds = <const int64_t *>take(&held, offsets, 8 * (table + 1), False)
+        for i in range(table):
+            if bounds[i] < 0 or bounds[i] > bounds[i + 1]:
+                raise ValueError(f"key {i} ends before it starts")
+        source = <const uint8_t *>take(&held, bytes_, bounds[table], False)
+        numbers = <int32_t *>take(&held, order, 4 * count, True)
+        for i in range(count):
+            if not 0 <= numbers[i] < table:
+                raise ValueError(f"there is no key {numbers[i]}")
+            size += bounds[numbers[i] + 1] - bounds[numbers[i]]
+        target = <uint8_t *>take(&held, text, size, True)
+        begins = <int64_t *>take(&held, starts, 8 * (count + 1), True)
+        digits = <uint64_t *>take(&held, room, 20 * count, True)
+        with nogil:
+            keys_arrange(source, bounds, numbers, count, target, begins, digits, <int32_t *>(digits + 2 * count))
+    finally:
+        release(&held)
+
+
+def check_keys(text, starts, Py_ssize_t count, bint characters):
+    """Return (what is wrong, with which key) of keys in order: 0 nothing, 1 empty, 2 as the next, 3 no text."""
+    cdef views held
+    cdef const uint8_t *source
+    cdef const int64_t *begins
+    cdef int64_t at = 0
+    cdef int found
+    held.count = 0
+    try:
+        source, begins = keys_of(&held, text, starts, count)
+        with nogil:
+            found = keys_check(source, begins, count, characters, &at)
+        return found, at
+    finally:
+        release(&held)
+
+
+def join_keys(text, starts, Py_ssize_t count, joins):
+    """Set the bits of neighbouring characters in keys that were checked; return how many there are."""
+    cdef views held
+    cdef const uint8_t *source
+    cdef const int64_t *begins
+    cdef uint8_t *bits
+    cdef int64_t result
+    cdef uint32_t shift
+    held.count = 0
+    try:
+        source, begins = keys_of(&held, text, starts, count)
+        bits = <uint8_t *>take(&held, joins, 512, True)
+        shift = shift_of(held.buffers[held.count - 1].len)
+        if keys_check(source, begins, count, True, &result):
+            raise ValueError("the keys are no text")
+        with nogil:
+            result = keys_join(source, begins, count, bits, shift)
+        return result
+    finally:
+        release(&held)
+
+
+cdef (const uint8_t *, const int64_t *) keys_of(views *held, object text, object starts, Py_ssize_t count) except *:
+    """Hold keys one behind the other, and check that they are."""
+    cdef const int64_t *begins = <const int64_t *>take(held, starts, 8 * (count + 1), False)
+    cdef Py_ssize_t i
+    if begins[0] < 0:
+        raise ValueError("key 0 starts before the text")
+    for i in range(count):
+        if begins[i] > begins[i + 1]:
+            raise ValueError(f"key {i} ends before it starts")
+    return <const uint8_t *>take(held, text, begins[count], False), begins
+
+
+cdef uint32_t shift_of(Py_ssize_t size) except 0:
+    """Return by how much a hash is shifted to be a number of one of the bits in `size` bytes."""
+    cdef uint32_t shift = 29
+    if size < 512 or size & (size - 1) or size > 1 << 28:
+        raise ValueError("the bits of neighbours are a power of two, 2^12 to 2^31")
+    while size > 1:
+        size >>= 1
+        shift -= 1
+    return shift
 
 
 def build_trie(bytes_, offsets, values, Py_ssize_t count, units, Py_ssize_t capacity, links, used, stack):
@@ -147,7 +249,7 @@ cdef class Lattice:
 
     def __cinit__(self, units, heads, nodes, starts, lengths, scores, weights, exponents, byte_ids, joins, *, int longest, int arcs_per_start,
                   bint character, int unknown_id, bint fuse):
-        cdef Py_ssize_t codes, joined
+        cdef Py_ssize_t codes
         self.held.count = 0
         self.inner.units = <const uint64_t *>take(&self.held, units, 8 * 512, False)
         self.inner.heads = <const uint64_t *>take(&self.held, heads, 8 * 65536, False)
@@ -164,13 +266,7 @@ cdef class Lattice:
         if byte_ids is not None:
             self.inner.byte_ids = <const int32_t *>take(&self.held, byte_ids, 4 * 256, False)
         self.inner.joins = <const uint8_t *>take(&self.held, joins, 512, False)
-        joined = self.held.buffers[self.held.count - 1].len
-        if joined & (joined - 1) or joined > 1 << 29:
-            raise ValueError("the bits of neighbours are a power of two, 2^12 to 2^32")
-        self.inner.join_shift = 29
-        while joined > 1:
-            joined >>= 1
-            self.inner.join_shift -= 1
+        self.inner.join_shift = shift_of(self.held.buffers[self.held.count - 1].len)
         if longest < 4 or arcs_per_start < 1:
             raise ValueError("longest is at least 4 and arcs_per_start at least 1")
         self.inner.pieces = <uint32_t>(codes - 4)

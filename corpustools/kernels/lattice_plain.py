@@ -24,6 +24,9 @@ _MASK = (1 << 64) - 1
 _LN2 = float.fromhex("0x1.62e42fefa39efp-1")
 _F32_RESET = 100000.0  # kScoreResetThreshold of SentencePiece 0.2.3
 
+arrange_keys = trie_plain.arrange_keys
+check_keys = trie_plain.check_keys
+join_keys = trie_plain.join_keys
 build_trie = trie_plain.build_trie
 fill_heads = trie_plain.fill_heads
 
@@ -149,8 +152,7 @@ class Lattice:
 
     def joined(self, before: int, code: int) -> bool:
         """Say whether two code points may be neighbours in a piece."""
-        bit = ((before * 0x9E3779B1 & 0xFFFFFFFF) ^ code) * 0x85EBCA6B & 0xFFFFFFFF
-        bit >>= self.join_shift
+        bit = trie_plain.join_bit(before, code, self.join_shift)
         return bool(int(self.joins[bit >> 3]) >> (bit & 7) & 1)
 
     def chunks(self, text: bytes) -> Iterator[tuple[int, bytes]]:

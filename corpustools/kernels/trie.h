@@ -41,20 +41,23 @@ static inline void trie_take(int32_t *next, int32_t *previous, int64_t slot) {
     next[slot] = -1;
 }
 
-/* A base under which all labels fit, or -1. Few slots are tried before a fresh block is taken: the table grows by
- * a few per cent and building stays linear. */
-static inline int64_t trie_place(const uint8_t *labels, int count, const int32_t *next, const uint8_t *used,
+/* Blocks of 256 slots that are still looked through for room; older ones keep their holes. */
+#define TRIE_OPEN 16
+
+/* A base under which all labels fit, or -1. Free slots of the open blocks are tried before a fresh block is taken, so
+ * that building stays linear and the table grows by some per cent. */
+static inline int64_t trie_place(const uint8_t *labels, int count, int32_t *next, int32_t *previous, const uint8_t *used,
                                  int64_t *fresh, int64_t capacity) {
-    int tries = count == 1 ? 4096 : 256;
-    for (int64_t slot = next[0]; slot != 0 && tries-- > 0; slot = next[slot]) {
+    for (int64_t slot = next[0]; slot != 0 && slot < *fresh; slot = next[slot]) {
         int64_t base = slot ^ labels[0];
-        int fits = base < *fresh && !used[base];
+        int fits = !used[base];
         for (int i = 1; fits && i < count; i++) fits = next[base ^ labels[i]] >= 0;
         if (fits) return base;
     }
     if (*fresh + 256 > capacity) return -1;
-    int64_t base = *fresh;
+    int64_t base = *fresh, closed = *fresh - 256 * TRIE_OPEN;
     *fresh += 256;
+    while (next[0] != 0 && next[0] < closed + 256) trie_take(next, previous, next[0]);
     return base;
 }
 
@@ -97,7 +100,7 @@ static inline int64_t trie_build(const uint8_t *bytes, const int64_t *offsets, c
             }
         }
         first[children] = high;
-        int64_t base = slot < 0 ? TRIE_ROOT : trie_place(labels, children, next, used, &fresh, capacity);
+        int64_t base = slot < 0 ? TRIE_ROOT : trie_place(labels, children, next, previous, used, &fresh, capacity);
         if (base < 0) return -1;
         used[base] = 1;
         if (slot >= 0) units[slot] |= (uint64_t)base << 9;

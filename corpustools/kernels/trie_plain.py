@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,10 +30,69 @@ def prefixes(units: Any, text: bytes, at: int) -> Iterator[tuple[int, int]]:
         base = unit >> 9 & 0x7FFFFFF
 
 
+def arrange_keys(
+    bytes_: bytes, offsets: Any, table: int, order: Any, count: int, text: Any, starts: Any, room: Any
+) -> None:
+    """Sort keys order[0 … count) of a table, and write their bytes and offsets one behind the other."""
+    keys = sorted((bytes_[offsets[i] : offsets[i + 1]], int(i)) for i in order[:count])
+    joined = b"".join(key for key, _ in keys)
+    order[:count] = [i for _, i in keys]
+    text[: len(joined)] = np.frombuffer(joined, np.uint8)
+    starts[0] = 0
+    np.cumsum([len(key) for key, _ in keys], out=starts[1 : count + 1])
+
+
+def check_keys(text: Any, starts: Any, count: int, characters: bool) -> tuple[int, int]:
+    """Return (what is wrong, with which key) of keys in order: 0 nothing, 1 empty, 2 as the next, 3 no text."""
+    keys = [bytes(text[a:b]) for a, b in itertools.pairwise(starts[: count + 1].tolist())]
+    for i, key in enumerate(keys):
+        if not key:
+            return 1, i
+        if key in keys[i + 1 : i + 2]:
+            return 2, i
+        if characters and _codes(key) is None:
+            return 3, i
+    return 0, 0
+
+
+def join_keys(text: Any, starts: Any, count: int, joins: Any) -> int:
+    """Set the bits of neighbouring characters in keys that were checked; return how many there are."""
+    shift = 32 - (8 * len(joins) - 1).bit_length()
+    for a, b in itertools.pairwise(starts[: count + 1].tolist()):
+        for before, code in itertools.pairwise(_codes(bytes(text[a:b])) or []):
+            bit = join_bit(before, code, shift)
+            joins[bit >> 3] |= 1 << (bit & 7)
+    return sum(int(byte).bit_count() for byte in joins)
+
+
+def join_bit(before: int, code: int, shift: int) -> int:
+    """Return the number of two neighbouring code points' bit (kernels/chunks.h)."""
+    return (((before * 0x9E3779B1 & 0xFFFFFFFF) ^ code) * 0x85EBCA6B & 0xFFFFFFFF) >> shift
+
+
+# A character of UTF-8, or one of four bytes beyond it.
+_CHARACTER = re.compile(rb"[\xf5-\xf7][\x80-\xbf]{3}|[^\xf5-\xf7]+")
+
+
+def _codes(key: bytes) -> list[int] | None:
+    codes: list[int] = []
+    for part in _CHARACTER.finditer(key):
+        if part.group()[0] >= 0xF5:
+            private = part.group()
+            codes.append((private[0] & 7) << 18 | (private[1] & 63) << 12 | (private[2] & 63) << 6 | private[3] & 63)
+            continue
+        try:
+            codes += map(ord, part.group().decode())
+        except UnicodeDecodeError:
+            return None
+    return codes if sum(len(part) for part in _CHARACTER.findall(key)) == len(key) else None
+
+
 def build_trie(
     bytes_: bytes, offsets: Any, values: Any, count: int, units: Any, capacity: int, links: Any, used: Any, stack: Any
 ) -> int:
     """Build the table of `count` different keys in ascending order; return its units, or -1 if too small."""
+    bytes_ = bytes(bytes_)
     bounds = offsets.tolist()
     table: dict[int, int] = {}
     bases: set[int] = set()

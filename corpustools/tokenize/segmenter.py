@@ -85,8 +85,9 @@ class Workspace:
 class Batch:
     """Segmentations, one after the other.
 
-    ids: int32, of all; a view that the same thread's next batch overwrites. ends: where each ends in `ids`, int64. measures: score (Σ log p) and log Z of each,
-    float64, shape (n, 2), or None; log Z is 0 where no law is sampled from.
+    ids: int32, of all; a view that the same thread's next batch overwrites. ends: where each ends in `ids`, int64.
+    measures: score (Σ log p) and log Z of each, float64, shape (n, 2), or None; log Z is 0 where no law is
+    sampled from.
     """
 
     ids: Ids

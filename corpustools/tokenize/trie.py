@@ -13,11 +13,10 @@ from corpustools.kernels import load
 Units = np.ndarray[Any, np.dtype[np.uint64]]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Offsets = np.ndarray[Any, np.dtype[np.int64]]
+Values = np.ndarray[Any, np.dtype[np.int32]]
 
 # A window of the lattice holds a few times the longest piece; nothing sensible comes near.
 LONGEST_PIECE = 4096
-# Of a pair of neighbouring characters, as in kernels/chunks.h.
-_HASH_BEFORE, _HASH_BOTH = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
 
 
 @dataclass(frozen=True)
@@ -58,19 +57,22 @@ def build(pieces: list[bytes], ids: list[int], character: bool) -> Trie:
         DataError: a piece is empty, too long, there twice, or (positions that are characters) no UTF-8.
     """
     kernel = load("lattice")
-    ordered = sorted(ids, key=pieces.__getitem__)
-    keys = [pieces[i] for i in ordered]
-    text, offsets = join(keys)
-    _check(keys, ordered, text, offsets, character)
+    all_text, bounds = join(pieces)
+    values = np.array(ids, np.int32)
+    text = np.empty(int((bounds[values + 1] - bounds[values]).sum()), np.uint8)
+    offsets = np.empty(len(values) + 1, np.int64)
+    kernel.arrange_keys(
+        all_text, bounds, len(pieces), values, len(values), text, offsets, np.empty(20 * len(values), np.uint8)
+    )
     lengths = np.diff(offsets)
-    values = np.array(ordered, np.int32)
+    _check(text, offsets, lengths, values, character)
     stack = np.empty(4 * (len(text) + 1), np.int64)
     # Most vocabularies share so many prefixes that half their bytes suffice; the others go round again.
     capacity = (len(text) // 2 + 4096 + 255) // 256 * 256
     while True:
         units, links = np.zeros(capacity, np.uint64), np.zeros(2 * capacity, np.int32)
         used = np.zeros(capacity, np.uint8)
-        size = kernel.build_trie(text, offsets, values, len(keys), units, capacity, links, used, stack)
+        size = kernel.build_trie(text, offsets, values, len(values), units, capacity, links, used, stack)
         if size >= 0:
             break
         if capacity >= 1 << 27:
@@ -84,54 +86,40 @@ def build(pieces: list[bytes], ids: list[int], character: bool) -> Trie:
         heads,
         longest=max(4, int(lengths.max(initial=1))),
         longest_units=_longest_units(text, offsets, character),
-        arcs_per_start=max(1, len(np.unique(lengths))),
+        arcs_per_start=max(1, int(np.count_nonzero(np.bincount(lengths)))),
         character=character,
         joins=_joins(text, offsets) if character else np.zeros(512, np.uint8),
     )
 
 
-def _check(keys: list[bytes], ordered: list[int], text: bytes, offsets: Offsets, character: bool) -> None:
-    if keys and not keys[0]:
-        raise DataError(f"piece {ordered[0]} of the vocabulary is empty")
-    longest = max(map(len, keys), default=0)
+def _check(text: Bytes, offsets: Offsets, lengths: Offsets, ids: Values, character: bool) -> None:
+    longest = int(lengths.max(initial=0))
     if longest > LONGEST_PIECE:
         raise DataError(f"the vocabulary has a piece of {longest} bytes", f"{LONGEST_PIECE} are accepted")
-    for k in range(len(keys) - 1):
-        if keys[k] == keys[k + 1]:
-            raise DataError(f"the vocabulary has {keys[k]!r} twice, as {ordered[k]} and {ordered[k + 1]}")
-    if character:
-        starts = np.frombuffer(text, np.uint8)[offsets[:-1]]
-        try:
-            text.decode("utf-8")
-            torn = bool(((starts & 0xC0) == 0x80).any())
-        except UnicodeDecodeError:
-            torn = True
-        if torn:
-            raise DataError("the vocabulary has a piece that is not UTF-8")
+    wrong, at = load("lattice").check_keys(text, offsets, len(ids), character)
+    if wrong == 1:
+        raise DataError(f"piece {ids[at]} of the vocabulary is empty")
+    if wrong == 2:
+        piece = text[offsets[at] : offsets[at + 1]].tobytes()
+        raise DataError(f"the vocabulary has {piece!r} twice, as {ids[at]} and {ids[at + 1]}")
+    if wrong == 3:
+        raise DataError(f"piece {ids[at]} of the vocabulary is not UTF-8")
 
 
-def _joins(text: bytes, offsets: Offsets) -> Bytes:
-    """Return the table of neighbours; kernels/chunks.h has its hash. Of true boundaries, 1 in 16 or fewer is lost."""
-    data = np.frombuffer(text + bytes(3), np.uint8).astype(np.uint32)
-    starts = np.flatnonzero((data[:-3] & 0xC0) != 0x80)
-    first, tail = data[starts], [data[starts + i] & 0x3F for i in (1, 2, 3)]
-    two = (first & 0x1F) << 6 | tail[0]
-    three = (first & 0x0F) << 12 | tail[0] << 6 | tail[1]
-    four = (first & 0x07) << 18 | tail[0] << 12 | tail[1] << 6 | tail[2]
-    codes = np.select([first < 0x80, first < 0xE0, first < 0xF0], [first, two, three], four)
-    inside = ~np.isin(starts[1:], offsets)
-    pairs = np.unique(codes[:-1][inside].astype(np.uint64) << 32 | codes[1:][inside])
-    bits = min(max(12, int(16 * len(pairs)).bit_length()), 22)
-    before, code = (pairs >> 32).astype(np.uint32), pairs.astype(np.uint32)
-    with np.errstate(over="ignore"):
-        hashes = (before * _HASH_BEFORE ^ code) * _HASH_BOTH >> np.uint32(32 - bits)
+def _joins(text: Bytes, offsets: Offsets) -> Bytes:
+    """Return the table of neighbours, so large that 1 boundary in 16, or fewer, is lost by the hash."""
+    kernel, count = load("lattice"), len(offsets) - 1
+    bits = min(max(12, int(16 * len(text)).bit_length()), 22)
     joins = np.zeros(1 << (bits - 3), np.uint8)
-    np.bitwise_or.at(joins, hashes >> 3, (1 << (hashes & 7)).astype(np.uint8))
+    enough = max(12, int(16 * kernel.join_keys(text, offsets, count, joins)).bit_length())
+    if enough < bits:
+        joins = np.zeros(1 << (enough - 3), np.uint8)
+        kernel.join_keys(text, offsets, count, joins)
     return joins
 
 
-def _longest_units(text: bytes, offsets: Offsets, character: bool) -> int:
+def _longest_units(text: Bytes, offsets: Offsets, character: bool) -> int:
     if len(offsets) == 1:
         return 1
-    starts = (np.frombuffer(text, np.uint8) & 0xC0) != 0x80 if character else np.ones(len(text), np.bool_)
+    starts = (text & 0xC0) != 0x80 if character else np.ones(len(text), np.bool_)
     return int(np.add.reduceat(starts.astype(np.int32), offsets[:-1]).max(initial=1))
