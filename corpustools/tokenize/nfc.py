@@ -52,14 +52,15 @@ _IDENTITY = CharsmapNormalizer(compile_charsmap(b"", []), 0)
 
 def _without_delimiters(whole: bytes, starts: Offsets, ends: Offsets) -> tuple[Buffer, Offsets] | None:
     """Return lines that are normal already, one behind the other, at the speed of a copy; None if they are no lines."""
-    if (starts[1:] != ends[:-1] + 1).any() or whole.count(b"\n") != len(starts) - 1:
+    if (starts[1:] != ends[:-1] + 1).any():
         return None
-    # As many newlines as gaps between records: if each gap is one, none is inside a record.
     if (np.frombuffer(whole, np.uint8)[ends[:-1] - starts[0]] != ord("\n")).any():
         return None
     offsets = np.zeros(len(starts) + 1, np.int64)
     np.cumsum(ends - starts, out=offsets[1:])
-    return whole.replace(b"\n", b""), offsets
+    text = whole.replace(b"\n", b"")
+    # Every gap is a newline: if no more than the gaps went, none was inside a record.
+    return (text, offsets) if len(text) == offsets[-1] else None
 
 
 def _is_composed(text: bytes) -> bool:
