@@ -379,6 +379,18 @@ def test_weights_beyond_a_double_take_the_wide_lattice(monkeypatch):
     assert tokenizer.sample("ab" * 60, 1.0)[0] == [3, 3, 3]
 
 
+@needs_compiled
+def test_a_cell_far_below_the_ones_behind_it_is_no_reason_to_leave_the_range():
+    tokenizer = make_tokenizer({b"a": -440.0, b"aa": -0.7, b"b": -1.0}, unit="byte")
+    assert tokenizer.law("sample", 1.0).mode == SAMPLE
+    for text in (b"aaaa", b"b" + b"aa" * 3000, b"aaa" * 3000):
+        segmenter = tokenizer.segmenter("sample", 1.0, 1.0, Draws("far"))
+        segmenter._local.space = Workspace(tokenizer.trie, SAMPLE, windows=False)
+        batch = segmenter.batch(text, np.array([0, len(text)], np.int64), 0, measured=True)
+        assert len(batch.ids) == (len(text) + 1) // 2
+        assert batch.measures[0, 1] == pytest.approx(tokenizer.log_partition(text, 1.0), rel=1e-12)
+
+
 def test_exponents_do_not_overflow_on_long_texts():
     tokenizer = make_tokenizer({b"a": -4e5, b"aa": -8e5}, unit="byte")
     assert tokenizer.log_partition("a" * 5000, 10.0) == pytest.approx(

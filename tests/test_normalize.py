@@ -250,6 +250,24 @@ def test_nfc_composes_what_is_text_and_keeps_other_bytes(texts, step):
 
 
 @settings(deadline=None)
+@given(
+    texts=st.lists(
+        st.sampled_from([b"a", "\u4e2d\u6587".encode(), b"", b"\n", b"b\nc", b"e\xcc\x81", b"\xff"]), min_size=1
+    ),
+    delimiters=st.lists(st.sampled_from([b"\n", b"\0", b"\r\n", b""]), min_size=1),
+)
+def test_nfc_of_records_between_delimiters_is_that_of_each(texts, delimiters):
+    data, starts, ends = b"", [], []
+    for text, delimiter in zip(texts, itertools.cycle(delimiters), strict=False):
+        starts.append(len(data))
+        ends.append(len(data) + len(text))
+        data += text + delimiter
+    out, offsets = NfcNormalizer().normalize_batch(data, np.array(starts, np.int64), np.array(ends, np.int64))
+    found = [bytes(out)[a:b] for a, b in itertools.pairwise(offsets.tolist())]
+    assert found == [NfcNormalizer().normalize(text) for text in texts]
+
+
+@settings(deadline=None)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4))
 def test_the_identity_keeps_every_byte(texts):
     assert batch(Normalizer(), texts) == texts

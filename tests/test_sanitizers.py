@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TESTS = ["test_kernels_records.py", "test_kernels_bounds.py", "test_order.py", "test_lattice.py"]
+TESTS = ["test_kernels_records.py", "test_kernels_bounds.py", "test_order.py", "test_lattice.py", "test_automaton.py"]
 FLAGS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
 
 
@@ -43,7 +43,7 @@ def build(compiler: str, folder: Path) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(500)
 def test_the_kernels_are_clean_under_the_sanitizers(tmp_path: Path):
     """Their own tests pass in an interpreter that watches every access of the kernels."""
     compiler = shutil.which("gcc")

@@ -5,7 +5,7 @@
 
 /* A window is emptied at the first cut behind so many positions: short blocks share the cost, the cells stay in cache. */
 #define FLUSH_BEHIND 512
-enum { STOP_LATER, STOP_AT_SEAMS, STOP_AT_CUTS };
+enum { STOP_LATER, STOP_AT_SEAMS, STOP_AT_CUTS }; /* as `seams` */
 
 /* Adds the arcs of one start after the other, up to `stop`, to where the workspace is full, or to a cut as `where` has
  * it. At every other cut the arithmetic starts again, and the cells before it stay for the path. */
@@ -50,8 +50,9 @@ static inline __attribute__((always_inline)) void sweep(const lattice *l, worksp
     p->arcs = h.used;
 }
 
-/* Carries the lattice on to `limit` arc by arc; `final`: it ends there. With `seams` it returns at the first seam
- * behind where it began. Writes the tokens that are certain to `out`, their number to `written`. Returns RUN_MORE or RUN_GROW. */
+/* Carries the lattice on to `limit` arc by arc; `final`: it ends there. With `seams` it returns at the first seam, or
+ * the first cut, behind where it began. Writes the tokens that are certain to `out`, their number to `written`. Returns
+ * RUN_MORE or RUN_GROW. */
 static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l, workspace *w, progress *p,
                                                                 const uint8_t *text, int64_t limit, int final, int seams,
                                                                 int32_t *out, int64_t *written, const int mode) {
@@ -64,8 +65,9 @@ static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l
                 end_block(l, w, p, mode);
                 clear_cells(w, 0, p->here - p->window, mode);
                 p->past = p->window = p->here;
+                if (seams == STOP_AT_CUTS) return RUN_MORE;
             }
-            if (seams && !joined(l, p->previous, text + p->here, limit - p->here)) return RUN_MORE;
+            if (seams == STOP_AT_SEAMS && !joined(l, p->previous, text + p->here, limit - p->here)) return RUN_MORE;
             begin_block(w, p, p->here, mode);
         } else if (p->here - p->window + l->longest + 1 > w->cell_capacity ||
                    (sampling && p->arcs + l->arcs_per_start > w->arc_capacity)) {
@@ -73,7 +75,7 @@ static inline __attribute__((always_inline)) int64_t run_blocks(const lattice *l
             if (made < 0) return RUN_GROW;
             *written += made;
         }
-        sweep(l, w, p, text, limit, final ? limit : limit - l->longest + 1, seams ? STOP_AT_SEAMS : STOP_LATER, mode);
+        sweep(l, w, p, text, limit, final ? limit : limit - l->longest + 1, seams, mode);
     }
     if (final && p->here == limit && p->here > p->past) {
         *written += flush(l, w, p, text, limit, out + *written, mode);

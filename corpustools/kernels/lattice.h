@@ -49,6 +49,7 @@ typedef struct {
     int32_t character, unknown_id, fuse;
     int32_t score_wanted; /* and log Z */
     uint32_t join_shift;
+    const struct automaton *automaton; /* or NULL */
 } lattice;
 
 typedef struct {
@@ -83,6 +84,7 @@ typedef struct {
     arc *arcs, *spare;
     uint32_t *codes; /* choices of positions past + 1 … window */
     struct chunk_cache *cache; /* or NULL; with cache_units units of arena */
+    struct aho_window *window; /* or NULL */
     int64_t cell_capacity, arc_capacity, code_capacity, cache_units;
 } workspace;
 
@@ -332,15 +334,19 @@ static inline void begin_block(workspace *w, progress *p, int64_t at, const int 
     if (mode >= SAMPLE_WIDE) w->exponents[0] = 1;
 }
 
+/* Takes a block's weight, value * 2^by, into log Z. */
+static inline void add_block(progress *p, double value, int64_t by) {
+    int exponent, more;
+    double mantissa = frexp(value, &exponent);
+    p->total_mantissa = frexp(p->total_mantissa * mantissa, &more);
+    p->total_exponent += by + exponent + more;
+}
+
 /* Carries over what goes beyond a block when all of it is known: the float32 sum, or log Z. */
 static inline void end_block(const lattice *l, const workspace *w, progress *p, const int mode) {
-    int exponent;
     if (mode == VITERBI_F32) p->carried = get_cell(w->cells, p->here - p->window, mode);
     if (!l->score_wanted || (mode != SAMPLE && mode != SAMPLE_WIDE)) return;
-    double mantissa = frexp(w->cells[p->here - p->window], &exponent);
-    int64_t more = mode == SAMPLE_WIDE ? (int64_t)exponent + w->exponents[p->here - p->window] : (int64_t)exponent - 640;
-    p->total_mantissa = frexp(p->total_mantissa * mantissa, &exponent);
-    p->total_exponent += more + exponent + p->shift;
+    add_block(p, w->cells[p->here - p->window], (mode == SAMPLE_WIDE ? w->exponents[p->here - p->window] : -640) + p->shift);
 }
 
 /* Divides every cell that is not settled by 2^by, and the parts of sums that hang on it: exact. */
@@ -581,7 +587,9 @@ static inline double close_cell(workspace *w, progress *p, const int mode) {
         return 0.0;
     }
     if (mode == SAMPLE && (value < CELL_LOW || value > CELL_HIGH)) {
+        /* By the largest of the cells that are not settled: one may be that far above this one. */
         int exponent;
+        for (int64_t i = index; i <= p->reach - p->window; i++) value = w->cells[i] > value ? w->cells[i] : value;
         frexp(value, &exponent);
         rescale(w, p, exponent - 641, mode);
         return w->cells[index];

@@ -7,6 +7,7 @@ MOMENTS_SIZE: int
 MOMENT_SIZE: int
 CACHE_SIZE: int
 OUT_SLACK: int
+WINDOW_SIZE: int
 
 def arrange_keys(
     bytes_: Buffer, offsets: Buffer, table: int, order: Buffer, count: int, text: Buffer, starts: Buffer, room: Buffer
@@ -25,6 +26,17 @@ def build_trie(
     stack: Buffer,
 ) -> int: ...
 def fill_heads(units: Buffer, character: bool, heads: Buffer) -> None: ...
+def build_automaton(
+    units: Buffer,
+    size: int,
+    unknown: int,
+    units_out: Buffer,
+    fails: Buffer,
+    entries: Buffer,
+    lines: int,
+    singles: Buffer,
+    scratch: Buffer,
+) -> int: ...
 def workspace_size(cells: int, arcs: int) -> int: ...
 def format_ids(ids: Buffer, ends: Buffer, first: int, lines: int, table: Buffer, out: Buffer) -> int: ...
 
@@ -47,6 +59,9 @@ class Lattice:
         character: bool,
         unknown_id: int,
         fuse: bool,
+        automaton: Any = None,
+        lines: Buffer | None = None,
+        single_values: Buffer | None = None,
     ) -> None: ...
     def segment(self, text: Buffer, offsets: Buffer, count: int, **arguments: Any) -> int: ...
     def begin(self, state: Buffer, record: int, sample: int, seed: Buffer) -> None: ...

@@ -23,6 +23,19 @@ cdef extern from "segment.h" nogil:
         const uint8_t *seams
         uint32_t pieces, join_shift
         int32_t longest, arcs_per_start, character, unknown_id, fuse, score_wanted
+        const automaton *automaton
+    ctypedef struct aho_line:
+        pass
+    ctypedef struct automaton:
+        const uint64_t *units
+        const uint32_t *fails
+        const aho_line *lines
+        const uint32_t *singles
+        const double *single_values
+        uint32_t root
+        int complete
+    ctypedef struct aho_window:
+        pass
     ctypedef struct arc:
         double before
     ctypedef struct progress:
@@ -40,6 +53,7 @@ cdef extern from "segment.h" nogil:
         arc *spare
         uint32_t *codes
         chunk_cache *cache
+        aho_window *window
         int64_t cell_capacity, arc_capacity, code_capacity, cache_units
     ctypedef struct moment:
         double weight
@@ -50,6 +64,9 @@ cdef extern from "segment.h" nogil:
                        int32_t *, uint8_t *, int64_t *)
     void trie_heads(const uint64_t *, int, uint64_t *)
     void fill_seams(const lattice *, uint8_t *)
+    int64_t aho_build(const uint64_t *, int64_t, uint64_t *, uint32_t *, uint32_t *, int64_t, uint32_t *, uint32_t,
+                      uint32_t *)
+    bint aho_valid(const automaton *, int64_t, int64_t)
     void begin_record(progress *, uint64_t, uint64_t, uint64_t, uint64_t)
     int64_t advance(const lattice *, workspace *, progress *, const uint8_t *, int64_t, int64_t, int, int, int,
                     int32_t *, int64_t *)
@@ -72,7 +89,7 @@ cdef extern from "math.h" nogil:
 
 
 cdef struct views:
-    Py_buffer buffers[12]
+    Py_buffer buffers[16]
     int count
 
 
@@ -240,16 +257,49 @@ def fill_heads(units, bint character, heads):
         release(&held)
 
 
+def build_automaton(units, Py_ssize_t size, uint32_t unknown, units_out, fails, entries, Py_ssize_t lines, singles,
+                    scratch):
+    """Link an automaton to a trie of `size` units; return its lines of entries, or -1 where something does not fit.
+
+    units_out: 8 bytes for each unit and 256 more; fails: 4; scratch: 16. entries: 20 bytes a line. singles: 1,024 bytes.
+    unknown: the code of a byte that is no piece.
+    """
+    cdef views held
+    cdef const uint64_t *trie
+    cdef uint64_t *unit
+    cdef uint32_t *fail
+    cdef uint32_t *entry
+    cdef uint32_t *single
+    cdef uint32_t *room
+    cdef int64_t result
+    held.count = 0
+    try:
+        if size < 512 or size % 256:
+            raise ValueError("a trie has blocks of 256 units, two at least")
+        trie = <const uint64_t *>take(&held, units, 8 * size, False)
+        unit = <uint64_t *>take(&held, units_out, 8 * (size + 256), True)
+        fail = <uint32_t *>take(&held, fails, 4 * (size + 256), True)
+        entry = <uint32_t *>take(&held, entries, 20 * lines, True)
+        single = <uint32_t *>take(&held, singles, 1024, True)
+        room = <uint32_t *>take(&held, scratch, 16 * (size + 256), True)
+        with nogil:
+            result = aho_build(trie, size, unit, fail, entry, lines, single, unknown, room)
+        return result
+    finally:
+        release(&held)
+
+
 cdef class Lattice:
     """A vocabulary ready to segment with; see lattice_plain.Lattice for the arguments."""
 
     cdef views held
     cdef lattice inner
     cdef uint8_t seams[65536]
+    cdef automaton linked
 
     def __cinit__(self, units, heads, nodes, starts, lengths, scores, weights, exponents, byte_ids, joins, *, int longest, int arcs_per_start,
-                  bint character, int unknown_id, bint fuse):
-        cdef Py_ssize_t codes
+                  bint character, int unknown_id, bint fuse, automaton=None, lines=None, single_values=None):
+        cdef Py_ssize_t codes, size
         self.held.count = 0
         self.inner.units = <const uint64_t *>take(&self.held, units, 8 * 512, False)
         self.inner.heads = <const uint64_t *>take(&self.held, heads, 8 * 65536, False)
@@ -277,12 +327,25 @@ cdef class Lattice:
         fill_seams(&self.inner, self.seams)
         self.inner.unknown_id = unknown_id
         self.inner.fuse = fuse
+        self.inner.automaton = NULL
+        if automaton is not None:
+            self.linked.units = <const uint64_t *>take(&self.held, automaton.units, 0, False)
+            size = self.held.buffers[self.held.count - 1].len // 8
+            self.linked.fails = <const uint32_t *>take(&self.held, automaton.fails, 4 * size, False)
+            self.linked.lines = <const aho_line *>take(&self.held, lines, 64 * <Py_ssize_t>len(lines), False)
+            self.linked.singles = <const uint32_t *>take(&self.held, automaton.singles, 4 * 256, False)
+            self.linked.single_values = <const double *>take(&self.held, single_values, 8 * 256, False)
+            self.linked.root = <uint32_t>(size - 256)
+            self.linked.complete = automaton.complete
+            if not aho_valid(&self.linked, size, len(lines)):
+                raise ValueError("the automaton leads outside its arrays")
+            self.inner.automaton = &self.linked
 
     def __dealloc__(self):
         release(&self.held)
 
-    cdef int prepare(self, workspace *w, views *held, object room, object codes, object cache, int64_t cells,
-                     int64_t arcs, int mode) except -1:
+    cdef int prepare(self, workspace *w, views *held, object room, object codes, object cache, object window,
+                     int64_t cells, int64_t arcs, int mode) except -1:
         """Lay a workspace of `workspace_size` bytes out, and check that it is enough for this vocabulary."""
         cdef uint8_t *at = <uint8_t *>take(held, room, workspace_size(cells, arcs), True)
         if mode < VITERBI or mode > ARRIVAL or (mode < SAMPLE_WIDE and self.inner.nodes == NULL):
@@ -300,6 +363,9 @@ cdef class Lattice:
             w.cache_units = (held.buffers[held.count - 1].len - 64 - <int64_t>sizeof(chunk_cache)) // 8
             if not self.inner.character or w.cache.used > <uint64_t>w.cache_units or w.cache.upper > 1:
                 raise ValueError("chunks are kept for positions that are characters, in memory that was zero")
+        w.window = NULL
+        if window is not None:
+            w.window = <aho_window *>take(held, window, sizeof(aho_window), True)
         w.cell_capacity = cells
         w.arc_capacity = arcs
         w.arcs = <arc *>at
@@ -311,8 +377,8 @@ cdef class Lattice:
         return 0
 
     def segment(self, text, offsets, Py_ssize_t count, *, int mode, int cuts, seed, uint64_t first_record,
-                uint64_t first_sample, Py_ssize_t samples, int bos, int eos, room, codes, cache, int64_t cells,
-                int64_t arcs, out, ends, measures, Py_ssize_t first=0):
+                uint64_t first_sample, Py_ssize_t samples, int bos, int eos, room, codes, cache, window,
+                int64_t cells, int64_t arcs, out, ends, measures, Py_ssize_t first=0):
         """Segment records; return how many are done, or -1 - i where record i cannot be written."""
         cdef views held
         cdef workspace w
@@ -327,7 +393,7 @@ cdef class Lattice:
         cdef Py_ssize_t i
         held.count = 0
         try:
-            self.prepare(&w, &held, room, codes, cache, cells, arcs, mode)
+            self.prepare(&w, &held, room, codes, cache, window, cells, arcs, mode)
             if count < 0 or samples < 1 or not 0 <= first <= count:
                 raise ValueError("count and samples are not those of a batch")
             starts = <const int64_t *>take(&held, offsets, 8 * (count + 1), False)
@@ -376,7 +442,7 @@ cdef class Lattice:
             release(&held)
 
     def advance(self, state, text, int64_t base, Py_ssize_t size, bint final, *, int mode, int cuts, room, codes, cache,
-                int64_t cells, int64_t arcs, out, bint measured):
+                window, int64_t cells, int64_t arcs, out, bint measured):
         """Carry a record on by its bytes base … base + size; return (ids written, whether `codes` has to grow)."""
         cdef views held
         cdef workspace w
@@ -388,7 +454,7 @@ cdef class Lattice:
         held.count = 0
         inner.score_wanted = measured
         try:
-            self.prepare(&w, &held, room, codes, cache, cells, arcs, mode)
+            self.prepare(&w, &held, room, codes, cache, window, cells, arcs, mode)
             p = <progress *>take(&held, state, sizeof(progress), True)
             data = <const uint8_t *>take(&held, text, size, False)
             if base < 0 or base > p.origin + p.past or p.origin + p.past > base + size:
@@ -460,6 +526,7 @@ STATE_SIZE = sizeof(progress)
 MOMENTS_SIZE = sizeof(moments)
 MOMENT_SIZE = sizeof(moment)
 CACHE_SIZE = 64 + sizeof(chunk_cache) + 16 * (CHUNK_LARGEST + LEAVES_LARGEST + 8)
+WINDOW_SIZE = sizeof(aho_window)
 OUT_SLACK = 8  # ids are written some at a time
 
 

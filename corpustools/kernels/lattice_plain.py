@@ -17,7 +17,7 @@ from corpustools.kernels import trie_plain
 from corpustools.kernels.order_plain import block as philox
 
 VITERBI, VITERBI_F32, SAMPLE, SAMPLE_WIDE, ARRIVAL = range(5)
-STATE_SIZE, MOMENTS_SIZE, MOMENT_SIZE, CACHE_SIZE, OUT_SLACK = 64, 32, 32, 8, 0
+STATE_SIZE, MOMENTS_SIZE, MOMENT_SIZE, CACHE_SIZE, WINDOW_SIZE, OUT_SLACK = 64, 32, 32, 8, 8, 0
 CHUNK_BYTES = 48
 _NARROW = 2.0**-10
 _MASK = (1 << 64) - 1
@@ -32,6 +32,21 @@ fill_heads = trie_plain.fill_heads
 
 Pair = tuple[float, int]
 Arc = tuple[int, int]  # bytes, code
+
+
+def build_automaton(
+    units: Any,
+    size: int,
+    unknown: int,
+    units_out: Any,
+    fails: Any,
+    entries: Any,
+    lines: int,
+    singles: Any,
+    scratch: Any,
+) -> int:
+    """Return -1: the twin has one engine, which needs no automaton."""
+    return -1
 
 
 def workspace_size(cells: int, arcs: int) -> int:
@@ -99,6 +114,8 @@ class Lattice:
         character: positions are characters of UTF-8, else bytes.
         unknown_id: the id of an unknown character, or -1.
         fuse: neighbouring unknown characters are one token.
+        automaton, lines, single_values: the same vocabulary in another form (tokenize/automaton.py), for the
+            kernel's fast engine; or None.
     """
 
     def __init__(
@@ -119,6 +136,9 @@ class Lattice:
         character: bool,
         unknown_id: int,
         fuse: bool,
+        automaton: Any = None,
+        lines: Any = None,
+        single_values: Any = None,
     ) -> None:
         self.units = units
         self.pieces = len(lengths) - 4

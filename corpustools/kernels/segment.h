@@ -2,10 +2,13 @@
 #ifndef CORPUS_SEGMENT_H
 #define CORPUS_SEGMENT_H
 #include "take.h"
+#include "windows.h"
 
 /* Carries one lattice on: of characters, from chunk to chunk. Su's first sampling draws as arcs arrive, and needs none. */
 static inline int64_t run(const lattice *l, workspace *w, progress *p, const uint8_t *text, int64_t limit, int final,
                           int32_t *out, int64_t *written, const int mode) {
+    if (l->automaton && w->window && (mode == VITERBI || mode == SAMPLE))
+        return run_windows(l, w, p, text, limit, final, out, written, mode);
     if (!l->character || mode == ARRIVAL) return blocks(l, w, p, text, limit, final, 0, out, written, mode);
     *written = 0;
     for (;;) {

@@ -66,9 +66,13 @@ def make_law(
     weights = np.ldexp(mantissas, exponents) if mode == SAMPLE else mantissas
     shown = scores.astype(np.float32).astype(np.float64) if mode == VITERBI_F32 else scores
     nodes = starts = None
+    lines: tuple[Any, Any] = None, None
+    automaton = trie.automaton if mode == SAMPLE or (mode == VITERBI and np.isfinite(scores).all()) else None
     if mode <= SAMPLE:
         values = np.append(0.0, weights) if mode == SAMPLE else np.append(-np.inf, shown)
         nodes, starts = beside(trie.units, values), beside(trie.heads, values)
+        if automaton is not None:
+            lines = automaton.lines(values)
     lattice = load("lattice").Lattice(
         trie.units,
         trie.heads,
@@ -85,6 +89,9 @@ def make_law(
         character=model.unit == "character",
         unknown_id=-1 if model.unknown_id is None else model.unknown_id,
         fuse=model.fuse_unknown,
+        automaton=automaton,
+        lines=lines[0],
+        single_values=lines[1],
     )
     return Law(lattice, mode, scores, log_weights)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+import numpy as np
+
 from corpustools.tokenize.charsmap import compile_charsmap
 from corpustools.tokenize.normalize import Buffer, CharsmapNormalizer, Normalizer, Offsets, Stream
 
@@ -36,7 +38,7 @@ class NfcNormalizer(Normalizer):
             whole = bytes(memoryview(data)[int(starts.min()) : int(ends.max())])
             # Every part of an NFC text is NFC, so that one check stands for all records.
             if whole.isascii() or _is_composed(whole):
-                return _IDENTITY.normalize_batch(data, starts, ends)
+                return _without_delimiters(whole, starts, ends) or _IDENTITY.normalize_batch(data, starts, ends)
         return super().normalize_batch(data, starts, ends)
 
     def stream(self) -> Stream:
@@ -46,6 +48,19 @@ class NfcNormalizer(Normalizer):
 
 # Copies UTF-8 without its delimiters, compiled.
 _IDENTITY = CharsmapNormalizer(compile_charsmap(b"", []), 0)
+
+
+def _without_delimiters(whole: bytes, starts: Offsets, ends: Offsets) -> tuple[Buffer, Offsets] | None:
+    """Return lines that are normal already, one behind the other, at the speed of a copy; None if they are no lines."""
+    if (starts[1:] != ends[:-1] + 1).any():
+        return None
+    if (np.frombuffer(whole, np.uint8)[ends[:-1] - starts[0]] != ord("\n")).any():
+        return None
+    offsets = np.zeros(len(starts) + 1, np.int64)
+    np.cumsum(ends - starts, out=offsets[1:])
+    text = whole.replace(b"\n", b"")
+    # Every gap is a newline: if no more than the gaps went, none was inside a record.
+    return (text, offsets) if len(text) == offsets[-1] else None
 
 
 def _is_composed(text: bytes) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from corpustools.errors import DataError
 from corpustools.kernels import load
-from corpustools.tokenize.law import ARRIVAL, CUTS, SAMPLE, Law
+from corpustools.tokenize.law import ARRIVAL, CUTS, SAMPLE, VITERBI, Law
 from corpustools.tokenize.model import Model
 from corpustools.tokenize.normalize import Buffer
 from corpustools.tokenize.trie import Offsets, Trie
@@ -46,7 +46,9 @@ class Draws:
 class Workspace:
     """The memory one thread segments in; it grows only with a text whose paths never meet."""
 
-    def __init__(self, trie: Trie, mode: int, cells: int = 4096, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self, trie: Trie, mode: int, cells: int = 4096, cache_bytes: int = CACHE_BYTES, windows: bool = True
+    ) -> None:
         kernel = load("lattice")
         self.cells = cells + 8 * trie.longest
         crossing = (trie.longest + 1) * trie.arcs_per_start
@@ -57,6 +59,8 @@ class Workspace:
         self._ids: Ids = np.empty(0, np.int32)
         keeps = trie.character and mode <= SAMPLE and cache_bytes > 0
         self.cache = np.zeros(kernel.CACHE_SIZE // 8 + cache_bytes // 8, np.uint64) if keeps else None
+        pulls = windows and trie.automaton is not None and mode in (VITERBI, SAMPLE)
+        self.window = np.zeros(kernel.WINDOW_SIZE // 8, np.uint64) if pulls else None
 
     def ids(self, size: int) -> Ids:
         """Return room for so many ids, the same for every batch: memory touched for the first time is dear."""
@@ -76,6 +80,7 @@ class Workspace:
             "room": self.room,
             "codes": self.codes,
             "cache": self.cache,
+            "window": self.window,
             "cells": self.cells,
             "arcs": self.arcs,
         }

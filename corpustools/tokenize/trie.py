@@ -9,6 +9,7 @@ import numpy as np
 
 from corpustools.errors import DataError
 from corpustools.kernels import load
+from corpustools.tokenize.automaton import Automaton, link
 
 Units = np.ndarray[Any, np.dtype[np.uint64]]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -32,6 +33,7 @@ class Trie:
     character: positions are characters, else bytes.
     joins: bits, by a hash of two code points, of the neighbours that some piece holds (positions that are
         characters): where two characters are none, no arc spans the boundary; uint8, 2^12 bits or more.
+    automaton: the same pieces for the faster engine, where positions are bytes and it fits; else None.
     """
 
     units: Units
@@ -41,6 +43,7 @@ class Trie:
     arcs_per_start: int
     character: bool
     joins: Bytes
+    automaton: Automaton | None = None
 
 
 def join(pieces: list[bytes]) -> tuple[bytes, Offsets]:
@@ -89,6 +92,7 @@ def build(pieces: list[bytes], ids: list[int], character: bool) -> Trie:
         arcs_per_start=max(1, int(np.count_nonzero(np.bincount(lengths)))),
         character=character,
         joins=_joins(text, offsets) if character else np.zeros(512, np.uint8),
+        automaton=None if character else link(units, lengths, len(pieces)),
     )
 
 

@@ -1,0 +1,126 @@
+/* Byte vocabularies as an Aho-Corasick automaton (Aho and Corasick 1975): one walk over a text tells at each byte all
+ * pieces that end there.
+ *
+ * A unit is 64 bits: the byte that leads here (8 bits), its list: first line (20 bits), entries (6 bits), bytes of the
+ * longest or 1 (8 bits); and the base of its children, or where it has none that of the longest suffix that has (22 bits).
+ * The child under byte b stands at base ^ b, as in trie.h. An empty slot has a byte under which it belongs to no base in
+ * use. fails[base] is where to look for a child that is not under `base`: under the longest suffix that has children.
+ *
+ * A list names the pieces of two bytes and more that end in a state, longest first, five to a line of the cache; the rest
+ * of its last line is filled with arcs of no weight. Single bytes stand in a table of their own.
+ */
+#ifndef CORPUS_AUTOMATON_H
+#define CORPUS_AUTOMATON_H
+#include "lattice.h"
+
+#define AHO_ENTRIES 5 /* of a line */
+#define AHO_BASES ((int64_t)1 << 22)
+#define AHO_LINES ((int64_t)1 << 20)
+#define AHO_LIST 63        /* entries of one list */
+#define AHO_LONGEST 255    /* bytes of a piece */
+#define AHO_CODES 0xFFFFFF /* codes below; this one fills lines */
+#define AHO_LINE(unit) ((uint32_t)((unit) >> 8) & 0xFFFFFu)
+#define AHO_COUNT(unit) ((uint32_t)((unit) >> 28) & 63u)
+#define AHO_BYTES(unit) ((uint32_t)((unit) >> 34) & 255u)
+#define AHO_BASE(unit) ((uint32_t)((unit) >> 42))
+#define AHO_LISTS 0x3FFFFFFFF00u /* the bits of line, count and bytes */
+#define AHO_NO_LIST ((uint64_t)1 << 34)
+#define AHO_ENTRY(code, length) ((uint32_t)(code) << 8 | (256u - (length)))
+#define AHO_LENGTH(entry) (256u - ((entry) & 255u))
+
+/* A cache line. An entry is AHO_ENTRY(code, bytes); its value the score or the weight, of what fills lines -inf or 0. */
+typedef struct {
+    double values[AHO_ENTRIES];
+    uint32_t entries[AHO_ENTRIES], none;
+} aho_line;
+
+typedef struct automaton {
+    const uint64_t *units;
+    const uint32_t *fails;
+    const aho_line *lines;
+    const uint32_t *singles; /* the entry of each byte */
+    const double *single_values;
+    uint32_t root;
+    int complete; /* each byte is a piece */
+} automaton;
+
+/* Links the automaton to the trie of `size` units; the root moves to a block of its own behind them, where every byte
+ * has a child. units, fails: size + 256 each. entries: five for each of `lines`. singles: 256, of a byte that is no piece
+ * the code `unknown`. scratch: 4 * (size + 256). Returns the lines, or -1 where something does not fit. */
+static inline int64_t aho_build(const uint64_t *trie, int64_t size, uint64_t *units, uint32_t *fails, uint32_t *entries,
+                                int64_t lines, uint32_t *singles, uint32_t unknown, uint32_t *scratch) {
+    const int64_t all = size + 256;
+    const uint32_t root = (uint32_t)size;
+    uint32_t *child = scratch, *sibling = child + all, *queue = sibling + all, *suffix = queue + all;
+    int64_t head = 0, tail = 0, level_end, used = 1;
+    uint32_t depth = 1;
+    if (all > AHO_BASES || lines < 1) return -1;
+    memset(child, 0, (size_t)all * sizeof *child); /* the first child of a base, 0 for none */
+    for (int64_t i = 0; i < all; i++) fails[i] = root;
+    for (int64_t i = TRIE_ROOT; i < size; i++) {
+        uint32_t label = TRIE_LABEL(trie[i]), base = (uint32_t)i ^ (label - 1);
+        if (!label || base == TRIE_ROOT) continue;
+        sibling[i] = child[base];
+        child[base] = (uint32_t)i;
+    }
+    for (int64_t i = 0; i < size; i++) {
+        uint32_t label = TRIE_LABEL(trie[i]), other = 0;
+        /* A base in use has a child, so a block with an empty slot has a base that is not in use. */
+        if (!label || (label - 1) == ((uint32_t)i ^ TRIE_ROOT)) {
+            while (child[(uint32_t)i ^ other]) other++;
+            units[i] = other;
+        } else {
+            units[i] = label - 1;
+        }
+    }
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint64_t unit = trie_step(trie, TRIE_ROOT, (uint8_t)byte);
+        units[root ^ byte] = byte | AHO_NO_LIST | (uint64_t)root << 42;
+        singles[byte] = AHO_ENTRY(TRIE_VALUE(unit) ? TRIE_VALUE(unit) - 1 : unknown, 1);
+        suffix[root ^ byte] = NONE;
+        if (unit) queue[tail++] = root ^ byte;
+    }
+    for (int k = 0; k < AHO_ENTRIES; k++) entries[k] = AHO_ENTRY(AHO_CODES, 2u);
+    level_end = tail;
+    while (head < tail) {
+        if (head == level_end) level_end = tail, depth++;
+        uint32_t at = queue[head++], to = suffix[at];
+        uint64_t unit = trie[depth == 1 ? TRIE_ROOT ^ (at ^ root) : at], list = to == NONE ? AHO_NO_LIST : units[to] & AHO_LISTS;
+        uint32_t base = TRIE_BASE(unit), value = TRIE_VALUE(unit), longer = to == NONE ? root : AHO_BASE(units[to]);
+        if (value && depth > 1) {
+            uint32_t count = AHO_COUNT(list), *own = entries + used * AHO_ENTRIES;
+            int64_t more = count / AHO_ENTRIES + 1;
+            if (depth > AHO_LONGEST || value > AHO_CODES || count == AHO_LIST) return -1;
+            if (used + more > lines || used + more > AHO_LINES) return -1;
+            own[0] = AHO_ENTRY(value - 1, depth);
+            memcpy(own + 1, entries + AHO_LINE(list) * AHO_ENTRIES, count * sizeof *own);
+            for (int64_t k = count + 1; k < more * AHO_ENTRIES; k++) own[k] = AHO_ENTRY(AHO_CODES, AHO_LENGTH(own[count]));
+            list = (uint64_t)used << 8 | (uint64_t)(count + 1) << 28 | (uint64_t)depth << 34;
+            used += more;
+        }
+        units[at] = (units[at] & 255u) | list | (uint64_t)(base ? base : longer) << 42;
+        if (!base) continue;
+        fails[base] = longer;
+        for (uint32_t next = child[base]; next; next = sibling[next]) {
+            uint32_t byte = (uint32_t)units[next] & 255u, under = longer;
+            while (((uint32_t)units[under ^ byte] & 255u) != byte) under = fails[under];
+            suffix[next] = under ^ byte;
+            queue[tail++] = next;
+        }
+    }
+    return used;
+}
+
+/* Whether no step from any unit leads outside the arrays. */
+static inline int aho_valid(const automaton *a, int64_t size, int64_t lines) {
+    if (size < 256 || a->root != size - 256) return 0;
+    for (int64_t i = 0; i < size; i++) {
+        int64_t more = (AHO_COUNT(a->units[i]) + AHO_ENTRIES - 1) / AHO_ENTRIES;
+        if ((AHO_BASE(a->units[i]) | 255) >= size || (a->fails[i] | 255) >= size) return 0;
+        if (AHO_LINE(a->units[i]) + (more ? more : 1) > lines) return 0;
+    }
+    for (uint32_t byte = 0; byte < 256; byte++)
+        if (((uint32_t)a->units[a->root ^ byte] & 255u) != byte) return 0;
+    return 1;
+}
+#endif
