@@ -16,6 +16,7 @@ from corpustools.tokenize.hf_regex import translate
 from corpustools.tokenize.hf_text import private
 from corpustools.tokenize.models import parse
 from corpustools.tokenize.models.huggingface import byte_alphabet
+from corpustools.tokenize.tokenizer import Tokenizer
 
 try:
     import tokenizers
@@ -261,7 +262,7 @@ def test_byte_level_bpe_keeps_bytes_that_are_no_text():
     """Bytes above 0xF4 mark cuts and added tokens, so their own tokens have characters beyond Unicode."""
     added = [{"id": 256, "content": "<|endoftext|>", "special": True, "normalized": False}]
     model = parse(json.dumps(byte_level("Llama 3", added)).encode(), "m")
-    assert (model.kind, model.weighted, model.unit, model.unknown_id) == ("hf-bpe", False, "byte", None)
+    assert (model.kind, model.weighted, model.unit, model.unknown_id) == ("hf-bpe", False, "byte-level", None)
     assert model.control == {"eos": 256}
     text = b"a\xff\xf5\x80<|endoftext|> \xed\xa0\x80b"
     made = model.normalizer.normalize(text)
@@ -275,6 +276,58 @@ def test_byte_level_bpe_keeps_bytes_that_are_no_text():
     assert model.arc[ids].all()
     assert decode(model, ids) == text.replace(b"<|endoftext|>", b"")
     assert model.normalizer.denormalize(made) == text
+
+
+WORDS = ["\u2581", "\u2581a", "a", "b", "ab", "\u2581ab", "bab", "天", "天地", "\u2581天", "<", "new", "aab"]
+WITH_ADDED = [
+    {"id": 0, "content": "<unk>", "special": True, "normalized": False},
+    {"id": 1 + len(WORDS), "content": "<new>", "normalized": False, "special": False},
+    {"id": 2 + len(WORDS), "content": "地ab", "normalized": False, "special": False},
+]
+
+
+@cache
+def unigram_pair(byte_fallback):
+    vocab = [["<unk>", 0.0], *([word, -1.0 - 0.37 * i % 2.9] for i, word in enumerate(WORDS))]
+    added = [dict(token) for token in WITH_ADDED]
+    if byte_fallback:
+        vocab += [[f"<0x{byte:02X}>", -12.0 - byte / 256] for byte in range(256)]
+        for token in added[1:]:
+            token["id"] += 256
+    content = tokenizer_json("none", "always", added, vocab=vocab, byte_fallback=byte_fallback)
+    return Tokenizer(parse(json.dumps(content).encode(), "m")), tokenizers.Tokenizer.from_str(json.dumps(content))
+
+
+@heavy
+@pytest.mark.parametrize("kernels", ["compiled", "plain"])
+@pytest.mark.parametrize("byte_fallback", [False, True])
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    text=st.lists(st.sampled_from([*"ab 天地<z\u00e9\U0001f600", "<new>", "<unk>", "地ab"]), max_size=40).map("".join)
+)
+def test_unigram_ids_equal_those_of_tokenizers(kernels, byte_fallback, text):
+    """Added tokens among them, which a vocabulary's own pieces may spell as well."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("CORPUS_KERNELS", kernels)
+        ours, peer = unigram_pair(byte_fallback)
+        tokenizer = Tokenizer(ours.model)
+        assert tokenizer.encode(text) == peer.encode(text).ids
+        assert ours.decode(tokenizer.sample(text, 0.3, "d")[0]) == ours.decode(tokenizer.encode(text))
+
+
+@pytest.mark.parametrize("kernels", ["compiled", "plain"])
+def test_byte_level_characters_beyond_unicode_have_one_path(kernels, monkeypatch):
+    """An added token, or a byte from 0xF5 on, is four bytes in the lattice that no byte's own piece may take apart."""
+    monkeypatch.setenv("CORPUS_KERNELS", kernels)
+    added = [{"id": 256, "content": "<|endoftext|>", "special": True, "normalized": False}]
+    tokenizer = Tokenizer(parse(json.dumps(byte_level("Llama 3", added)).encode(), "m"))
+    text = b"ab\xff\xf5\x80<|endoftext|>\xfe c"
+    for seed in range(20):
+        ids = tokenizer.sample(text, 0.0, seed)[0]
+        assert ids.count(256) == 1
+        assert tokenizer.model.normalizer.denormalize(b"".join(tokenizer.model.pieces[i] for i in ids)) == text
+    assert tokenizer.log_partition(b"<|endoftext|>\xff\xfe<|endoftext|>", 0.0) == 0.0
+    assert tokenizer.expected_length(b"<|endoftext|>\xff\xfe", 0.0) == 3.0
 
 
 def test_byte_fallback_bpe():

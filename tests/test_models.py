@@ -461,7 +461,7 @@ def sound(model):
     assert np.isfinite(model.scores).all()
     assert math.isfinite(model.unknown_score)
     assert model.unknown_id is None or 0 <= model.unknown_id < size
-    assert model.unit == "byte" or model.unknown_id is not None
+    assert model.unit != "character" or model.unknown_id is not None
     assert model.byte_ids is None or (model.byte_ids.dtype == np.int32 and min(model.byte_ids) >= 0)
     assert all(0 <= i < size for i in model.control.values())
     text = model.normalizer.normalize("a b<x> 天\u2581".encode())

@@ -47,6 +47,7 @@ typedef struct {
     int32_t longest;          /* bytes of the longest arc, at least 4 */
     int32_t arcs_per_start;
     int32_t character, unknown_id, fuse;
+    int32_t escaped; /* among positions that are bytes, one from F5 on begins a character of four, which is one position */
     int32_t score_wanted; /* and log Z */
     uint32_t join_shift;
     const struct automaton *automaton; /* or NULL */
@@ -121,6 +122,12 @@ static inline int character_length(const uint8_t *text, int64_t left) {
     return length <= left ? length : (int)left;
 }
 
+/* Bytes to the next start. */
+static inline int step_length(const lattice *l, const uint8_t *text, int64_t left) {
+    if (l->character || (l->escaped && text[0] >= 0xF5)) return character_length(text, left);
+    return 1;
+}
+
 /* Which of `heads` stands for the character of up to 3 bytes; -1 where it is malformed. */
 static inline int32_t head_index(const uint8_t *text, int length) {
     int32_t code;
@@ -173,16 +180,15 @@ static inline node head_node(const lattice *l, const uint8_t *text, int length) 
         uint64_t unit_;                                                                            \
         int64_t at_;                                                                               \
         int known_ = 0;                                                                            \
+        step = step_length((l), text_, left_);                                                     \
         if ((l)->character) {                                                                      \
-            step = character_length(text_, left_);                                                 \
             unit_ = head_unit((l), text_, (int)step);                                              \
             at_ = step;                                                                            \
         } else {                                                                                   \
-            step = 1;                                                                              \
             uint64_t one_ = trie_step((l)->units, TRIE_ROOT, text_[0]);                            \
             if (TRIE_VALUE(one_)) {                                                                \
                 uint32_t length = 1, code = TRIE_VALUE(one_) - 1;                                  \
-                known_ = 1;                                                                        \
+                known_ = step == 1;                                                                \
                 __VA_ARGS__                                                                             \
             }                                                                                      \
             unit_ = left_ > 1 ? (l)->heads[(uint32_t)text_[0] << 8 | text_[1]] : 0;                \
@@ -535,21 +541,21 @@ static inline __attribute__((always_inline)) int64_t expand(const lattice *l, ho
     }
     node n = {0, 0.0};
     uint32_t at, known = 0;
+    step = step_length(l, text, left);
     if (l->character) {
-        step = character_length(text, left);
         n = head_node(l, text, (int)step);
         at = (uint32_t)step;
         known = TRIE_VALUE(n.unit);
     } else {
         node one = node_step(l->nodes, TRIE_ROOT, text[0]);
-        step = 1;
-        known = TRIE_VALUE(one.unit);
-        if (known) add_step(h, from, 1, known, one.value, mode);
+        if (TRIE_VALUE(one.unit)) add_step(h, from, 1, TRIE_VALUE(one.unit), one.value, mode);
+        known = step == 1 ? TRIE_VALUE(one.unit) : 0;
         if (left > 1) n = l->starts[(uint32_t)text[0] << 8 | text[1]];
         at = 2;
     }
     while (n.unit) {
         add_step(h, from, at, TRIE_VALUE(n.unit), n.value, mode);
+        if (at == step) known = TRIE_VALUE(n.unit);
         if (at >= left) break;
         uint8_t byte = text[at++];
         n = node_step(l->nodes, TRIE_BASE(n.unit), byte);

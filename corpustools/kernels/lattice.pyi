@@ -59,6 +59,7 @@ class Lattice:
         character: bool,
         unknown_id: int,
         fuse: bool,
+        escaped: bool = ...,
         automaton: Any = None,
         lines: Buffer | None = None,
         single_values: Buffer | None = None,

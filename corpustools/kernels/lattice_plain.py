@@ -114,6 +114,7 @@ class Lattice:
         character: positions are characters of UTF-8, else bytes.
         unknown_id: the id of an unknown character, or -1.
         fuse: neighbouring unknown characters are one token.
+        escaped: among positions that are bytes, one from F5 on begins a character of four, which is one position.
         automaton, lines, single_values: the same vocabulary in another form (tokenize/automaton.py), for the
             kernel's fast engine; or None.
     """
@@ -136,6 +137,7 @@ class Lattice:
         character: bool,
         unknown_id: int,
         fuse: bool,
+        escaped: bool = False,
         automaton: Any = None,
         lines: Any = None,
         single_values: Any = None,
@@ -148,6 +150,7 @@ class Lattice:
         self.exponents = exponents
         self.byte_ids = None if byte_ids is None else byte_ids.tolist()
         self.character = character
+        self.escaped = escaped
         self.joins = joins
         self.join_shift = 32 - (8 * len(joins) - 1).bit_length()
         self.unknown_id = unknown_id
@@ -161,7 +164,8 @@ class Lattice:
 
     def starting(self, text: bytes, at: int) -> tuple[int, list[Arc]]:
         """Return the bytes to the next position, and the arcs that start at one, shortest first."""
-        step = _character_length(text, at) if self.character else 1
+        whole = self.character or (self.escaped and text[at] >= 0xF5)
+        step = _character_length(text, at) if whole else 1
         arcs = list(trie_plain.prefixes(self.units, text, at))
         if self.character and not _is_character(text[at : at + step]):
             arcs = []
@@ -495,7 +499,9 @@ def _code_point(text: bytes) -> int:
 
 
 def _is_character(text: bytes) -> bool:
-    # As in the kernel: surrogates pass, overlong forms and torn characters begin no piece.
+    # As in the kernel: surrogates and private characters pass, overlong forms and torn characters begin no piece.
+    if len(text) == 4 and text[0] >= 0xF5:
+        return True
     try:
         return len(text.decode("utf-8", "surrogatepass")) == 1
     except UnicodeDecodeError:

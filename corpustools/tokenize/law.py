@@ -89,6 +89,7 @@ def make_law(
         character=model.unit == "character",
         unknown_id=-1 if model.unknown_id is None else model.unknown_id,
         fuse=model.fuse_unknown,
+        escaped=model.unit == "byte-level",
         automaton=automaton,
         lines=lines[0],
         single_values=lines[1],
@@ -161,7 +162,7 @@ def fits_doubles(model: Model, trie: Trie, lengths: np.ndarray[Any, np.dtype[np.
     units = np.ones(len(usable), np.int64)
     units[: len(model.pieces)] = lengths[: len(model.pieces)]
     # One character is at most four bytes; counting longer pieces of few bytes in only widens the bound.
-    single = usable & (units <= (4 if model.unit == "character" else 1))
+    single = usable & (units <= (1 if model.unit == "byte" else 4))
     bits = log_weights / math.log(2)
     least = min(0.0, float(bits[single].min(initial=0.0)))
     most = max(0.0, float(bits[usable].max(initial=0.0)))

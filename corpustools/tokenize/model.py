@@ -33,7 +33,8 @@ class Model:
         float32. Those of user-defined pieces are the file's (see `user_defined`).
     arc: may be an arc of the lattice.
     weighted: False where the scores are no log-probabilities (BPE merge ranks): only alpha = 0 is legal.
-    unit: what a lattice position is, 'character' (of UTF-8) or 'byte'.
+    unit: what a lattice position is, 'character' (of UTF-8), 'byte', or 'byte-level': a byte, or a character of
+        four bytes that begins with one from 0xF5 on, which is no UTF-8 and stands for an added token or such a byte.
     unknown_id: id of the arc over one character at which no one-character arc starts; None where every
         position is reachable by arcs.
     unknown_score: score of that arc.

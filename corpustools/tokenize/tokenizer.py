@@ -34,7 +34,7 @@ class Tokenizer:
     def __init__(self, model: Model) -> None:
         self.model = model
         arcs = np.flatnonzero(model.arc).tolist()
-        self.trie: Trie = tries.build(model.pieces, arcs, model.unit == "character")
+        self.trie: Trie = tries.build(model.pieces, arcs, model.unit)
         sizes = np.fromiter(map(len, model.pieces), np.uint32, len(model.pieces))
         self._lengths = np.append(sizes, np.array([1, 2, 3, 4], np.uint32))
         self._law = lru_cache(maxsize=8)(self._make_law)

@@ -53,13 +53,13 @@ def join(pieces: list[bytes]) -> tuple[bytes, Offsets]:
     return b"".join(pieces), offsets
 
 
-def build(pieces: list[bytes], ids: list[int], character: bool) -> Trie:
-    """Return the trie of pieces[i] for i in ids.
+def build(pieces: list[bytes], ids: list[int], unit: str) -> Trie:
+    """Return the trie of pieces[i] for i in ids; unit: what a position is (see Model).
 
     Raises:
         DataError: a piece is empty, too long, there twice, or (positions that are characters) no UTF-8.
     """
-    kernel = load("lattice")
+    kernel, character = load("lattice"), unit == "character"
     all_text, bounds = join(pieces)
     values = np.array(ids, np.int32)
     text = np.empty(int((bounds[values + 1] - bounds[values]).sum()), np.uint8)
@@ -92,7 +92,7 @@ def build(pieces: list[bytes], ids: list[int], character: bool) -> Trie:
         arcs_per_start=max(1, int(np.count_nonzero(np.bincount(lengths)))),
         character=character,
         joins=_joins(text, offsets) if character else np.zeros(512, np.uint8),
-        automaton=None if character else link(units, lengths, len(pieces)),
+        automaton=None if unit != "byte" else link(units, lengths, len(pieces)),
     )
 
 

@@ -77,7 +77,7 @@ def _parse(content: dict[str, Any]) -> Model:
         scores=all_scores,
         arc=arc,
         weighted=kind == "Unigram",
-        unit="byte" if byte_level else "character",
+        unit="byte-level" if byte_level else "character",
         unknown_id=None if byte_level else unknown,
         unknown_score=float(scores.min()) - 10 if kind == "Unigram" else 0.0,
         fuse_unknown=bool(spec.get("fuse_unk", False)) if kind == "BPE" else True,
