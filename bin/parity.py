@@ -6,10 +6,10 @@ usage: parity.py MODEL TEXT... [--list FILE] [--megabytes M] [--threads N]
 MODEL is a SentencePiece Unigram .model, a tokenizer.json (Unigram) or a bytepiece .model; the peer is sentencepiece,
 tokenizers, or bytepiece or rs_bytepiece (--peer NAME chooses). Of SentencePiece --scores f32 has to give equal ids on
 every line. In float64, and for the other peers, a line that differs is proved: both paths are laid through the same
-normalised text and their scores added up exactly (the stored scores are floats, so their sums are rationals). A
-near-tie is a pair of paths whose exact scores differ by no more than rounding can hide: the better one has to be ours,
-up to the bound of float64, and the peer's may be worse by at most the bound of the peer's arithmetic. Anything else is
-printed in full, and the exit status is 1. --list writes every near-tie as a JSON line.
+normalised text and their scores added up exactly (the stored scores are floats, so their sums are rationals). In a
+near-tie no stretch between positions that both pass differs by more than rounding can hide there: the better one has
+to be ours, up to the bound of float64, and the peer's may be worse by at most the bound of the peer's arithmetic.
+Anything else is printed in full, and the exit status is 1. --list writes every near-tie as a JSON line.
 
 Lines that are not UTF-8 go to SentencePiece as they are. The other peers take str: there both sides are given U+FFFD
 for what is no UTF-8, and such lines are counted apart.
@@ -164,8 +164,7 @@ class Comparison:
         if proof.kind == "unexplained":
             print(json.dumps({"unexplained": proof.reason, "scores": mode, **facts}, ensure_ascii=False), flush=True)
         else:
-            if proof.bound:
-                self.largest = max(self.largest, abs(proof.ours - proof.theirs) / proof.bound)
+            self.largest = max(self.largest, proof.share)
             if self.listing is not None:
                 self.listing.write(json.dumps(facts, ensure_ascii=False) + "\n")
 
@@ -184,7 +183,7 @@ class Comparison:
             proved = f"{counts['equal']:,} equal, {near:,} near-ties{detail}"
             yield f"{mode}: {proved}, {counts['unexplained']:,} unexplained"
         if self.largest:
-            yield f"the largest difference is {float(self.largest):.3f} of its bound"
+            yield f"the largest difference of a stretch is {float(self.largest):.3f} of its bound"
 
 
 def decimal(value):

@@ -1,6 +1,5 @@
 """Exact scores of two paths through one text, and whether rounding can explain that a library chose the other one."""
 
-import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,6 +13,8 @@ class Proof:
 
     kind: 'tie' (equal exact scores), 'near' (ours is better by what the peer's rounding may hide), 'behind' (ours is
         worse by what float64 may hide) or 'unexplained', with the reason.
+    ours, theirs: the exact scores. bound: what the peer's rounding may hide in the stretches that differ.
+    share: the largest difference of a stretch as a part of its bound.
     """
 
     kind: str
@@ -21,11 +22,18 @@ class Proof:
     ours: Fraction = Fraction(0)
     theirs: Fraction = Fraction(0)
     bound: Fraction = Fraction(0)
-    own_bound: Fraction = Fraction(0)
+    share: Fraction = Fraction(0)
 
 
 class Prover:
     """Exact scores of paths under a model.
+
+    Two paths differ in stretches between positions that both pass. At the end of a stretch the peer's best path had
+    to be at least as good, in its own arithmetic, as our stretch behind the same beginning. A sum rounded to a
+    significand of `digits` bits is off by at most u = 2^-digits of its value; so a sum behind k additions is off by
+    at most u Σ|partial sum| / (1 - nu), where n counts all additions of the path and Σ is over those k. No peer can
+    prefer a stretch that is worse by more than the bounds of both, and neither can we, with digits = 53. For partial
+    sums stands the sum of all |score| so far, which bounds them wherever sums start again.
 
     Args:
         tokenizer: the model.
@@ -33,7 +41,8 @@ class Prover:
     """
 
     def __init__(self, tokenizer, digits):
-        self.tokenizer, self.digits = tokenizer, digits
+        self.model, self.digits = tokenizer.model, digits
+        self.normalize = tokenizer.normalize
         self.law = tokenizer.law("viterbi")
         ratios = [score.as_integer_ratio() for score in self.law.scores.tolist()]
         # All scores as integers over one power of two: sums of integers are exact and cheap.
@@ -42,7 +51,7 @@ class Prover:
 
     def prove(self, text, ours, theirs):
         """Return the proof of one line on which ids differ."""
-        normalized = self.tokenizer.normalize(text)
+        normalized = self.normalize(text)
         paths = []
         for side, ids in (("our", ours), ("the peer's", theirs)):
             try:
@@ -50,19 +59,26 @@ class Prover:
             except DataError as error:
                 return Proof("unexplained", f"{side} ids: {error}")
         exact = [Fraction(sum(self.scores[code] for code in path), self.unit) for path in paths]
-        bound = sum(self.rounding(path, self.digits) for path in paths)
-        own = sum(self.rounding(path, 53) for path in paths)
-        difference = exact[0] - exact[1]
-        if difference > bound:
-            return Proof("unexplained", "the peer's path is worse than its rounding can hide", *exact, bound, own)
-        if difference < -own:
-            return Proof("unexplained", "our path is worse than our rounding can hide", *exact, bound, own)
-        kind = "tie" if difference == 0 else "near" if difference > 0 else "behind"
-        return Proof(kind, "", *exact, bound, own)
+        kind, reason, all_bounds, share = "tie", "", Fraction(0), Fraction(0)
+        for mine, other, before in self.stretches(*paths):
+            difference = Fraction(sum(self.scores[i] for i in mine) - sum(self.scores[i] for i in other), self.unit)
+            bound = self.bound(mine, other, before[1], len(paths[0]) + len(paths[1]), self.digits)
+            own = self.bound(mine, other, before[0], len(paths[0]) + len(paths[1]), 53)
+            all_bounds += bound
+            share = max(share, abs(difference) / bound) if bound else share
+            if difference > bound:
+                kind, reason = "unexplained", "the peer's path is worse than its rounding can hide"
+            elif difference < -own:
+                kind, reason = "unexplained", "our path is worse than our rounding can hide"
+            elif difference and kind in ("tie", "near"):
+                kind = "near" if difference > 0 else "behind"
+            if reason:
+                break
+        return Proof(kind, reason, *exact, all_bounds, share)
 
     def path(self, normalized, ids):
         """Return the codes of the path that is written `ids`."""
-        model = self.tokenizer.model
+        model = self.model
         if model.cuts == "none":
             at, pieces, arc = 0, model.pieces, model.arc
             for i in ids:
@@ -75,14 +91,35 @@ class Prover:
         # Unknown characters, byte pieces, cuts: through the lattice.
         return path_of(model, lattice_of(model, self.law, normalized), ids)
 
-    def rounding(self, path, digits):
-        """Return a bound on how far a path's rounded sum lies from its exact one.
+    def stretches(self, ours, theirs):
+        """Give (our codes, the peer's codes, Σ|score| before on our and on the peer's path) of each difference."""
+        i = j = first_i = first_j = 0
+        at_i = at_j = 0
+        sums = before = (0, 0)
+        while i < len(ours) or j < len(theirs):
+            if at_i <= at_j:
+                at_i, sums = at_i + self.size(ours[i]), (sums[0] + abs(self.scores[ours[i]]), sums[1])
+                i += 1
+            else:
+                at_j, sums = at_j + self.size(theirs[j]), (sums[0], sums[1] + abs(self.scores[theirs[j]]))
+                j += 1
+            if at_i == at_j:
+                mine, other = ours[first_i:i], theirs[first_j:j]
+                if mine != other:
+                    yield mine, other, before
+                first_i, first_j, before = i, j, sums
 
-        A sum rounded to `digits` bits is off by at most u = 2^-digits of itself. With e the error so far and S the
-        exact partial sum, |e'| <= |e| + u(|S| + |e|), so that |e| <= u Σ|S| (1 + u)^n <= u Σ|S| / (1 - nu). For |S|
-        stands the sum of all |score| so far: it bounds every stretch of the path too, wherever sums start again. The
-        best of rounded sums is the rounded sum of some path, since rounding keeps order; so neither path can have
-        been preferred by more than both their errors.
-        """
-        partial = sum(itertools.accumulate(abs(self.scores[code]) for code in path))
-        return Fraction(partial, self.unit * ((1 << digits) - len(path)))
+    def bound(self, mine, other, before, additions, digits):
+        """Return how much worse one of two stretches may be that is preferred behind partial sums up to `before`."""
+        total = 0
+        for stretch in (mine, other):
+            partial = before
+            for code in stretch:
+                partial += abs(self.scores[code])
+                total += partial
+        return Fraction(total, self.unit * ((1 << digits) - additions))
+
+    def size(self, code):
+        """Return the bytes that an arc spans."""
+        known = len(self.model.pieces)
+        return len(self.model.pieces[code]) if code < known else code - known + 1

@@ -55,6 +55,24 @@ def test_a_near_tie_is_proved_exactly(parity, near):
     assert parity.Prover(tokenizer, 53).prove(b"ab", ours, theirs).kind == "unexplained"
 
 
+def test_a_stretch_has_to_be_near_by_itself(parity, near):
+    """A long line's rounding as a whole would hide 0.5; that of the two additions that differ does not."""
+    tokenizer = Tokenizer(parse(near, "near"))
+    text = b"c" * 3000 + b"ac" + b"ab"
+    ours = tokenizer.encode(text)
+    proof = parity.Prover(tokenizer, 24).prove(text, ours, [6] * 3000 + [3, 6, 5])
+    assert proof.kind == "unexplained"
+    assert 3000 * 2.0**-24 * 9000 > 0.5 > 100 * float(proof.bound)
+    near_only = parity.Prover(tokenizer, 24).prove(text, ours, [*ours[:-2], 5])
+    assert (near_only.kind, near_only.ours - near_only.theirs) == ("near", Fraction(1, 4) / 2**23)
+
+
+def test_stretches_are_what_differs(parity, near):
+    prover = parity.Prover(Tokenizer(parse(near, "near")), 24)
+    found = [(mine, other) for mine, other, _ in prover.stretches([6, 3, 4, 6, 7, 3, 4], [6, 5, 6, 3, 6, 5])]
+    assert found == [([3, 4], [5]), ([7], [3, 6]), ([3, 4], [5])]
+
+
 @pytest.mark.parametrize(
     ("text", "theirs", "reason"),
     [
