@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from harness import needs_speed
+from harness import COMPILED, needs_speed
 from spm_files import train
 
 from corpustools.tokenize.windows import Windows
@@ -21,7 +21,7 @@ def model(folder):
 @pytest.fixture
 def text(folder):
     chance = random.Random(6)
-    lines = [" ".join(chance.choices(WORDS, k=chance.randrange(0, 30))) for _ in range(2000)]
+    lines = [" ".join(chance.choices(WORDS, k=chance.randrange(0, 30))) for _ in range(2000 if COMPILED else 150)]
     return folder.write("a.txt", "\n".join(lines).encode())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -96,7 +97,7 @@ def explain(
 ) -> Explanation:
     """Return what P(segmentation | text) = Π p(token)^alpha · length_weight^tokens / Z says of a text.
 
-    Time and memory grow with the length of the text, about a kilobyte a byte.
+    Time and memory grow with the length of the text, about two kilobytes a byte.
 
     Args:
         tokenizer: the model.
@@ -134,7 +135,7 @@ def explain(
     likely = (arc for arc in flow.arcs if arc[3] >= LIKELY)
     kept = likely if marginals is None else heapq.nlargest(marginals, flow.arcs, key=lambda arc: arc[3])
     return Explanation(
-        normalized=" ".join(names.readable(part) for part in lattice.text.split(b" ")),
+        normalized=names.of_text(),
         alpha=alpha,
         length_weight=length_weight,
         segmentations=_count(lattice),
@@ -233,6 +234,13 @@ class _Names:
         """Return text with what stands for an added token as that token's own text."""
         surfaces = self._model.normalizer.surfaces
         return piece_name(surfaces.get(text, text))
+
+    def of_text(self) -> str:
+        """Return the whole text; its spaces stay."""
+        text, surfaces = self._text, self._model.normalizer.surfaces
+        if surfaces:
+            text = re.sub(b"|".join(map(re.escape, surfaces)), lambda match: surfaces[match.group()], text)
+        return " ".join(map(piece_name, text.split(b" ")))
 
     def of_path(self, codes: list[int]) -> list[str]:
         """Return the text of every arc of a path."""
