@@ -22,6 +22,7 @@ COMMANDS = {
     "shuffle": ("shuffle", "Shuffle records globally and exactly, in the memory you give it."),
     "tokenize": ("tokenize", "Segment text into token ids: the best segmentation, or exact samples."),
     "detokenize": ("detokenize", "Turn token ids back into text."),
+    "explain": ("explain", "Show a text's segmentations and tokens with their exact probabilities."),
     "nabc": ("nabc", "Find the least a + b + c with N = ab + c, for numbers, streams and ranges."),
 }
 

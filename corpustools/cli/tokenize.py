@@ -20,6 +20,7 @@ recognised by its content. Inputs may be gz, zst, bz2 or xz.
 
 \b
   corpus tokenize -m t.model a.txt.zst -f u16 -o a.bin
+  corpus tokenize -m t.model a.txt -f npy --eos --context 2048 -o a.npy
   corpus shuffle a.txt | corpus tokenize -m t.model --alpha 0.2 -s 7
   corpus tokenize -m t.model --alpha 0.1 --samples 4 -f jsonl --with logprob,entropy a.txt
 """
@@ -66,6 +67,14 @@ recognised by its content. Inputs may be gz, zst, bz2 or xz.
 @click.option("--bos", is_flag=True, help="Begin every segmentation with the model's bos id.")
 @click.option("--eos", is_flag=True, help="End every segmentation with the model's eos id.")
 @click.option(
+    "--context",
+    type=click.IntRange(min=1),
+    metavar="L",
+    help="Cut the ids of all segmentations, one after another (usually with --eos), into windows of exactly L ids; "
+    "what fills no last window is dropped and counted. For u16, u32 and npy, whose shape is then (n, L). With --part "
+    "each part makes its own windows.",
+)
+@click.option(
     "--scores",
     type=click.Choice(["f64", "f32"]),
     default="f64",
@@ -83,6 +92,7 @@ def command(
     seed: str | None,
     columns: str | None,
     nbest: int | None,
+    context: int | None,
     workers: int | None,
     output: str,
     manifest: str | None,
@@ -94,7 +104,7 @@ def command(
     from corpustools.shuffle.keys import fresh_seed
     from corpustools.shuffle.resources import default_workers
     from corpustools.tokenize.request import Request
-    from corpustools.tokenize.stream import tokenize
+    from corpustools.tokenize.stream import WindowsResult, tokenize
     from corpustools.tokenize.tokenizer import Tokenizer
 
     mode = mode or ("viterbi" if alpha is None else "sample")
@@ -104,6 +114,7 @@ def command(
         seed=fresh_seed() if seed is None else seed,
         columns=tuple(columns.split(",")) if columns else (),
         nbest=nbest or 0,
+        context=context or 0,
         workers=workers or default_workers(),
         **options,
     )
@@ -117,14 +128,20 @@ def command(
         facts: dict[str, Any] = {"mode": mode}
         if mode != "viterbi":
             facts |= {"alpha": request.alpha, "seed": request.seed, "epoch": request.epoch}
+        if request.context:
+            facts["context"] = request.context
         if manifest is not None:
             facts |= {"model": model, "vocabulary": len(tokenizer), "format": request.format, "output": output}
             record.write("tokenize", found, result, **facts, control=tokenizer.model.control)
         rate = report_rate(result.tokens, result.seconds)
+        packed = ""
+        if isinstance(result, WindowsResult):
+            packed = f" in {result.windows} windows of {request.context} ({result.dropped} dropped)"
+            facts |= {"windows": result.windows, "dropped": result.dropped}
         drawn = "" if mode == "viterbi" else f", --seed {request.seed}"
         report.summary(
-            f"{result.records} records, {result.tokens} tokens, {human(result.bytes)} in {result.seconds:.1f} s "
-            f"({rate}){drawn}",
+            f"{result.records} records, {result.tokens} tokens{packed}, {human(result.bytes)} "
+            f"in {result.seconds:.1f} s ({rate}){drawn}",
             records=result.records,
             tokens=result.tokens,
             bytes=result.bytes,

@@ -8,6 +8,10 @@ from corpustools.errors import UsageError
 from corpustools.tokenize.law import check_law
 from corpustools.tokenize.tokenizer import Tokenizer
 
+# Formats whose ids stand bare, so that they can be cut into windows.
+BARE = ("u16", "u32", "npy")
+# A window is held in memory until it is full: at most 64 MiB.
+LONGEST_CONTEXT = 1 << 24
 MEASURES = ("score", "logprob", "logz", "entropy", "length", "pieces")
 
 
@@ -29,6 +33,7 @@ class Request:
     field: str | None = None
     bos: bool = False
     eos: bool = False
+    context: int = 0
     workers: int = 1
     part: tuple[int, int] | None = None
 
@@ -52,6 +57,12 @@ class Request:
             raise UsageError("viterbi-sampling draws from no law whose logprob is known", "use --mode sample")
         if self.scores == "f32" and random:
             raise UsageError("--scores f32 is SentencePiece's rounding of the best path", "use --mode viterbi")
+        if not 0 <= self.context <= LONGEST_CONTEXT:
+            raise UsageError(f"windows of {self.context} ids", f"accepted are 1 to {LONGEST_CONTEXT}")
+        if self.context and self.format not in BARE:
+            raise UsageError(
+                f"--context cuts bare ids, and format '{self.format}' has records", "use -f u16, u32 or npy"
+            )
         for name in ("bos", "eos"):
             if getattr(self, name) and name not in tokenizer.model.control:
                 raise UsageError(f"the model has no {name} token", f"leave --{name} away")

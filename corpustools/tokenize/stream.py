@@ -17,6 +17,7 @@ from corpustools.tokenize.pipeline import Pipeline
 from corpustools.tokenize.request import Request
 from corpustools.tokenize.segmenter import Running
 from corpustools.tokenize.tokenizer import Tokenizer
+from corpustools.tokenize.windows import Windows
 
 Progress = Callable[[str, int, "int | None"], None]
 
@@ -38,6 +39,19 @@ class TokenizeResult:
     tokens: int
     bytes: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class WindowsResult(TokenizeResult):
+    """What a run did that cut its ids into windows.
+
+    Attributes:
+        windows: windows written.
+        dropped: ids behind the last whole window, which are not written.
+    """
+
+    windows: int
+    dropped: int
 
 
 def tokenize(
@@ -71,7 +85,10 @@ def tokenize(
     except BaseException:
         out.abort()
         raise
-    return TokenizeResult(run.records, run.segmentations, run.tokens, run.bytes, time.monotonic() - began), found
+    done = (run.records, run.segmentations, run.tokens, run.bytes, time.monotonic() - began)
+    if request.context:
+        return WindowsResult(*done, run.tokens // request.context, run.dropped), found
+    return TokenizeResult(*done), found
 
 
 class _Run:
@@ -82,7 +99,9 @@ class _Run:
         sizes = [one.size for one in inputs]
         self.total = None if None in sizes else sum(size or 0 for size in sizes)
         self.blocks = Blocks(inputs, pipeline.request.part, whole=not pipeline.streams)
-        self.records = self.segmentations = self.tokens = self.bytes = 0
+        self.records = self.segmentations = self.tokens = self.bytes = self.dropped = 0
+        context = pipeline.request.context
+        self._windows = Windows(context * pipeline.sink.width) if context else None
         self._running: Running | None = None
         self._begun = False
 
@@ -108,9 +127,16 @@ class _Run:
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        pipeline.sink.end_file(self.out, self.tokens)
+        shape: tuple[int, ...] = (self.tokens,)
+        if self._windows is not None:
+            self.dropped = self._windows.held // pipeline.sink.width
+            self.tokens -= self.dropped
+            shape = (self.tokens // pipeline.request.context, pipeline.request.context)
+        pipeline.sink.end_file(self.out, shape)
 
     def _write(self, data: bytes | memoryview, segmentations: int, tokens: int) -> None:
+        if self._windows is not None:
+            data = self._windows.feed(data)
         self.out.write(data)
         self.segmentations += segmentations
         self.tokens += tokens

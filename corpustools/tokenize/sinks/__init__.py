@@ -39,6 +39,8 @@ class Sink:
 
     # Whether a record's ids may be written before the record has ended.
     streams = False
+    # Bytes of an id where nothing but ids is written, else 0.
+    width = 0
 
     def __init__(self, tokenizer: Tokenizer, columns: tuple[str, ...] = ()) -> None:
         self.tokenizer = tokenizer
@@ -59,8 +61,8 @@ class Sink:
     def begin_file(self, out: File) -> None:
         """Write what stands before the first record."""
 
-    def end_file(self, out: File, tokens: int) -> None:
-        """Write what stands behind the last record."""
+    def end_file(self, out: File, shape: tuple[int, ...]) -> None:
+        """Write what stands behind the last record; `shape` is (ids,), or (windows, ids in each)."""
 
 
 def make_sink(name: str, tokenizer: Tokenizer, columns: tuple[str, ...] = ()) -> Sink:

@@ -1,4 +1,4 @@
-"""`npy`: all ids as one NumPy array, uint16 where the vocabulary fits, else uint32."""
+"""`npy`: all ids, or windows of them, as one NumPy array: uint16 where the vocabulary fits, else uint32."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Array(Bare):
             raise UsageError("format npy needs a plain file", "its header is written last; name one with -o")
         out.write(bytes(_HEADER_BYTES))
 
-    def end_file(self, out: File, tokens: int) -> None:
-        """Write the header, now that the length is known."""
-        text = f"{{'descr': '{self.dtype}', 'fortran_order': False, 'shape': ({tokens},), }}"
+    def end_file(self, out: File, shape: tuple[int, ...]) -> None:
+        """Write the header, now that the shape is known."""
+        text = f"{{'descr': '{self.dtype}', 'fortran_order': False, 'shape': {shape}, }}"
         size = _HEADER_BYTES - 10
         head = b"\x93NUMPY\x01\x00" + size.to_bytes(2, "little") + text.ljust(size - 1).encode() + b"\n"
         assert isinstance(out, FileSink)

@@ -20,8 +20,8 @@ class Bare(Sink):
 
     def __init__(self, tokenizer: Tokenizer, dtype: str) -> None:
         super().__init__(tokenizer)
-        self.dtype = dtype
-        if len(tokenizer) > 1 << 8 * int(dtype[-1]):
+        self.dtype, self.width = dtype, int(dtype[-1])
+        if len(tokenizer) > 1 << 8 * self.width:
             raise UsageError(f"the model's {len(tokenizer)} ids do not fit into 16 bits", "use -f u32")
 
     def format(self, batch: Segmented) -> memoryview:

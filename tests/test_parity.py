@@ -1,0 +1,146 @@
+"""bin/parity.py: near-ties are proved, and what is no near-tie is reported."""
+
+import json
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import sentencepiece
+from spm_files import spm_model, train
+
+from corpustools.tokenize.models import parse
+from corpustools.tokenize.tokenizer import Tokenizer
+
+SCRIPT = Path(__file__).parent.parent / "bin" / "parity.py"
+
+# a + b = -(1 + 0.75 · 2^-23) is rounded in float32 to the score of ab, and of equals the longest last piece wins.
+STEP = 2.0**-23
+PIECES = [("a", -1.0), ("b", -0.75 * STEP), ("ab", -1.0 - STEP), ("c", -3.0), ("ac", -3.5)]
+
+
+@pytest.fixture(scope="module")
+def parity():
+    sys.path.append(str(SCRIPT.parent))
+    import parity
+
+    return parity
+
+
+@pytest.fixture(scope="module")
+def near():
+    """The serialised model in which float32 and float64 disagree on "ab"."""
+    return spm_model(PIECES, normalizer=[(3, 0), (4, 0), (5, 0)])
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, SCRIPT, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_near_tie_is_proved_exactly(parity, near):
+    tokenizer = Tokenizer(parse(near, "near"))
+    theirs = sentencepiece.SentencePieceProcessor(model_proto=near).encode("ab")
+    ours = tokenizer.encode("ab")
+    assert (ours, theirs) == ([3, 4], [5])
+    proof = parity.Prover(tokenizer, 24).prove(b"ab", ours, theirs)
+    assert proof.kind == "near"
+    assert proof.ours == -1 - Fraction(3, 4) / 2**23
+    assert proof.ours - proof.theirs == Fraction(1, 4) / 2**23
+    # Σ|partial sums| · 2^-24: about (1 + 1) + 1 of them.
+    assert float(proof.bound) == pytest.approx(3 * 2.0**-24, rel=1e-6)
+    # For a peer in doubles the same difference is too large.
+    assert parity.Prover(tokenizer, 53).prove(b"ab", ours, theirs).kind == "unexplained"
+
+
+def test_a_stretch_has_to_be_near_by_itself(parity, near):
+    """A long line's rounding as a whole would hide 0.5; that of the two additions that differ does not."""
+    tokenizer = Tokenizer(parse(near, "near"))
+    text = b"c" * 3000 + b"ac" + b"ab"
+    ours = tokenizer.encode(text)
+    proof = parity.Prover(tokenizer, 24).prove(text, ours, [6] * 3000 + [3, 6, 5])
+    assert proof.kind == "unexplained"
+    assert 3000 * 2.0**-24 * 9000 > 0.5 > 100 * float(proof.bound)
+    near_only = parity.Prover(tokenizer, 24).prove(text, ours, [*ours[:-2], 5])
+    assert (near_only.kind, near_only.ours - near_only.theirs) == ("near", Fraction(1, 4) / 2**23)
+
+
+def test_stretches_are_what_differs(parity, near):
+    prover = parity.Prover(Tokenizer(parse(near, "near")), 24)
+    found = [(mine, other) for mine, other, _ in prover.stretches([6, 3, 4, 6, 7, 3, 4], [6, 5, 6, 3, 6, 5])]
+    assert found == [([3, 4], [5]), ([7], [3, 6]), ([3, 4], [5])]
+
+
+@pytest.mark.parametrize(
+    ("text", "theirs", "reason"),
+    [
+        (b"ac", [3, 6], "worse than its rounding"),  # a sound path, but by 0.5 not the best
+        (b"ac", [5], "no segmentation"),
+        (b"ac", [], "no segmentation"),
+        (b"abac", [5, 3, 6], "worse than its rounding"),
+    ],
+)
+def test_a_wrong_peer_is_unexplained(parity, near, text, theirs, reason):
+    tokenizer = Tokenizer(parse(near, "near"))
+    proof = parity.Prover(tokenizer, 24).prove(text, tokenizer.encode(text), theirs)
+    assert proof.kind == "unexplained"
+    assert reason in proof.reason
+
+
+def test_ours_worse_than_the_peer_is_unexplained(parity, near):
+    proof = parity.Prover(Tokenizer(parse(near, "near")), 24).prove(b"ac", [3, 6], [7])
+    assert (proof.kind, "our path is worse" in proof.reason) == ("unexplained", True)
+
+
+def test_counts_of_a_comparison(parity, near, capsys):
+    tokenizer = Tokenizer(parse(near, "near"))
+    answers = {b"ab": [5], b"ac": [3, 6], b"c": [6]}
+    comparison = parity.Comparison(tokenizer, (lambda texts: [answers[t] for t in texts], 24, True, "a peer"))
+    comparison.add("f", [(1, b"ab"), (2, b"ac"), (3, b"c")])
+    assert comparison.counts["f64"] == {"near": 1, "unexplained": 1, "equal": 1}
+    assert comparison.counts["f32"] == {"unexplained": 1, "equal": 2}
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["line"], one["scores"]) for one in shown] == [(2, "f32"), (2, "f64")]
+
+
+def test_the_script_lists_near_ties(near, tmp_path):
+    (tmp_path / "m").write_bytes(near)
+    (tmp_path / "t").write_bytes(b"ab\nc\n\nac\xff\nxyzab")
+    done = run(tmp_path / "m", tmp_path / "t", "--list", tmp_path / "near.jsonl")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 lines" in done.stdout
+    assert "1 lines no UTF-8" in done.stdout
+    assert "f32: 5 equal, 0 near-ties, 0 unexplained" in done.stdout
+    rows = [json.loads(line) for line in (tmp_path / "near.jsonl").read_text().splitlines()]
+    assert [row["line"] for row in rows][:1] == [1]
+    assert f"f64: {5 - len(rows)} equal, {len(rows)} near-ties" in done.stdout
+    assert Fraction(rows[0]["our_score"]) - Fraction(rows[0]["their_score"]) == Fraction(1, 4) / 2**23
+
+
+@pytest.mark.parametrize("options", [{}, {"byte_fallback": True, "vocab_size": 330}])
+def test_a_trained_model_agrees_on_its_text(tmp_path, options):
+    (tmp_path / "m").write_bytes(train(model_type="unigram", **options))
+    (tmp_path / "t").write_text("the quick brown fox jumps over the lazy dog\n天地玄黄 zebra 🦓\n" * 300)
+    done = run(tmp_path / "m", tmp_path / "t")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "f32: 600 equal" in done.stdout
+
+
+def test_tokenizer_json_has_its_peer(tmp_path):
+    tokenizers = pytest.importorskip("tokenizers")
+    vocabulary = [("<unk>", 0.0), *PIECES]
+    tokenizers.Tokenizer(tokenizers.models.Unigram(vocabulary, 0, False)).save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "t").write_bytes(b"ab\nacab\n\xff\n")
+    done = run(tmp_path / "tokenizer.json", tmp_path / "t")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "f64: 3 equal, 0 near-ties, 0 unexplained" in done.stdout
+    assert "1 lines no UTF-8 (given to both with U+FFFD)" in done.stdout
+
+
+def test_a_model_without_a_peer_is_one_line(tmp_path):
+    (tmp_path / "v").write_text("a\t-1.0\n")
+    done = run(tmp_path / "v", tmp_path / "v")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "has no peer" in done.stderr

@@ -1,0 +1,112 @@
+"""`corpus tokenize --context L`: windows are the stream without them, cut."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+from harness import COMPILED, needs_speed
+from spm_files import train
+
+from corpustools.tokenize.windows import Windows
+
+WORDS = [*["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "and", "runs", "away"], "天地玄黄宇宙洪荒"]
+
+
+@pytest.fixture
+def model(folder):
+    return folder.write("t.model", train(model_type="unigram"))
+
+
+@pytest.fixture
+def text(folder):
+    chance = random.Random(6)
+    lines = [" ".join(chance.choices(WORDS, k=chance.randrange(0, 30))) for _ in range(2000 if COMPILED else 150)]
+    return folder.write("a.txt", "\n".join(lines).encode())
+
+
+def ids(folder, model, *arguments):
+    done = folder.corpus("tokenize", "-m", model, "-f", "u32", "--eos", "-q", *arguments).ok()
+    return np.frombuffer(done.stdout, "<u4")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--alpha", 0.3, "-s", 1, "--samples", 2], ["--nbest", 2]])
+@pytest.mark.parametrize("length", [1, 7, 1000])
+def test_windows_are_the_stream_cut(folder, model, text, arguments, length):
+    eos = [] if "--nbest" in arguments else ["--eos"]
+    command = ["tokenize", "-m", model, text, *eos, *arguments]
+    whole = np.frombuffer(folder.corpus(*command, "-f", "u32", "-q").ok().stdout, "<u4")
+    full = len(whole) // length
+    expected = whole[: full * length]
+    for workers in (1, 3):
+        done = folder.corpus(*command, "-f", "u16", "--context", length, "-j", workers, "-o", "w.u16").ok()
+        assert np.fromfile(folder.path / "w.u16", "<u2").tolist() == expected.tolist()
+        said = f"{full * length} tokens in {full} windows of {length} ({len(whole) - full * length} dropped)"
+        assert said in done.stderr
+    folder.corpus(*command, "-f", "npy", "--context", length, "-o", "w.npy").ok()
+    array = np.load(folder.path / "w.npy")
+    assert array.shape == (full, length)
+    assert array.ravel().tolist() == expected.tolist()
+
+
+def test_manifest_and_json_count_what_is_dropped(folder, model, text):
+    whole = ids(folder, model, text)
+    arguments = ["-f", "npy", "--eos", "--context", 512, "-o", "w.npy", "--manifest", "m.json", "--progress", "json"]
+    done = folder.corpus("tokenize", "-m", model, text, *arguments).ok()
+    full, dropped = divmod(len(whole), 512)
+    for facts in (json.loads(folder.read("m.json")), json.loads(done.stderr.splitlines()[-1])):
+        assert (facts["context"], facts["windows"], facts["dropped"]) == (512, full, dropped)
+        assert (facts["tokens"], facts["bytes"]) == (512 * full, 1024 * full)
+
+
+def test_every_part_makes_its_own_windows(folder, model, text):
+    for i in (1, 2, 3):
+        part = ids(folder, model, text, "--part", f"{i}/3")
+        windows = ids(folder, model, text, "--part", f"{i}/3", "--context", 100)
+        assert windows.tolist() == part[: len(part) // 100 * 100].tolist()
+
+
+@needs_speed
+@pytest.mark.parametrize("length", [1000, 1 << 19])
+def test_a_giant_record_that_goes_through_in_parts(folder, model, length):
+    chance = random.Random(7)
+    giant = " ".join(chance.choices(WORDS, k=900_000))
+    assert len(giant.encode()) > 4 << 20
+    text = folder.write("giant.txt", f"the fox\n{giant}\nthe dog\n".encode())
+    whole = ids(folder, model, text)
+    windows = ids(folder, model, text, "--context", length)
+    assert len(windows) == len(whole) // length * length > 0
+    assert (windows == whole[: len(windows)]).all()
+
+
+@pytest.mark.parametrize("text", [b"", b"the fox\n"])
+def test_too_little_for_one_window(folder, model, text):
+    name = folder.write("few.txt", text)
+    assert len(ids(folder, model, name, "--context", 1 << 24)) == 0
+    folder.corpus("tokenize", "-m", model, name, "-f", "npy", "--context", 4096, "-o", "w.npy").ok()
+    assert np.load(folder.path / "w.npy").shape == (0, 4096)
+
+
+@pytest.mark.parametrize("form", ["ids", "pieces", "jsonl"])
+def test_formats_with_records_have_no_windows(folder, model, form):
+    done = folder.corpus("tokenize", "-m", model, "-f", form, "--context", 8, stdin=b"the\n")
+    done.failed(2, f"--context cuts bare ids, and format '{form}' has records; use -f u16, u32 or npy")
+
+
+@pytest.mark.parametrize("length", [0, -1, (1 << 24) + 1, "x"])
+def test_impossible_lengths_are_refused(folder, model, length):
+    folder.corpus("tokenize", "-m", model, "-f", "u16", "--context", length, stdin=b"the\n").failed(2)
+
+
+def test_windows_take_bytes_cut_anywhere():
+    chance = random.Random(8)
+    data = chance.randbytes(1000)
+    for size in (1, 3, 999, 1000, 1001):
+        windows, given, at = Windows(size), [], 0
+        while at < len(data):
+            step = chance.randrange(0, 50)
+            given.append(windows.feed(memoryview(data)[at : at + step]))
+            at += step
+        assert all(len(one) % size == 0 for one in given)
+        assert b"".join(given) == data[: 1000 // size * size]
+        assert windows.held == 1000 % size
