@@ -3,6 +3,7 @@
 import itertools
 import math
 from fractions import Fraction
+from hashlib import blake2b
 
 import numpy as np
 import pytest
@@ -223,6 +224,65 @@ def test_viterbi_sampling_has_the_biased_law_of_bytepiece_0_4(kernels, scores, t
     shares = expected if 1 in expected else {key: share / sum(expected.values()) for key, share in expected.items()}
     statistic, degrees = chi_square(counts, shares)
     assert statistic < chi_square_limit(degrees)
+
+
+@needs_compiled
+@pytest.mark.parametrize("alpha", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("size", [44, 48, 49, 120])
+def test_cuts_of_a_chunk_follow_their_exact_chances_alone_and_in_pairs(alpha, size):
+    """Also where one number no longer suffices for a chunk, and where the chunk is too long to be drawn as one."""
+    scores = {b"a": -1.0, b"aa": -1.4, b"aaa": -2.1}
+    tokenizer = make_tokenizer(scores)
+    weights = [math.exp(alpha * score) for score in scores.values()]
+    paths = [1.0]
+    for end in range(1, size + 1):
+        paths.append(sum(w * paths[end - n] for n, w in enumerate(weights, 1) if n <= end))
+    count = 20000
+    ids, offsets = tokenizer.sample_batch([b"a" * size] * count, alpha, "chunk")
+    lengths = np.array([len(piece) for piece in tokenizer.model.pieces])[ids]
+    ends = np.cumsum(lengths) - np.repeat(size * np.arange(count), np.diff(offsets))
+    hit = np.zeros((count, size + 1), bool)
+    hit[np.repeat(np.arange(count), np.diff(offsets)), ends] = True
+    worst = 0.0
+    for first in range(1, size):
+        for second in range(first, size):
+            chance = paths[first] * paths[second - first] * paths[size - second] / paths[size]
+            found = np.count_nonzero(hit[:, first] & hit[:, second]) / count
+            worst = max(worst, abs(found - chance) / math.sqrt(chance * (1 - chance) / count + 1e-12))
+    # Up to 7,000 comparisons that depend on each other: 5.5 sigma is far beyond chance, and a bias of some per cent.
+    assert worst < 5.5
+
+
+GOLDEN = {
+    "character 0.0": "fa9df84d669e28c1",
+    "character 0.2": "f301ed6b0850ca2d",
+    "character 1.0": "7315e02de37fc30a",
+    "byte 0.0": "d2e053b61ea64879",
+    "byte 0.2": "3184a11d04ff171a",
+    "byte 1.0": "c0568ac3bc60ed55",
+}
+
+
+@pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
+def test_samples_are_what_they_always_were(kernels, monkeypatch):
+    """The draws are a contract: any Python, kernel, machine and later version gives these ids for these seeds."""
+    on(monkeypatch, kernels)
+    assert golden_samples() == GOLDEN
+
+
+def golden_samples():
+    """Return digests of ids sampled over characters and bytes, in chunks short and long, with and without a cache."""
+    pieces = ["\u2581", "\u2581a", "\u2581ab", "a", "b", "ab", "ba", "aab", "中", "中文", "文", "b中", "é"]
+    scores = {piece.encode(): -1.0 - (7 * i % 5) / 4 for i, piece in enumerate(pieces)}
+    texts = ["\u2581ab\u2581aab中文b中é", "ab" * 40, "\u2581aabab" * 9, "", "z中文"]
+    made = {}
+    for unit in ("character", "byte"):
+        tokenizer = make_tokenizer(scores, unit=unit)
+        for alpha in (0.0, 0.2, 1.0):
+            ids, offsets = tokenizer.sample_batch(texts * 3, alpha, "golden", first_record=11, epoch=2)
+            digest = blake2b(ids.astype("<i4").tobytes() + offsets.astype("<i8").tobytes(), digest_size=8)
+            made[f"{unit} {alpha}"] = digest.hexdigest()
+    return made
 
 
 @needs_compiled

@@ -16,7 +16,7 @@ from corpustools.errors import DataError
 from corpustools.kernels import normalize_plain
 from corpustools.tokenize.charsmap import compile_charsmap
 from corpustools.tokenize.models import parse
-from corpustools.tokenize.nfc import NfcNormalizer
+from corpustools.tokenize.nfc import NfcNormalizer, _is_composed
 from corpustools.tokenize.normalize import CharsmapNormalizer, Normalizer
 
 try:
@@ -279,3 +279,22 @@ def test_no_records_make_an_empty_batch(backend):
         out, offsets = normalizer.normalize_batch(b"abc", empty, empty)
         assert (bytes(out), offsets.tolist()) == (b"", [0])
     assert kernels.load("normalize").__name__.endswith("_plain") == (backend == "plain")
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    text=st.text(
+        "ae\u0301\u0327天\u1100\u1161\u11a8\uac00\u0915\u093c\u0958\u09c7\u09be\u212b\U0001d15e\U0001f600 ", max_size=30
+    )
+    | st.text(max_size=20),
+    repeats=st.integers(1, 90),
+)
+def test_what_is_composed_is_known_without_composing_it(text, repeats):
+    """Also where more places need a second look than are looked at one by one."""
+    text = text * repeats
+    for name in ["plain", *(["compiled"] if normalize_compiled else [])]:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv("CORPUS_KERNELS", name)
+            assert _is_composed(text.encode("utf-8", "surrogatepass")) == (
+                unicodedata.is_normalized("NFC", text) and not any("\ud800" <= c <= "\udfff" for c in text)
+            )

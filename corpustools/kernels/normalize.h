@@ -143,6 +143,24 @@ static inline int64_t copy_plain(const rules *t, const uint8_t *in, int64_t n, u
     return i;
 }
 
+/* How many bytes of `in` are characters below 65,536 whose bits are set, up to the first of another kind. */
+static inline int64_t steady_text(const uint8_t *bits, const uint8_t *in, int64_t n) {
+    int64_t i = 0;
+    while (i < n) {
+        uint32_t a = in[i], code = a;
+        int length = 1;
+        if (a >= 0x80) {
+            length = character(in + i, n - i);
+            if (length < 2 || length > 3) break;
+            code = length == 2 ? (a & 31) << 6 | (in[i + 1] & 63u)
+                               : (a & 15) << 12 | (in[i + 1] & 63u) << 6 | (in[i + 2] & 63u);
+        }
+        if (!(bits[code >> 3] >> (code & 7) & 1)) break;
+        i += length;
+    }
+    return i;
+}
+
 /* Writes the record in[0 .. n) from p->position on; returns 1 where the output is full, else 0. */
 static int normalize_record(const rules *t, const uint8_t *in, int64_t n, int open, progress *p, uint8_t *out, int64_t room) {
     const int trim = t->flags & REMOVE_EXTRA_WHITESPACES, escape = t->flags & ESCAPE_WHITESPACES;

@@ -24,6 +24,7 @@ cdef extern from "normalize.h" nogil:
         int64_t held
         int64_t written
     void prepare_steps(rules *t)
+    int64_t steady_text(const uint8_t *bits, const uint8_t *text, int64_t n)
     int normalize_record(const rules *t, const uint8_t *text, int64_t n, int is_open, progress *p, uint8_t *out, int64_t room)
 
 
@@ -100,6 +101,26 @@ def normalize(tables, int flags, data, starts, ends, bint is_open, state, out, o
         if bad:
             raise ValueError(f"record {p.record} lies outside the text")
         return full != 0
+    finally:
+        for i in range(opened):
+            PyBuffer_Release(&views[i])
+
+
+def steady(bits, data):
+    """Return how many bytes of UTF-8 begin `data` whose characters have their bits set: 65,536 of them, 8,192 bytes."""
+    cdef Py_buffer views[2]
+    cdef int opened = 0
+    cdef int64_t result
+    try:
+        PyObject_GetBuffer(bits, &views[0], PyBUF_SIMPLE)
+        opened = 1
+        PyObject_GetBuffer(data, &views[1], PyBUF_SIMPLE)
+        opened = 2
+        if views[0].len < 8192:
+            raise ValueError("there is a bit for each of 65,536 characters")
+        with nogil:
+            result = steady_text(<const uint8_t *>views[0].buf, <const uint8_t *>views[1].buf, views[1].len)
+        return result
     finally:
         for i in range(opened):
             PyBuffer_Release(&views[i])

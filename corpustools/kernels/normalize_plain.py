@@ -160,3 +160,19 @@ class _Record:
 
 def _offset(unit: int) -> int:
     return (unit >> 10) << ((unit & 0x200) >> 6) & 0xFFFFFFFF
+
+
+def steady(bits: Any, data: Any) -> int:
+    """Return how many bytes of UTF-8 begin `data` whose characters have their bits set."""
+    text, at = bytes(data), 0
+    while at < len(text):
+        first = text[at]
+        length = 1 if first < 0x80 else 2 if first < 0xE0 else 3
+        try:
+            code = ord(text[at : at + length].decode())
+        except (UnicodeDecodeError, TypeError):
+            break
+        if not bits[code >> 3] >> (code & 7) & 1:
+            break
+        at += length
+    return at
