@@ -92,6 +92,34 @@ def test_chunks_with_cuts_inside_are_drawn_alike(text, mode, alpha):
         assert compiled == everything(model, texts, mode, alpha, draws) == without
 
 
+@pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
+@pytest.mark.parametrize(("kind", "unit"), [("bytepiece", "byte"), ("hf-unigram", "character")])
+@settings(deadline=None, max_examples=100)
+@given(
+    scores=st.dictionaries(st.text("ab", min_size=1, max_size=4), st.sampled_from([-0.1, -0.7, -1.1, -3.3]), min_size=1),
+    texts=st.lists(st.text("abc", max_size=150) | st.integers(0, 1500).map("ab".__mul__), min_size=1, max_size=3),
+)
+def test_ties_fall_as_sums_from_the_start_of_the_text_do(kernels, kind, unit, scores, texts):
+    """Paths that are equal but for rounding: bytepiece and tokenizers let the sum of all that came before decide."""
+    pieces = {piece.encode(): score for piece, score in scores.items()}
+    pieces |= {letter: pieces.get(letter, -5.3) for letter in (b"a", b"b", b"c")}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        on(monkeypatch, kernels)
+        tokenizer = Tokenizer(make_model(pieces, kind=kind, unit=unit))
+        for text in (text.encode() for text in texts + texts):
+            best = [(0.0, 0)] + [(-math.inf, 0)] * len(text)
+            for here in range(len(text)):
+                for end in range(here + 1, min(here + 4, len(text)) + 1):
+                    score = best[here][0] + pieces.get(text[here:end], -math.inf)
+                    if score > best[end][0]:
+                        best[end] = (score, here)
+            wanted, end = [], len(text)
+            while end:
+                wanted.append(text[best[end][1] : end])
+                end = best[end][1]
+            assert pieces_of(tokenizer.model, tokenizer.encode(text)) == tuple(wanted[::-1])
+
+
 @needs_compiled
 @settings(deadline=None, max_examples=80)
 @given(

@@ -21,7 +21,7 @@ static inline __attribute__((always_inline)) void sweep(const lattice *l, worksp
     do {
         double from = get_cell(h.cells, h.here, mode);
         int32_t exponent = 0;
-        if (mode != VITERBI_F32 && h.here == h.reach && h.here > 0) {
+        if (mode != VITERBI_F32 && h.here == h.reach && h.here > 0 && !(mode == VITERBI && local.carry)) {
             if (local.score_wanted || mode == ARRIVAL) {
                 p->here = p->window + h.here;
                 end_block(l, w, p, mode);

@@ -49,6 +49,7 @@ typedef struct {
     int32_t character, unknown_id, fuse;
     int32_t escaped; /* among positions that are bytes, one from F5 on begins a character of four, which is one position */
     int32_t score_wanted; /* and log Z */
+    int32_t carry;        /* sums of VITERBI do not start again at a cut, as in the model's own library */
     uint32_t join_shift;
     const struct automaton *automaton; /* or NULL */
 } lattice;
@@ -68,7 +69,7 @@ typedef struct {
     int64_t inside;         /* a chunk is in work that is too long to be drawn as one */
     int64_t carries;        /* the chunk in work is drawn as one */
     int64_t previous;       /* code point before `here` where `inside`; NO_CHARACTER at the chunk's start */
-    double carried;         /* float32 sums do not start again at a cut: what came before it */
+    double carried;         /* sums that do not start again at a cut: what came before it */
     int64_t shift;          /* powers of two that were taken out of the block's cells */
     int64_t total_exponent; /* log Z so far: log(total_mantissa) + total_exponent log 2 */
     double total_mantissa, score;
@@ -335,7 +336,7 @@ static inline int64_t flush(const lattice *l, workspace *w, progress *p, const u
 static inline void begin_block(workspace *w, progress *p, int64_t at, const int mode) {
     p->past = p->window = p->here = p->reach = at;
     p->arcs = p->shift = 0;
-    double value = mode == VITERBI ? 0.0 : mode == VITERBI_F32 ? p->carried : mode == SAMPLE ? CELL_START : 0.5;
+    double value = mode < SAMPLE ? p->carried : mode == SAMPLE ? CELL_START : 0.5;
     set_cell(w->cells, 0, value, mode);
     if (mode >= SAMPLE_WIDE) w->exponents[0] = 1;
 }
@@ -348,9 +349,9 @@ static inline void add_block(progress *p, double value, int64_t by) {
     p->total_exponent += by + exponent + more;
 }
 
-/* Carries over what goes beyond a block when all of it is known: the float32 sum, or log Z. */
+/* Carries over what goes beyond a block when all of it is known: the best sum, or log Z. */
 static inline void end_block(const lattice *l, const workspace *w, progress *p, const int mode) {
-    if (mode == VITERBI_F32) p->carried = get_cell(w->cells, p->here - p->window, mode);
+    if (mode == VITERBI_F32 || (mode == VITERBI && l->carry)) p->carried = get_cell(w->cells, p->here - p->window, mode);
     if (!l->score_wanted || (mode != SAMPLE && mode != SAMPLE_WIDE)) return;
     add_block(p, w->cells[p->here - p->window], (mode == SAMPLE_WIDE ? w->exponents[p->here - p->window] : -640) + p->shift);
 }

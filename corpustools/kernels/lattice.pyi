@@ -60,6 +60,7 @@ class Lattice:
         unknown_id: int,
         fuse: bool,
         escaped: bool = ...,
+        carry: bool = ...,
         automaton: Any = None,
         lines: Buffer | None = None,
         single_values: Buffer | None = None,

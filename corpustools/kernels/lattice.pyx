@@ -22,7 +22,7 @@ cdef extern from "segment.h" nogil:
         const uint8_t *joins
         const uint8_t *seams
         uint32_t pieces, join_shift
-        int32_t longest, arcs_per_start, character, escaped, unknown_id, fuse, score_wanted
+        int32_t longest, arcs_per_start, character, escaped, unknown_id, fuse, score_wanted, carry
         const automaton *automaton
     ctypedef struct aho_line:
         pass
@@ -298,7 +298,7 @@ cdef class Lattice:
     cdef automaton linked
 
     def __cinit__(self, units, heads, nodes, starts, lengths, scores, weights, exponents, byte_ids, joins, *, int longest, int arcs_per_start,
-                  bint character, int unknown_id, bint fuse, bint escaped=False, automaton=None, lines=None, single_values=None):
+                  bint character, int unknown_id, bint fuse, bint escaped=False, bint carry=False, automaton=None, lines=None, single_values=None):
         cdef Py_ssize_t codes, size
         self.held.count = 0
         self.inner.units = <const uint64_t *>take(&self.held, units, 8 * 512, False)
@@ -324,6 +324,7 @@ cdef class Lattice:
         self.inner.arcs_per_start = arcs_per_start
         self.inner.character = character
         self.inner.escaped = escaped
+        self.inner.carry = carry
         self.inner.seams = self.seams
         fill_seams(&self.inner, self.seams)
         self.inner.unknown_id = unknown_id

@@ -115,6 +115,7 @@ class Lattice:
         unknown_id: the id of an unknown character, or -1.
         fuse: neighbouring unknown characters are one token.
         escaped: among positions that are bytes, one from F5 on begins a character of four, which is one position.
+        carry: the sums of VITERBI do not start again at a cut, as in the model's own library.
         automaton, lines, single_values: the same vocabulary in another form (tokenize/automaton.py), for the
             kernel's fast engine; or None.
     """
@@ -138,6 +139,7 @@ class Lattice:
         unknown_id: int,
         fuse: bool,
         escaped: bool = False,
+        carry: bool = False,
         automaton: Any = None,
         lines: Any = None,
         single_values: Any = None,
@@ -151,6 +153,7 @@ class Lattice:
         self.byte_ids = None if byte_ids is None else byte_ids.tolist()
         self.character = character
         self.escaped = escaped
+        self.carry = carry
         self.joins = joins
         self.join_shift = 32 - (8 * len(joins) - 1).bit_length()
         self.unknown_id = unknown_id
@@ -369,7 +372,7 @@ class _Forward:
         self.lattice, self.text, self.mode, self.keys, self.origin = lattice, text, mode, keys, origin
         self.sampling = mode in (SAMPLE, SAMPLE_WIDE)
         self.carries = carries and self.sampling
-        # The sum of float32 scores, which does not start again at a cut.
+        # The sum of scores where it does not start again at a cut.
         self.carried = carried
         # By position: the arcs into it as (weight of those before it, bytes, code), and what the cell holds.
         self.into: dict[int, list[tuple[Pair, int, int]]] = {}
@@ -394,7 +397,7 @@ class _Forward:
                     self.whole.update(self.cells)
                 start = here
                 self.cells = {here: (0.5, 1) if self.mode >= SAMPLE else 0.0}
-                if self.mode == VITERBI_F32:
+                if self.mode == VITERBI_F32 or (self.mode == VITERBI and self.lattice.carry):
                     self.cells[here] = self.carried
             if here == len(self.text):
                 if self.carries:

@@ -15,7 +15,7 @@ static inline double double_of(uint64_t bits) {
     return value;
 }
 
-/* Learns the best path of a chunk, as `blocks` finds it, and for float32 sums by how much every other path is worse; returns
+/* Learns the best path of a chunk, as `blocks` finds it, and for sums that are carried by how much every other is worse; returns
  * what follows the entry. */
 static inline uint64_t *learn_best(const lattice *l, const matches *m, chunk_head *head, uint64_t *at) {
     double best[CHUNK_BYTES + 1], second[CHUNK_BYTES + 1], margin = INFINITY, largest = 0.0;
@@ -173,7 +173,7 @@ static inline void settle_slot(const lattice *l, slot *s, chunk_head *head, cons
     const uint64_t *best = (const uint64_t *)(head + 1) + key_units(head->length);
     uint32_t codes[2] = {0, 0};
     int count = 0;
-    if (!head->known || head->length > 16) return;
+    if (!head->known || head->length > 16 || (mode == VITERBI && l->carry)) return;
     if (mode == SAMPLE) {
         const chunk_parts c = find_parts(head);
         for (int position = head->length; position > 0; position -= c.lengths[c.first[position]]) {

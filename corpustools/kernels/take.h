@@ -38,25 +38,28 @@ static inline int64_t write_chunk(const lattice *l, progress *p, const uint8_t *
     return count;
 }
 
-/* Whether float32 sums that begin at `carried` choose the path that is better by `margin`. A path of n additions is off by
- * at most n half-units of the largest sum; two paths keep their order if they differ by more than both can be off. */
-static inline int is_certain(const progress *p, double margin, double bound, int length) {
+/* Whether sums that begin at `carried` choose the path that is better by `margin`. A path of n additions is off by at most n
+ * half-units of the largest sum; two paths keep their order if they differ by more than both can be off. */
+static inline int is_certain(const progress *p, double margin, double bound, int length, const int mode) {
     double largest = fabs(p->carried) + bound;
+    if (mode == VITERBI) return margin > largest * length * 0x1p-51;
     return largest <= F32_RESET - 1.0 && margin > largest * length * 0x1p-22;
 }
 
 static inline double power_of_two(int exponent) { return double_of((uint64_t)(1023 + exponent) << 52); }
 
-/* Writes a chunk's best path; returns the tokens, or -1 where float32 sums that begin at `carried` might decide
- * otherwise. */
+/* Writes a chunk's best path; returns the tokens, or -1 where sums that begin at `carried` might decide otherwise. */
 static inline int64_t write_best(const lattice *l, progress *p, const uint8_t *text, const chunk_head *head, int32_t *out,
                                  const int mode) {
     const uint64_t *at = (const uint64_t *)(head + 1) + key_units(head->length);
     const uint32_t *codes = (const uint32_t *)(at + 2);
     int count = head->arcs;
-    if (mode == VITERBI_F32) {
-        if (!is_certain(p, double_of(at[0]), double_of(at[1]), head->length)) return -1;
-        for (int i = 0; i < count; i++) p->carried = (double)(float)(p->carried + l->scores[codes[i]]);
+    if (mode == VITERBI_F32 || l->carry) {
+        if (!is_certain(p, double_of(at[0]), double_of(at[1]), head->length, mode)) return -1;
+        for (int i = 0; i < count; i++) {
+            double sum = p->carried + l->scores[codes[i]];
+            p->carried = mode == VITERBI ? sum : (double)(float)sum;
+        }
     }
     if (!head->known || l->score_wanted) return write_tokens(l, p, text, codes, count, out);
     for (int i = 0; i < count; i++) out[i] = (int32_t)codes[i];
@@ -191,7 +194,7 @@ static inline int64_t take_group(const lattice *l, workspace *w, progress *p, co
         }
         if (c->flips != flips) found[i].tokens = 0; /* its leaves may have been overwritten */
         if (s && s->count && mode == VITERBI_F32 && !l->score_wanted &&
-            is_certain(p, s->margin, power_of_two(s->code_units), s->length)) {
+            is_certain(p, s->margin, power_of_two(s->code_units), s->length, mode)) {
             p->carried = (double)((float)p->carried + s->score);
             out[tokens++] = (int32_t)s->code;
             p->previous_unknown = 0;

@@ -221,9 +221,10 @@ static __attribute__((noinline)) int64_t aho_sample(const lattice *l, aho_window
     } while (0)
 #define AHO_ARC(k) AHO_BETTER(line->entries[k], AHO_CELL(entry_) + line->values[k])
 
-static inline __attribute__((always_inline)) void aho_best(const automaton *a, aho_window *v, const uint8_t *text,
-                                                           int64_t size, const int many) {
-    double last = 0.0, *cells = v->cells + AHO_BEFORE;
+static inline __attribute__((always_inline)) void aho_best(const automaton *a, aho_window *v, progress *p,
+                                                           const uint8_t *text, int64_t size, const int carry,
+                                                           const int many) {
+    double last = p->carried, *cells = v->cells + AHO_BEFORE;
     const automaton local = *a;
     cells[0] = last;
     for (int64_t e = 1; e <= size; e++) {
@@ -247,14 +248,17 @@ static inline __attribute__((always_inline)) void aho_best(const automaton *a, a
         const double other = last + local.single_values[text[e - 1]];
         v->choices[e] = choice ^ ((choice ^ local.singles[text[e - 1]]) & -(uint32_t)(other > best));
         best = other > best ? other : best;
-        cells[e] = last = aho_from(best, 0.0, v->cuts[e]);
+        cells[e] = last = carry ? best : aho_from(best, 0.0, v->cuts[e]);
     }
+    if (carry) p->carried = last;
 }
 
-static __attribute__((noinline)) void aho_viterbi(const lattice *l, aho_window *v, const uint8_t *text, int64_t size,
-                                                  int many) {
-    if (many) aho_best(l->automaton, v, text, size, 1);
-    else aho_best(l->automaton, v, text, size, 0);
+static __attribute__((noinline)) void aho_viterbi(const lattice *l, aho_window *v, progress *p, const uint8_t *text,
+                                                  int64_t size, int many) {
+    if (l->carry && many) aho_best(l->automaton, v, p, text, size, 1, 1);
+    else if (l->carry) aho_best(l->automaton, v, p, text, size, 1, 0);
+    else if (many) aho_best(l->automaton, v, p, text, size, 0, 1);
+    else aho_best(l->automaton, v, p, text, size, 0, 0);
 }
 
 /* Writes the path that ends at `end`. */
@@ -280,7 +284,7 @@ static inline int64_t aho_take(const lattice *l, workspace *w, progress *p, cons
     const int64_t last = aho_cuts(v, size, final && size == left ? size : size + 1 - l->longest);
     int64_t end = last;
     if (last && mode == SAMPLE) end = aho_sample(l, v, p, text, last, aho_many(v, last));
-    else if (last) aho_viterbi(l, v, text, last, aho_many(v, last));
+    else if (last) aho_viterbi(l, v, p, text, last, aho_many(v, last));
     *span = !end ? least : end == last ? 2 * *span : *span / 4;
     *span = *span < least ? least : *span > AHO_WINDOW ? AHO_WINDOW : *span;
     if (!end) return -1;

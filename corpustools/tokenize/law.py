@@ -17,6 +17,10 @@ from corpustools.tokenize.trie import Trie
 VITERBI, VITERBI_F32, SAMPLE, SAMPLE_WIDE, ARRIVAL = range(5)
 CUTS = {"none": 0, "newline-runs": 1, "marks": 2}
 
+# Whose own libraries add scores up in doubles from the beginning of the text: where two paths are equal, what the sums
+# before them are rounded to decides.
+CARRYING = ("bytepiece", "hf-unigram")
+
 _LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # 21 trailing zero bits: exact times any exponent here
 _LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 # |alpha * score| beyond this leaves the 32-bit exponents of the wide lattice within a few characters.
@@ -90,6 +94,7 @@ def make_law(
         unknown_id=-1 if model.unknown_id is None else model.unknown_id,
         fuse=model.fuse_unknown,
         escaped=model.unit == "byte-level",
+        carry=mode == VITERBI and model.kind in CARRYING,
         automaton=automaton,
         lines=lines[0],
         single_values=lines[1],
