@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 """Speed of tokenization against SentencePiece and, where installed, bytepiece and rs_bytepiece: ratios of one run.
 
-usage: bench_tokenize.py [MODEL TEXT] [--megabytes M] [--alpha A]
+usage: bench_tokenize.py [MODEL TEXT] [--megabytes M] [--alpha A] [--processes]
 
 Without arguments it trains a SentencePiece Unigram of 8,000 pieces on the standard library's sources and reads them.
 
 Every side works on the same lines in memory, on one core: SentencePiece returns lists of ids; `corpus` normalises,
 segments and formats lines of ids, as its command does. The best of three rounds, the sides in turn. Sampling by the
-peers is timed on the first part of the text.
+peers is timed on the first part of the text. --processes runs the command itself instead, on all of the text: one
+worker against two, and the text as one line against its lines, with peak memory.
 """
 
 import argparse
 import glob
 import itertools
 import os
+import statistics
 import sys
 import sysconfig
 import tempfile
@@ -91,13 +93,54 @@ def own_sides(tokenizer, lines, alpha):
     return sides
 
 
+def processes(model, text, alpha):
+    """Whole processes in turn, the median of three rounds after one that is not counted."""
+    from bench_shuffle import run
+
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        with open(text, "rb") as file:
+            data = file.read().rstrip(b"\n")
+        files = {"letter": b"a\n", "lines": data + b"\n", "line": data.replace(b"\n", b" ") + b"\n"}
+        for name, content in files.items():
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(content)
+        command = [sys.executable, "-m", "corpustools", "tokenize", "-m", model, "-q", "-f", "u32", "-o", os.devnull]
+        sample = [*command, "--alpha", str(alpha)]
+        cases = {
+            "start, one letter": [*sample, "-j", "1", os.path.join(folder, "letter")],
+            "sample, one worker": [*sample, "-j", "1", os.path.join(folder, "lines")],
+            "sample, two workers": [*sample, "-j", "2", os.path.join(folder, "lines")],
+            "sample, one line": [*sample, "-j", "1", os.path.join(folder, "line")],
+            "best path, one worker": [*command, "-j", "1", os.path.join(folder, "lines")],
+            "best path, two workers": [*command, "-j", "2", os.path.join(folder, "lines")],
+            "best path, one line": [*command, "-j", "1", os.path.join(folder, "line")],
+        }
+        rounds = [{name: run(case) for name, case in cases.items()} for _ in range(4)][1:]
+    seconds = {name: statistics.median(one[name][0] for one in rounds) for name in cases}
+    peaks = {name: max(one[name][1] for one in rounds) for name in cases}
+    start = seconds["start, one letter"]
+    for name in cases:
+        rate = len(data) / max(seconds[name] - start, 1e-9) / 1e6
+        more = "" if name.startswith("start") else f"{rate:8.1f} MB/s without the start"
+        print(f"{name:24} {seconds[name]:7.2f} s {peaks[name] / 2**20:8.1f} MiB {more}")
+    for kind in ("sample", "best path"):
+        one, two, line = (seconds[f"{kind}, {how}"] for how in ("one worker", "two workers", "one line"))
+        print(f"{kind}: two workers {one / two:.2f} x, without the start {(one - start) / (two - start):.2f} x")
+        above = (peaks[f"{kind}, one line"] - peaks["start, one letter"]) / 2**20
+        print(f"{kind}: as one line {(line - start) / (one - start):.2f} of the time, {above:.1f} MiB above one letter")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?")
     parser.add_argument("text", nargs="?")
     parser.add_argument("--megabytes", type=float, default=8.0)
     parser.add_argument("--alpha", type=float, default=0.2)
+    parser.add_argument("--processes", action="store_true")
     options = parser.parse_args()
+    if options.processes and options.text:
+        processes(options.model, options.text, options.alpha)
+        return
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     if options.text is None:

@@ -76,7 +76,7 @@ def text_of(r, longest=3000):
 def segmenter(model, mode, alpha, draws, windows=True):
     tokenizer = Tokenizer(model)
     made = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), draws)
-    made._local.space = Workspace(tokenizer.trie, made.law.mode, windows=windows)
+    made.law.spaces.space = Workspace(tokenizer.trie, made.law.mode, windows=windows)
     return made
 
 

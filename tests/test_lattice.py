@@ -42,7 +42,7 @@ def everything(model, texts, mode, alpha, draws, cache_bytes=1 << 20):
     """Return ids, ends and measures of a batch, made by whichever kernel CORPUS_KERNELS asks for."""
     tokenizer = Tokenizer(model)
     segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), draws)
-    segmenter._local.space = Workspace(tokenizer.trie, segmenter.law.mode, cache_bytes=cache_bytes)
+    segmenter.law.spaces.space = Workspace(tokenizer.trie, segmenter.law.mode, cache_bytes=cache_bytes)
     offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
     batch = segmenter.batch(b"".join(texts), offsets, 5, measured=True)
     assert batch.ids.tolist() == segmenter.batch(b"".join(texts), offsets, 5, measured=False).ids.tolist()
@@ -96,7 +96,9 @@ def test_chunks_with_cuts_inside_are_drawn_alike(text, mode, alpha):
 @pytest.mark.parametrize(("kind", "unit"), [("bytepiece", "byte"), ("hf-unigram", "character")])
 @settings(deadline=None, max_examples=100)
 @given(
-    scores=st.dictionaries(st.text("ab", min_size=1, max_size=4), st.sampled_from([-0.1, -0.7, -1.1, -3.3]), min_size=1),
+    scores=st.dictionaries(
+        st.text("ab", min_size=1, max_size=4), st.sampled_from([-0.1, -0.7, -1.1, -3.3]), min_size=1
+    ),
     texts=st.lists(st.text("abc", max_size=150) | st.integers(0, 1500).map("ab".__mul__), min_size=1, max_size=3),
 )
 def test_ties_fall_as_sums_from_the_start_of_the_text_do(kernels, kind, unit, scores, texts):
@@ -473,7 +475,7 @@ def test_a_cell_far_below_the_ones_behind_it_is_no_reason_to_leave_the_range():
     assert tokenizer.law("sample", 1.0).mode == SAMPLE
     for text in (b"aaaa", b"b" + b"aa" * 3000, b"aaa" * 3000):
         segmenter = tokenizer.segmenter("sample", 1.0, 1.0, Draws("far"))
-        segmenter._local.space = Workspace(tokenizer.trie, SAMPLE, windows=False)
+        segmenter.law.spaces.space = Workspace(tokenizer.trie, SAMPLE, windows=False)
         batch = segmenter.batch(text, np.array([0, len(text)], np.int64), 0, measured=True)
         assert len(batch.ids) == (len(text) + 1) // 2
         assert batch.measures[0, 1] == pytest.approx(tokenizer.log_partition(text, 1.0), rel=1e-12)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -20,7 +21,11 @@ def load(theme: str) -> Any:
     Raises:
         UsageError: `CORPUS_KERNELS` names neither, or asks for a compiled kernel that was not built.
     """
-    wanted = os.environ.get("CORPUS_KERNELS", "auto")
+    return _module(theme, os.environ.get("CORPUS_KERNELS", "auto"))
+
+
+@cache
+def _module(theme: str, wanted: str) -> Any:
     if wanted not in ("auto", "compiled", "plain"):
         raise UsageError(f"CORPUS_KERNELS={wanted}", "accepted are auto, compiled and plain")
     if wanted != "plain":

@@ -392,7 +392,7 @@ static inline int64_t meeting(const lattice *l, workspace *w, const progress *p,
 /* Settles the choices of the whole window, moves them into `codes`, and starts the window again at `here`. */
 static inline void clear_cells(workspace *w, int64_t first, int64_t last, const int mode);
 
-static inline void settle(const lattice *l, workspace *w, progress *p, const int mode) {
+static inline void settle(workspace *w, progress *p, const int mode) {
     const int sampling = mode == SAMPLE || mode == SAMPLE_WIDE;
     int64_t here = p->here - p->window, pending = p->reach - p->here, used = 0;
     for (int64_t i = 1; i <= here; i++) {
@@ -429,7 +429,7 @@ static inline int64_t make_room(const lattice *l, workspace *w, progress *p, con
                                 const int mode) {
     const int sampling = mode == SAMPLE || mode == SAMPLE_WIDE;
     if (p->here - p->past + 1 > w->code_capacity) return RUN_GROW;
-    if (p->window < p->here) settle(l, w, p, mode);
+    if (p->window < p->here) settle(w, p, mode);
     if (p->here - p->past + w->cell_capacity + 1 <= w->code_capacity) return 0;
     int64_t marked = 1;
     w->codes[0] = 0;

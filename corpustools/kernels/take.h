@@ -99,8 +99,8 @@ typedef struct {
     int near;
 } look_up;
 
-/* Goes to where the leaves of a chunk are. */
-static inline void approach(chunk_cache *c, look_up *f) {
+/* Draws for the chunk that ends at `end`, and goes to where its leaves are. */
+static inline void approach(chunk_cache *c, const progress *p, int64_t end, look_up *f) {
     f->leaves = NULL;
     f->tokens = 0;
     if (!f->of || f->of->count) return;
@@ -111,6 +111,7 @@ static inline void approach(chunk_cache *c, look_up *f) {
         return;
     }
     const uint64_t *guide = c->arena + f->of->leaves_at;
+    f->point = (uint32_t)(draw_bits(p, end, 0) >> 32);
     f->codes = (const uint32_t *)(guide + GUIDE_UNITS);
     f->leaves = (const leaf *)(guide + GUIDE_UNITS + f->of->code_units);
     __builtin_prefetch(guide);
@@ -178,8 +179,7 @@ static inline int64_t take_group(const lattice *l, workspace *w, progress *p, co
             keep(w, s);
         }
         if (mode != SAMPLE) continue;
-        found[i].point = (uint32_t)(draw_bits(p, here + ends[i], 0) >> 32);
-        approach(c, found + i);
+        approach(c, p, here + ends[i], found + i);
     }
     for (int i = 0; mode == SAMPLE && i < count; i++) come_near(found + i);
     for (int i = 0; mode == SAMPLE && i < count; i++) arrive(c, found + i);

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,14 @@ class Law:
     lattice: the kernel's object; its mode is `mode`.
     scores: log p by code, float64: of every id, then four times the unknown score.
     log_weights: alpha * score + log length_weight by code: of an arc in the law that is sampled from.
+    spaces: each thread's Workspace (segmenter.py), since what it remembers of text holds for this law.
     """
 
     lattice: Any
     mode: int
     scores: Floats
     log_weights: Floats
+    spaces: threading.local = field(default_factory=threading.local, compare=False)
 
 
 def make_law(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -23,6 +23,7 @@ Ids = np.ndarray[Any, np.dtype[np.int32]]
 Measures = np.ndarray[Any, np.dtype[np.float64]]
 
 
+@lru_cache(maxsize=64)
 def seed_key(seed: str) -> np.ndarray[Any, np.dtype[np.uint64]]:
     """Return the two words that a seed keys all draws with: BLAKE2b-128 of its UTF-8, little-endian."""
     digest = blake2b(seed.encode("utf-8", "surrogateescape"), digest_size=16).digest()
@@ -122,7 +123,6 @@ class Segmenter:
         self.eos = eos
         self._key = seed_key(self.draws.seed)
         self._cuts = CUTS[model.cuts]
-        self._local = threading.local()
 
     def batch(
         self, text: Buffer, offsets: Offsets, first_record: int, measured: bool, samples: int | None = None
@@ -164,13 +164,13 @@ class Segmenter:
                 break
             space.grow()
         if len(space.codes) > 64 * space.cells:
-            del self._local.space  # one strange record does not hold its memory for the rest of the run
+            del self.law.spaces.space  # one strange record does not hold its memory for the rest of the run
         return Batch(ids[: ends[-1] if len(ends) else 0], ends, measures)
 
     def _space(self) -> Workspace:
-        space: Workspace | None = getattr(self._local, "space", None)
+        space: Workspace | None = getattr(self.law.spaces, "space", None)
         if space is None:
-            space = self._local.space = Workspace(self.trie, self.law.mode)
+            space = self.law.spaces.space = Workspace(self.trie, self.law.mode)
         return space
 
 

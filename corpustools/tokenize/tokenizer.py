@@ -200,8 +200,7 @@ class Tokenizer:
         eos: int = -1,
     ) -> Segmenter:
         """Return what segments streams of normalised records in a mode."""
-        law = self.law(mode, alpha, length_weight, scores)
-        return Segmenter(self.model, self.trie, law, draws, bos, eos)
+        return Segmenter(self.model, self.trie, self.law(mode, alpha, length_weight, scores), draws, bos, eos)
 
     def measurer(self, alpha: float = 1.0, length_weight: float = 1.0) -> Measurer:
         """Return what measures normalised records under a law."""
@@ -239,7 +238,9 @@ class Tokenizer:
         data, bounds = tries.join([_bytes(text) for text in texts])
         normalized, offsets = self.model.normalizer.normalize_batch(data, bounds[:-1], bounds[1:])
         batch = segmenter.batch(normalized, offsets, first_record, measured=False)
-        return batch.ids.copy(), np.append(np.zeros(1, np.int64), batch.ends)
+        starts = np.zeros(len(texts) + 1, np.int64)
+        starts[1:] = batch.ends
+        return batch.ids.copy(), starts
 
     def lattice_of(self, normalized: bytes, law: Law) -> Lattice:
         """Return the lattice of normalised text."""
