@@ -238,7 +238,7 @@ class Tokenizer:
         data, bounds = tries.join([_bytes(text) for text in texts])
         normalized, offsets = self.model.normalizer.normalize_batch(data, bounds[:-1], bounds[1:])
         batch = segmenter.batch(normalized, offsets, first_record, measured=False)
-        starts = np.zeros(len(texts) + 1, np.int64)
+        starts = np.zeros(len(batch.ends) + 1, np.int64)
         starts[1:] = batch.ends
         return batch.ids.copy(), starts
 
