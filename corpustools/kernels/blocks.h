@@ -2,6 +2,7 @@
 #ifndef CORPUS_BLOCKS_H
 #define CORPUS_BLOCKS_H
 #include "chunks.h"
+#include "path.h"
 
 /* A window is emptied at the first cut behind so many positions: short blocks share the cost, the cells stay in cache. */
 #define FLUSH_BEHIND 512

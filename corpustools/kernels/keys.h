@@ -1,8 +1,7 @@
 /* The keys of a vocabulary: put in order, checked, and which of their characters are neighbours. */
 #ifndef CORPUS_KEYS_H
 #define CORPUS_KEYS_H
-#include <stdint.h>
-#include <string.h>
+#include "chunks.h"
 
 /* What keys_check found. */
 enum { KEYS_FINE = 0, KEY_EMPTY, KEY_TWICE, KEY_NO_TEXT };
