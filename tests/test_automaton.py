@@ -16,6 +16,7 @@ from corpustools.tokenize.tokenizer import Tokenizer
 
 try:
     from corpustools.kernels import lattice as compiled
+    from corpustools.kernels import vocabulary
 except ImportError:
     compiled = None
 
@@ -174,4 +175,6 @@ def test_arrays_that_do_not_fit_each_other_are_refused():
         with pytest.raises(ValueError):
             lattice(**changes)
     with pytest.raises(ValueError):
-        compiled.build_automaton(tokenizer.trie.units, 300, 0, *[bytearray(1 << 16)] * 3, 1, *[bytearray(1 << 16)] * 2)
+        vocabulary.build_automaton(
+            tokenizer.trie.units, 300, 0, *[bytearray(1 << 16)] * 3, 1, *[bytearray(1 << 16)] * 2
+        )

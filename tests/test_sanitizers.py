@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TESTS = ["test_kernels_records.py", "test_kernels_bounds.py", "test_order.py", "test_lattice.py", "test_automaton.py"]
+TESTS = {
+    "records": ["test_kernels_records.py", "test_kernels_bounds.py", "test_order.py"],
+    "lattice": ["test_lattice.py", "test_automaton.py"],
+    "text": ["test_vocabulary.py", "test_normalize.py"],
+}
 FLAGS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
 
 
@@ -44,14 +48,15 @@ def build(compiler: str, folder: Path) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(500)
-def test_the_kernels_are_clean_under_the_sanitizers(tmp_path: Path):
+@pytest.mark.parametrize("group", TESTS)
+def test_the_kernels_are_clean_under_the_sanitizers(group: str, tmp_path: Path):
     """Their own tests pass in an interpreter that watches every access of the kernels."""
     compiler = shutil.which("gcc")
     if compiler is None or not Path(sysconfig.get_paths()["include"], "Python.h").exists():
         pytest.skip("no gcc, or no headers of Python")
     library = runtime(compiler)
     build(compiler, tmp_path)
-    for name in [*TESTS, "conftest.py", "harness.py", "reference.py", "vocabularies.py"]:
+    for name in [*TESTS[group], "conftest.py", "harness.py", "reference.py", "spm_files.py", "vocabularies.py"]:
         shutil.copy(ROOT / "tests" / name, tmp_path)
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("CORPUS_", "PYTEST_"))}
     variables |= {
@@ -65,7 +70,7 @@ def test_the_kernels_are_clean_under_the_sanitizers(tmp_path: Path):
     }
     check = "import corpustools.kernels.records as k, sys; sys.exit(not k.__file__.startswith(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", check, str(tmp_path)], env=variables, cwd=tmp_path, check=True)
-    words = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", "not plain", *TESTS]
+    words = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", "not plain", *TESTS[group]]
     process = subprocess.run(words, env=variables, cwd=tmp_path, capture_output=True, text=True, check=False)
     report = max(process.stderr.find("ERROR: "), process.stderr.find("runtime error: ") - 200, 0)
     assert process.returncode == 0, f"{process.stdout[-3000:]}\n{process.stderr[report : report + 4000]}"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from corpustools.kernels import trie_plain
+from corpustools.kernels import vocabulary_plain
 from corpustools.kernels.order_plain import block as philox
 
 VITERBI, VITERBI_F32, SAMPLE, SAMPLE_WIDE, ARRIVAL = range(5)
@@ -24,29 +24,8 @@ _MASK = (1 << 64) - 1
 _LN2 = float.fromhex("0x1.62e42fefa39efp-1")
 _F32_RESET = 100000.0  # kScoreResetThreshold of SentencePiece 0.2.3
 
-arrange_keys = trie_plain.arrange_keys
-check_keys = trie_plain.check_keys
-join_keys = trie_plain.join_keys
-build_trie = trie_plain.build_trie
-fill_heads = trie_plain.fill_heads
-
 Pair = tuple[float, int]
 Arc = tuple[int, int]  # bytes, code
-
-
-def build_automaton(
-    units: Any,
-    size: int,
-    unknown: int,
-    units_out: Any,
-    fails: Any,
-    entries: Any,
-    lines: int,
-    singles: Any,
-    scratch: Any,
-) -> int:
-    """Return -1: the twin has one engine, which needs no automaton."""
-    return -1
 
 
 def workspace_size(cells: int, arcs: int) -> int:
@@ -169,7 +148,7 @@ class Lattice:
         """Return the bytes to the next position, and the arcs that start at one, shortest first."""
         whole = self.character or (self.escaped and text[at] >= 0xF5)
         step = _character_length(text, at) if whole else 1
-        arcs = list(trie_plain.prefixes(self.units, text, at))
+        arcs = list(vocabulary_plain.prefixes(self.units, text, at))
         if self.character and not _is_character(text[at : at + step]):
             arcs = []
         if all(length != step for length, _ in arcs):
@@ -179,7 +158,7 @@ class Lattice:
 
     def joined(self, before: int, code: int) -> bool:
         """Say whether two code points may be neighbours in a piece."""
-        bit = trie_plain.join_bit(before, code, self.join_shift)
+        bit = vocabulary_plain.join_bit(before, code, self.join_shift)
         return bool(int(self.joins[bit >> 3]) >> (bit & 7) & 1)
 
     def chunks(self, text: bytes) -> Iterator[tuple[int, bytes]]:

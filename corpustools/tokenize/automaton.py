@@ -70,7 +70,7 @@ def link(units: Array, lengths: Array, unknown: int) -> Automaton | None:
     linked, fails = np.empty(size + 256, np.uint64), np.empty(size + 256, np.uint32)
     entries, singles = np.empty((lines, _ENTRIES), np.uint32), np.empty(256, np.uint32)
     scratch = np.empty(4 * (size + 256), np.uint32)
-    used = load("lattice").build_automaton(units, size, unknown, linked, fails, entries, lines, singles, scratch)
+    used = load("vocabulary").build_automaton(units, size, unknown, linked, fails, entries, lines, singles, scratch)
     if used < 0:
         return None
     # Steps go from unit to unit and to where their fails are: both in large pages.

@@ -59,7 +59,7 @@ def build(pieces: list[bytes], ids: list[int], unit: str) -> Trie:
     Raises:
         DataError: a piece is empty, too long, there twice, or (positions that are characters) no UTF-8.
     """
-    kernel, character = load("lattice"), unit == "character"
+    kernel, character = load("vocabulary"), unit == "character"
     all_text, bounds = join(pieces)
     values = np.array(ids, np.int32)
     text = np.empty(int((bounds[values + 1] - bounds[values]).sum()), np.uint8)
@@ -100,7 +100,7 @@ def _check(text: Bytes, offsets: Offsets, lengths: Offsets, ids: Values, charact
     longest = int(lengths.max(initial=0))
     if longest > LONGEST_PIECE:
         raise DataError(f"the vocabulary has a piece of {longest} bytes", f"{LONGEST_PIECE} are accepted")
-    wrong, at = load("lattice").check_keys(text, offsets, len(ids), character)
+    wrong, at = load("vocabulary").check_keys(text, offsets, len(ids), character)
     if wrong == 1:
         raise DataError(f"piece {ids[at]} of the vocabulary is empty")
     if wrong == 2:
@@ -112,7 +112,7 @@ def _check(text: Bytes, offsets: Offsets, lengths: Offsets, ids: Values, charact
 
 def _joins(text: Bytes, offsets: Offsets) -> Bytes:
     """Return the table of neighbours, so large that 1 boundary in 16, or fewer, is lost by the hash."""
-    kernel, count = load("lattice"), len(offsets) - 1
+    kernel, count = load("vocabulary"), len(offsets) - 1
     bits = min(max(12, int(16 * len(text)).bit_length()), 22)
     joins = np.zeros(1 << (bits - 3), np.uint8)
     enough = max(12, int(16 * kernel.join_keys(text, offsets, count, joins)).bit_length())

@@ -1,4 +1,4 @@
-"""The double array in plain Python; the layout is that of trie.h, the placement simpler."""
+"""A vocabulary's tables in plain Python: the twin of vocabulary.pyx. The trie has the layout of trie.h."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _CHARACTER = re.compile(rb"[\xf5-\xf7][\x80-\xbf]{3}|[^\xf5-\xf7]+")
 def _codes(key: bytes) -> list[int] | None:
     codes: list[int] = []
     for part in _CHARACTER.finditer(key):
-        if part.group()[0] >= 0xF5:
+        if 0xF5 <= part.group()[0] <= 0xF7:
             private = part.group()
             codes.append((private[0] & 7) << 18 | (private[1] & 63) << 12 | (private[2] & 63) << 6 | private[3] & 63)
             continue
@@ -150,3 +150,18 @@ def fill_heads(units: Any, character: bool, heads: Any) -> None:
                 break
             base = unit >> 9 & 0x7FFFFFF
         heads[code] = np.uint64(unit)
+
+
+def build_automaton(
+    units: Any,
+    size: int,
+    unknown: int,
+    units_out: Any,
+    fails: Any,
+    entries: Any,
+    lines: int,
+    singles: Any,
+    scratch: Any,
+) -> int:
+    """Return -1: the twin has one engine, which needs no automaton."""
+    return -1
