@@ -14,7 +14,7 @@ from corpustools.errors import DataError, UnsupportedModel
 from corpustools.tokenize.decode import decode
 from corpustools.tokenize.hf_regex import translate
 from corpustools.tokenize.hf_text import private
-from corpustools.tokenize.models import parse
+from corpustools.tokenize.models import float_of_tokenizers, parse
 from corpustools.tokenize.models.huggingface import byte_alphabet
 from corpustools.tokenize.tokenizer import Tokenizer
 
@@ -276,6 +276,23 @@ def test_byte_level_bpe_keeps_bytes_that_are_no_text():
     assert model.arc[ids].all()
     assert decode(model, ids) == text.replace(b"<|endoftext|>", b"")
     assert model.normalizer.denormalize(made) == text
+
+
+@heavy
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    text=st.floats(-1e4, 0).map(repr)
+    | st.from_regex(r"-?(0|[1-9][0-9]{0,25})\.[0-9]{1,30}([eE][-+]?[0-9]{1,3})?", fullmatch=True)
+)
+def test_scores_are_the_numbers_that_tokenizers_reads(text):
+    content = json.dumps(tokenizer_json("none", "none", [], vocab=[["<unk>", 0.0], ["a", "SCORE"]]))
+    try:
+        peer = tokenizers.Tokenizer.from_str(content.replace('"SCORE"', text))
+    except Exception:
+        with pytest.raises(ValueError, match="out of range"):
+            float_of_tokenizers(text)
+        return
+    assert float_of_tokenizers(text) == json.loads(peer.to_str())["model"]["vocab"][1][1]
 
 
 WORDS = ["\u2581", "\u2581a", "a", "b", "ab", "\u2581ab", "bab", "天", "天地", "\u2581天", "<", "new", "aab"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, NoReturn
 
@@ -48,7 +49,7 @@ def _json(data: bytes, name: str) -> Model:
         raise ValueError(f"{text} is no number")
 
     try:
-        content: Any = json.loads(data.decode("utf-8-sig"), parse_constant=no_constant)
+        content: Any = json.loads(data.decode("utf-8-sig"), parse_constant=no_constant, parse_float=float_of_tokenizers)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name} is not valid JSON ({error})") from error
     if isinstance(content, dict) and isinstance(content.get("model"), dict):
@@ -66,3 +67,38 @@ def _json(data: bytes, name: str) -> Model:
         if "config" in content and "vocab" in content:
             raise UnsupportedModel(f"{name} is a tekken vocabulary", "give the tokenizer.json made from it")
     raise DataError(f"{name} is JSON, but no model of a known format", ACCEPTED)
+
+
+def float_of_tokenizers(text: str) -> float:
+    """Return a number of a JSON file as the tokenizers library reads it: the last bit may be off.
+
+    Its reader (Rust's serde_json, as it is built there) takes the digits as one integer of 64 bits and divides it by a
+    power of ten, with two roundings. Of a vocabulary's scores a quarter differ from the nearest double, which decides
+    where paths are equal.
+
+    Raises:
+        ValueError: the number is larger than a double.
+    """
+    digits, _, exponent = text.lower().lstrip("-").partition("e")
+    whole, _, fraction = digits.partition(".")
+    number, power = 0, int(exponent or 0)
+    for i, digit in enumerate(whole + fraction):
+        if 10 * number + int(digit) > _LARGEST:
+            # Further digits are dropped, those before the point counted.
+            power += max(0, len(whole) - i)
+            break
+        number = 10 * number + int(digit)
+        power -= i >= len(whole)
+    value = float(number)
+    while value and power < -308:
+        value, power = value / 1e308, power + 308
+    if power >= 0:
+        value *= float(f"1e{min(power, 999)}") if value else 1.0
+    else:
+        value /= float(f"1e{max(power, -308) * -1}")
+    if math.isinf(value):
+        raise ValueError(f"{text} is out of range")
+    return -value if text.startswith("-") else value
+
+
+_LARGEST = (1 << 64) - 1
