@@ -202,7 +202,8 @@ static inline void settle_slot(const lattice *l, slot *s, chunk_head *head, cons
 }
 
 /* Finds out about a chunk; returns its slot, or NULL. One that was not met before, as half of all words of a large text
- * never are again, gets `passing` and room that the next one takes. */
+ * never are again, stays in `passing`, and the next one takes its room. One whose tokens stand in its slot takes none, and
+ * is kept as long as nothing has been forgotten. */
 static __attribute__((noinline)) slot *learn(const lattice *l, workspace *w, const uint8_t *text, const uint64_t *key,
                                              int length, uint64_t hash, slot *passing, const int mode) {
     chunk_cache *c = w->cache;
@@ -218,12 +219,15 @@ static __attribute__((noinline)) slot *learn(const lattice *l, workspace *w, con
     match_chunk(l, text, length, &m, mode);
     end = mode == SAMPLE ? learn_arcs(l, &m, head) : learn_best(l, &m, head, keys + key_units(length));
     if (!end) return NULL;
-    slot *s = *seen == tag ? slot_for(c, hash) : passing;
-    *s = (slot){.key = {key[0], key[1]}, .length = (uint8_t)length, .place = (uint32_t)c->used};
-    settle_slot(l, s, head, mode);
+    *passing = (slot){.key = {key[0], key[1]}, .length = (uint8_t)length, .place = (uint32_t)c->used};
+    settle_slot(l, passing, head, mode);
     head->units = (uint32_t)(end - (uint64_t *)head);
-    *seen = tag;
-    if (s == passing) return s;
+    if (*seen != tag && (!passing->count || c->flips)) {
+        *seen = tag;
+        return passing;
+    }
+    slot *s = slot_for(c, hash);
+    *s = *passing;
     c->changes++;
     if (!s->count) c->used += head->units;
     return s;
