@@ -125,5 +125,8 @@ def _joins(text: Bytes, offsets: Offsets) -> Bytes:
 def _longest_units(text: Bytes, offsets: Offsets, character: bool) -> int:
     if len(offsets) == 1:
         return 1
-    starts = (text & 0xC0) != 0x80 if character else np.ones(len(text), np.bool_)
-    return int(np.add.reduceat(starts.astype(np.int32), offsets[:-1]).max(initial=1))
+    if not character:
+        return int(np.diff(offsets).max())
+    characters = np.zeros(len(text) + 1, np.int32)
+    np.cumsum((text & 0xC0) != 0x80, out=characters[1:])
+    return int(np.diff(characters[offsets]).max())

@@ -143,7 +143,7 @@ def _check(pieces: list[bytes], types: Any, scores: Any, fallback: bool, model_t
     if not np.isfinite(scores).all():
         raise DataError(f"{name}: piece {int(np.argmax(~np.isfinite(scores)))} has a score that is not finite")
     reserved = np.isin(types, (UNKNOWN, CONTROL, BYTE)) if model_type == UNIGRAM else np.zeros(len(types), bool)
-    for group in (reserved, ~reserved):
+    for group in (reserved, ~reserved) if len(set(pieces)) != len(pieces) else ():
         members = np.flatnonzero(group & ~ignored).tolist()
         if len({pieces[i] for i in members}) != len(members):
             raise DataError(f"{name}: a piece is defined twice")
