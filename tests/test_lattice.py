@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import random
 from fractions import Fraction
 from hashlib import blake2b
 
@@ -69,6 +70,39 @@ def test_kernel_and_twin_are_equal(scores, texts, mode, alpha, form, seed):
         without = everything(model, texts, mode, alpha, draws, cache_bytes=0)
         on(monkeypatch, "plain")
         assert compiled == everything(model, texts, mode, alpha, draws) == without
+
+
+@needs_compiled
+@pytest.mark.parametrize(
+    ("mode", "alpha"), [(VITERBI, 1.0), (VITERBI_F32, 1.0), (SAMPLE, 0.0), (SAMPLE, 0.3), (SAMPLE, 1.0)]
+)
+@pytest.mark.parametrize("carried", [False, True])
+def test_a_cache_that_forgets_all_the_time_changes_nothing(mode, alpha, carried):
+    """Halves are emptied, entries move and leaves are laid out, while the same words come again and again."""
+    chance = random.Random(5)
+    letters = "abcdefgh中"
+    words = ["".join(chance.choices(letters, k=chance.randint(1, 14))) for _ in range(4000)]
+    pieces = {letter: -6.0 - i / 8 for i, letter in enumerate(letters + MARK)}
+    for word in words[::3]:
+        start = chance.randrange(len(word))
+        pieces.setdefault(word[start : start + chance.randint(2, 5)], -8.0 - chance.randint(0, 30) / 10)
+        pieces.setdefault(MARK + word[: chance.randint(1, 4)], -7.0 - chance.randint(0, 30) / 10)
+    model = make_model(
+        {piece.encode(): score for piece, score in pieces.items()}, kind="hf-unigram" if carried else "vocabulary"
+    )
+    tokenizer = Tokenizer(model)
+    common = [min(int(chance.paretovariate(0.6)), len(words)) - 1 for _ in range(30000)]
+    text = "".join(MARK + words[i] for i in common).encode()
+    offsets = np.array([0, len(text) // 2, len(text)], np.int64)
+    made = []
+    for cache_bytes in (0, 1 << 16, 1 << 24):
+        segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), Draws("small"))
+        space = segmenter.law.spaces.space = Workspace(tokenizer.trie, mode, cache_bytes=cache_bytes)
+        made.append(segmenter.batch(text, offsets, 3, measured=False).ids.tolist())
+        made.append(segmenter.batch(text, offsets, 3, measured=True).ids.tolist())
+        if cache_bytes:
+            assert np.count_nonzero(space.cache) > 1000
+    assert all(ids == made[0] for ids in made)
 
 
 @needs_compiled
