@@ -8,7 +8,7 @@
  * units, then
  *   best path: margin, bound of |score|, codes (two a unit);
  *   samples:   the arcs by end and then by start: codes, by position the first that ends there, the share of the cell's
- *              weight that came earlier, lengths; then mantissa and exponent of each block's weight.
+ *              weight that came earlier, lengths; then the cell at the end of each block.
  * Of an entry that is used often, its segmentations stand elsewhere in the arena, as leaves, from the start of a cache
  * line on: guide (a byte for every 32nd of [0, 1): the last leaf that begins before), codes once more, leaves in
  * ascending order.
@@ -89,7 +89,7 @@ typedef struct {
     uint16_t *first; /* by position, and one more */
     double *shares;
     uint8_t *lengths;
-    uint64_t *weights;
+    double *blocks;
 } chunk_parts;
 
 static inline chunk_parts find_parts(chunk_head *h) {
@@ -99,7 +99,7 @@ static inline chunk_parts find_parts(chunk_head *h) {
     c.first = (uint16_t *)(at += (h->arcs + 1) / 2);
     c.shares = (double *)(at += (h->length + 2 + 3) / 4);
     c.lengths = (uint8_t *)(at += h->arcs);
-    c.weights = at + (h->arcs + 7) / 8;
+    c.blocks = (double *)(at + (h->arcs + 7) / 8);
     return c;
 }
 

@@ -59,12 +59,6 @@ static inline uint64_t *learn_best(const lattice *l, const matches *m, chunk_hea
     return at + (count + 1) / 2;
 }
 
-static inline void add_weight(chunk_parts *c, chunk_head *head, double cell) {
-    int exponent;
-    c->weights[2 * head->blocks] = bits_of(frexp(cell, &exponent));
-    c->weights[2 * head->blocks++ + 1] = (uint64_t)((int64_t)exponent - 640);
-}
-
 /* Learns a chunk's arcs and their shares, with the sums of `blocks`; returns what follows the entry, or NULL where a cell
  * would have to be rescaled. */
 static inline uint64_t *learn_arcs(const lattice *l, const matches *m, chunk_head *head) {
@@ -88,7 +82,7 @@ static inline uint64_t *learn_arcs(const lattice *l, const matches *m, chunk_hea
         int here = m->at[i];
         double from = cells[here];
         if (here == reach) {
-            if (here) add_weight(&c, head, from);
+            if (here) c.blocks[head->blocks++] = from;
             from = CELL_START;
         } else if (from < CELL_LOW || from > CELL_HIGH) {
             return NULL;
@@ -104,12 +98,12 @@ static inline uint64_t *learn_arcs(const lattice *l, const matches *m, chunk_hea
             cells[to] += from * a.value;
         }
     }
-    add_weight(&c, head, cells[head->length]);
+    c.blocks[head->blocks++] = cells[head->length];
     for (int i = 1; i <= head->length; i++) {
         double inverse = 1.0 / cells[i];
         for (int a = c.first[i]; a < c.first[i + 1]; a++) c.shares[a] *= inverse;
     }
-    return c.weights + 2 * head->blocks;
+    return (uint64_t *)(c.blocks + head->blocks);
 }
 
 typedef struct {

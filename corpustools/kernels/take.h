@@ -67,16 +67,6 @@ static inline int64_t write_best(const lattice *l, progress *p, const uint8_t *t
     return count;
 }
 
-/* Adds the weights of the chunk's blocks to log Z. */
-static inline void add_weights(progress *p, chunk_head *head) {
-    const uint64_t *weights = find_parts(head).weights;
-    for (int i = 0; i < head->blocks; i++) {
-        int exponent;
-        p->total_mantissa = frexp(p->total_mantissa * double_of(weights[2 * i]), &exponent);
-        p->total_exponent += exponent + (int64_t)weights[2 * i + 1];
-    }
-}
-
 /* Writes the segmentation that the chunk's draw selects, from its arcs. */
 static __attribute__((noinline)) int64_t write_sample(const lattice *l, workspace *w, progress *p, const uint8_t *text,
                                                       slot *s, int64_t end, int32_t *out) {
@@ -86,7 +76,7 @@ static __attribute__((noinline)) int64_t write_sample(const lattice *l, workspac
     head->uses++;
     if (head->uses == OFTEN || head->uses == VERY_OFTEN)
         if (!s->count && head->known) learn_leaves(w, s, head, head->uses == OFTEN ? RARE : RARER);
-    if (l->score_wanted) add_weights(p, head);
+    for (int i = 0; l->score_wanted && i < head->blocks; i++) add_block(p, find_parts(head).blocks[i], -640);
     return write_chunk(l, p, text, head, path + CHUNK_BYTES - count, count, out);
 }
 
@@ -157,8 +147,8 @@ static inline int64_t compute_chunk(const lattice *l, workspace *w, progress *p,
     return written;
 }
 
-/* Segments the chunks from here + first on that end at here + ends[0 … count). They go through in steps, so that the memory that one needs
- * is on its way while the others are looked up. */
+/* Segments the chunks from here + first on that end at here + ends[0 … count). They go through in steps, so that the
+ * memory that one needs is on its way while the others are looked up. */
 static inline int64_t take_group(const lattice *l, workspace *w, progress *p, const uint8_t *text, int64_t limit,
                                  int64_t here, int32_t first, const int32_t *ends, int count, int32_t *out,
                                  const int mode) {

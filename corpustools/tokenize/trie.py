@@ -111,7 +111,7 @@ def _check(text: Bytes, offsets: Offsets, lengths: Offsets, ids: Values, charact
 
 
 def _joins(text: Bytes, offsets: Offsets) -> Bytes:
-    """Return the table of neighbours, so large that 1 boundary in 16, or fewer, is lost by the hash."""
+    """Return the table of neighbours: up to 512 KiB, 1 boundary in 16 or fewer is lost by the hash."""
     kernel, count = load("vocabulary"), len(offsets) - 1
     bits = min(max(12, int(16 * len(text)).bit_length()), 22)
     joins = np.zeros(1 << (bits - 3), np.uint8)
