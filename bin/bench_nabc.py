@@ -17,7 +17,7 @@ import tempfile
 import time
 from math import isqrt
 
-from corpustools.nabc import nabc
+from corpustools.stages.nabc import nabc
 
 COMMAND = [sys.executable, "-m", "corpustools", "nabc"]
 QUICK = "--quick" in sys.argv[1:]

@@ -23,10 +23,10 @@ import time
 
 import numpy as np
 
-from corpustools.tokenize.blocks import _block
-from corpustools.tokenize.pipeline import Pipeline
-from corpustools.tokenize.request import Request
-from corpustools.tokenize.tokenizer import Tokenizer
+from corpustools.stages.tokenize.blocks import _block
+from corpustools.stages.tokenize.pipeline import Pipeline
+from corpustools.stages.tokenize.request import Request
+from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 
 def sentencepiece_sides(path, lines, alpha):

@@ -28,7 +28,7 @@ from fractions import Fraction
 from parity_proof import Proof, Prover
 
 from corpustools.errors import CorpusError, UsageError
-from corpustools.tokenize.tokenizer import Tokenizer
+from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 BATCH = 1 << 20
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from corpustools.errors import DataError
-from corpustools.tokenize.paths import lattice_of, path_of
+from corpustools.stages.tokenize.lattice.paths import lattice_of, path_of
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from corpustools.nabc import nabc, nabc_range
-    from corpustools.tokenize.tokenizer import Tokenizer
+    from corpustools.errors import CorpusError
+    from corpustools.stages.nabc import nabc, nabc_range
+    from corpustools.stages.shuffle import ShuffleResult, shuffle
+    from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 # The public names and where they live; each is imported when it is first asked for, so that a command
 # loads only what it runs.
 _HOMES = {
     "CorpusError": "corpustools.errors",
-    "Tokenizer": "corpustools.tokenize.tokenizer",
-    "nabc": "corpustools.nabc",
-    "nabc_range": "corpustools.nabc",
-    "shuffle": "corpustools.shuffle",
-    "ShuffleResult": "corpustools.shuffle",
+    "ShuffleResult": "corpustools.stages.shuffle",
+    "Tokenizer": "corpustools.stages.tokenize.tokenizer",
+    "nabc": "corpustools.stages.nabc",
+    "nabc_range": "corpustools.stages.nabc",
+    "shuffle": "corpustools.stages.shuffle",
 }
 
 __all__ = ["CorpusError", "ShuffleResult", "Tokenizer", "__version__", "nabc", "nabc_range", "shuffle"]
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return __all__
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """`python -m corpustools` is `corpus`."""
 
-from corpustools.cli import main
+from corpustools.cli.main import main
 
 if __name__ == "__main__":
     main()

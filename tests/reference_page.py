@@ -6,7 +6,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from corpustools.cli import COMMANDS, group
+from corpustools.cli.main import COMMANDS, group
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference.md"
 

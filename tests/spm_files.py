@@ -4,7 +4,7 @@ import io
 import struct
 from functools import cache
 
-from corpustools.tokenize.models.wire import BYTES, message
+from corpustools.stages.tokenize.models.wire import BYTES, message
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 SPECIAL = [("<unk>", 0.0, UNKNOWN), ("<s>", 0.0, CONTROL), ("</s>", 0.0, CONTROL)]

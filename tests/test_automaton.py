@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vocabularies import make_model
 
-from corpustools.tokenize.automaton import link
-from corpustools.tokenize.law import SAMPLE, VITERBI
-from corpustools.tokenize.segmenter import Draws, Running, Segmenter, Workspace
-from corpustools.tokenize.tokenizer import Tokenizer
+from corpustools.stages.tokenize.lattice.automaton import link
+from corpustools.stages.tokenize.lattice.segmenter import Draws, Running, Segmenter, Workspace
+from corpustools.stages.tokenize.lattice.weights import SAMPLE, VITERBI
+from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 try:
-    from corpustools.kernels import lattice as compiled
-    from corpustools.kernels import vocabulary
+    from corpustools.kernels.lattice import compiled as compiled
+    from corpustools.kernels.vocabulary import compiled as vocabulary
 except ImportError:
     compiled = None
 

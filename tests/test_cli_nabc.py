@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from corpustools.nabc import nabc
-from corpustools.nabc.text import MAX_DIGITS
+from corpustools.stages.nabc import nabc
+from corpustools.stages.nabc.text import MAX_DIGITS
 
 COMMAND = [sys.executable, "-m", "corpustools", "nabc"]
 ROWS = {5: b"5\t2\t2\t1\t5\n", 7: b"7\t2\t3\t1\t6\n", 100: b"100\t10\t10\t0\t20\n"}
@@ -297,7 +297,7 @@ def test_a_long_range_needs_little_memory():
     """20 million rows, 700 MB of text: the peak of the process stays under 256 MiB."""
     script = (
         "import sys\n"
-        "from corpustools.cli import main\n"
+        "from corpustools.cli.main import main\n"
         "try:\n    main()\n"
         "except SystemExit as end:\n"
         "    status = open('/proc/self/status').read()\n"
@@ -319,7 +319,7 @@ def test_a_long_range_needs_little_memory():
 def test_one_number_loads_neither_numpy_nor_tqdm():
     script = (
         "import sys\n"
-        "from corpustools.cli import main\n"
+        "from corpustools.cli.main import main\n"
         "try:\n    main()\n"
         "except SystemExit:\n"
         "    print(sorted({'numpy', 'tqdm', 'sentencepiece', 'fractions', 'json'} & set(sys.modules)))\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from reference_page import PAGE, page
 
-from corpustools.cli import COMMANDS, group
+from corpustools.cli.main import COMMANDS, group
 
 ROOT = Path(__file__).parent.parent
 

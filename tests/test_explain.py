@@ -14,9 +14,9 @@ from spm_files import spm_model, train
 from vocabularies import law, make_model, make_tokenizer, segmentations
 
 from corpustools.errors import DataError, UsageError
-from corpustools.tokenize.explain import explain
-from corpustools.tokenize.law import exponential
-from corpustools.tokenize.tokenizer import Tokenizer
+from corpustools.inspect.explain import explain
+from corpustools.stages.tokenize.lattice.weights import exponential
+from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 SMALL = {"a": -1.0, "b": -1.5, "ab": -2.2, "ba": -1.9, "aba": -3.0}
 SMALL = {piece.encode(): score for piece, score in SMALL.items()}
@@ -154,7 +154,7 @@ def test_a_long_text_without_a_cut_stays_exact():
 
 def test_user_defined_pieces_are_scored_as_the_best_path_counts_them():
     pieces = [("a", -1.0), ("天", -5.0), ("天a", 0.0, 4)]
-    from corpustools.tokenize.models import parse
+    from corpustools.stages.tokenize.models import parse
 
     tokenizer = Tokenizer(parse(spm_model(pieces, normalizer=[(3, 0)]), "test"))
     found = explain(tokenizer, "天a")

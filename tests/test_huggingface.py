@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from spm_files import shipped_charsmap
 
 from corpustools.errors import DataError, UnsupportedModel
-from corpustools.tokenize.decode import decode
-from corpustools.tokenize.hf_regex import translate
-from corpustools.tokenize.hf_text import private
-from corpustools.tokenize.models import float_of_tokenizers, parse
-from corpustools.tokenize.models.huggingface import byte_alphabet
-from corpustools.tokenize.tokenizer import Tokenizer
+from corpustools.stages.tokenize.decode import decode
+from corpustools.stages.tokenize.models import parse
+from corpustools.stages.tokenize.models.huggingface import byte_alphabet
+from corpustools.stages.tokenize.models.json_floats import float_of_tokenizers
+from corpustools.stages.tokenize.text.hf_regex import translate
+from corpustools.stages.tokenize.text.hf_text import private
+from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 try:
     import tokenizers

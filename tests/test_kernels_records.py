@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpustools.kernels import order_plain, records_plain
+from corpustools.kernels.order import plain as order_plain
+from corpustools.kernels.records import plain as records_plain
 
 try:
-    from corpustools.kernels import order as order_compiled
-    from corpustools.kernels import records as records_compiled
+    from corpustools.kernels.order import compiled as order_compiled
+    from corpustools.kernels.records import compiled as records_compiled
 except ImportError:
     order_compiled = records_compiled = None
 

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from vocabularies import chi_square, chi_square_limit, law, make_model, make_tokenizer, pieces_of, segmentations
 
 from corpustools.errors import DataError, UsageError
-from corpustools.kernels import lattice_plain
-from corpustools.tokenize import law as laws
-from corpustools.tokenize.law import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32, exponential
-from corpustools.tokenize.segmenter import Draws, Running, Segmenter, Workspace
-from corpustools.tokenize.tokenizer import Tokenizer
+from corpustools.kernels.lattice import plain as lattice_plain
+from corpustools.stages.tokenize.lattice import weights as laws
+from corpustools.stages.tokenize.lattice.segmenter import Draws, Running, Segmenter, Workspace
+from corpustools.stages.tokenize.lattice.weights import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32, exponential
+from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 try:
-    from corpustools.kernels import lattice as lattice_compiled
+    from corpustools.kernels.lattice import compiled as lattice_compiled
 except ImportError:
     lattice_compiled = None
 

@@ -12,8 +12,24 @@ import pytest
 import corpustools
 
 ROOT = Path(corpustools.__file__).parent
-# Each layer may import from those of greater number; tokenize, shuffle and nabc do not know each other.
-LEVELS = {"cli": 0, "cluster": 1, "shuffle": 2, "tokenize": 2, "nabc": 2, "files": 3, "kernels": 4, "errors": 5}
+# The floors, from the top: a package may import from its own floor's package and from floors of greater number. The
+# stages stand side by side and do not know each other. `jobs` and `cluster` have their places before they are built.
+FLOORS = {
+    "cli": 0,
+    "jobs": 1,
+    "cluster": 2,
+    "inspect": 3,
+    "stages.shuffle": 4,
+    "stages.tokenize": 4,
+    "stages.nabc": 4,
+    "formats": 5,
+    "files": 6,
+    "kernels": 7,
+    "errors": 8,
+    "machine": 8,
+    "progress": 8,
+    "seeds": 8,
+}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__main__.py")
 
 
@@ -29,23 +45,49 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def layer(module: str) -> str | None:
-    """The layer of a module of the package."""
-    parts = module.split(".")
-    return parts[1] if parts[0] == "corpustools" and len(parts) > 1 and parts[1] in LEVELS else None
+def module_name(path: Path) -> str:
+    """The dotted name of a file of the package, below `corpustools`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def floor(module: str) -> str | None:
+    """The room of FLOORS that a dotted name below `corpustools` stands in."""
+    return next((room for room in FLOORS if module == room or module.startswith(room + ".")), None)
+
+
+MODULES = {module_name(path): path for path in FILES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_run_one_way(path: Path):
-    """cli -> cluster -> shuffle | tokenize | nabc -> files -> kernels, errors."""
-    own = path.relative_to(ROOT).parts[0].removesuffix(".py")
-    if own == "__init__":
+    """cli -> jobs -> cluster, inspect -> stages -> formats -> files -> kernels -> ground."""
+    own = module_name(path)
+    if own in ("", "stages"):
         return
-    assert own in LEVELS, f"{own} has no place among the layers"
+    room = floor(own)
+    assert room is not None, f"{own} has no place among the floors"
     for name in imported(path):
-        other = layer(name)
-        if other is not None and other != own:
-            assert LEVELS[other] > LEVELS[own], f"{own} imports {name}"
+        other = floor(name.removeprefix("corpustools."))
+        if name.startswith("corpustools.") and other is not None and other != room:
+            assert FLOORS[other] > FLOORS[room], f"{own} imports {name}"
+
+
+def test_no_module_imports_itself_by_a_detour():
+    """The arrows between modules form no circle, imports inside functions and for type checkers included."""
+    arrows = {}
+    for module, path in MODULES.items():
+        names = {name.removeprefix("corpustools.") for name in imported(path) if name.startswith("corpustools.")}
+        # `from package import name` names the package and, where that is a module, the name.
+        modules = {name for name in names if name in MODULES}
+        deeper = {name for name in modules if any(other.startswith(name + ".") for other in names & MODULES.keys())}
+        arrows[module] = modules - deeper - {module}
+    arrows.pop("")
+    while arrows:
+        leaves = {module for module, targets in arrows.items() if not targets & arrows.keys()}
+        assert leaves, f"a circle among {sorted(arrows)}"
+        for leaf in leaves:
+            del arrows[leaf]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -68,7 +110,7 @@ HEAVY = (
     "sentencepiece",
     "ray",
     "ctypes",
-    "corpustools.shuffle",
+    "corpustools.stages.shuffle",
     "concurrent.futures",
 )
 
@@ -80,7 +122,7 @@ def test_cheap_commands_load_click_and_nothing_heavier(arguments: list[str]):
         "import atexit, sys\n"
         f"sys.argv[1:] = {arguments!r}\n"
         f"atexit.register(lambda: print('loaded:', *[m for m in {HEAVY!r} if m in sys.modules], file=sys.__stderr__))\n"
-        "from corpustools.cli import main\nmain()\n"
+        "from corpustools.cli.main import main\nmain()\n"
     )
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert process.stderr.splitlines()[-1] == "loaded:"
@@ -91,7 +133,7 @@ def test_help_of_a_command_loads_no_numpy():
     script = (
         "import atexit, sys\nsys.argv[1:] = ['shuffle', '--help']\n"
         "atexit.register(lambda: print('numpy' in sys.modules, 'tqdm' in sys.modules, file=sys.__stderr__))\n"
-        "from corpustools.cli import main\nmain()\n"
+        "from corpustools.cli.main import main\nmain()\n"
     )
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert process.stderr.splitlines()[-1] == "False False"

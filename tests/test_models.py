@@ -28,16 +28,15 @@ from spm_files import (
 )
 
 from corpustools.errors import DataError, SystemFailure, UnsupportedModel
-from corpustools.kernels import wire_plain
-from corpustools.tokenize.decode import decode
-from corpustools.tokenize.model import load_model
-from corpustools.tokenize.models import parse
-from corpustools.tokenize.models.sentencepiece import PIECE
-from corpustools.tokenize.models.wire import BYTES as WIRE_BYTES
-from corpustools.tokenize.models.wire import fields, message
+from corpustools.kernels.wire import plain as wire_plain
+from corpustools.stages.tokenize.decode import decode
+from corpustools.stages.tokenize.models import load_model, parse
+from corpustools.stages.tokenize.models.sentencepiece import PIECE
+from corpustools.stages.tokenize.models.wire import BYTES as WIRE_BYTES
+from corpustools.stages.tokenize.models.wire import fields, message
 
 try:
-    from corpustools.kernels import wire as wire_compiled
+    from corpustools.kernels.wire import compiled as wire_compiled
 except ImportError:
     wire_compiled = None
 

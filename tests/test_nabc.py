@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 import corpustools
 from corpustools.errors import DataError, UsageError
-from corpustools.kernels import integers_plain
-from corpustools.nabc import nabc, ranges
-from corpustools.nabc.ranges import blocks, nabc_range
-from corpustools.nabc.search import Triple, search
+from corpustools.kernels.integers import plain as integers_plain
+from corpustools.stages.nabc import nabc, ranges
+from corpustools.stages.nabc.ranges import blocks, nabc_range
+from corpustools.stages.nabc.search import Triple, search
 
 try:
-    from corpustools.kernels import integers as integers_compiled
+    from corpustools.kernels.integers import compiled as integers_compiled
 except ImportError:
     integers_compiled = None
 
@@ -227,7 +227,7 @@ def test_numbers_of_forty_digits(n, monkeypatch):
 def test_a_search_beyond_the_kernels_range_ends_in_python(kernel, monkeypatch):
     n = 10**30 + 12345678901
     expected = search(n)
-    monkeypatch.setattr("corpustools.nabc.search._KERNEL_LIMIT", 1 << 66)
+    monkeypatch.setattr("corpustools.stages.nabc.search._KERNEL_LIMIT", 1 << 66)
     assert search(n) == expected
 
 
@@ -285,9 +285,9 @@ def test_what_is_no_number_is_refused(wrong):
 
 
 def test_the_public_names_are_callable_in_any_order_of_imports():
-    from corpustools.nabc import search as module
+    from corpustools.stages.nabc import search as module
 
-    assert corpustools.nabc(100) == corpustools.nabc.nabc(np.int64(100)) == (10, 10, 0)
+    assert corpustools.nabc(100) == corpustools.nabc(np.int64(100)) == (10, 10, 0)
     assert corpustools.nabc_range(99, 101).sum.tolist() == [21, 20] or module
     assert "numpy" not in vars(module)
 

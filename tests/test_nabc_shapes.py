@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpustools.errors import DataError, UsageError
-from corpustools.nabc.problem import Bounds, Problem, Shape
-from corpustools.nabc.search import search
-from corpustools.nabc.shapes import by_sum, shape
+from corpustools.stages.nabc.problem import Problem
+from corpustools.stages.nabc.search import search
+from corpustools.stages.nabc.shape import Bounds, Shape
+from corpustools.stages.nabc.shapes import by_sum, shape
 
 WEIGHT = st.one_of(st.integers(1, 4), st.integers(1, 200))
 LIMITS = st.one_of(

@@ -13,14 +13,14 @@ from spm_files import USER_DEFINED, shipped_charsmap, spm_model
 
 from corpustools import kernels
 from corpustools.errors import DataError
-from corpustools.kernels import normalize_plain
-from corpustools.tokenize.charsmap import compile_charsmap
-from corpustools.tokenize.models import parse
-from corpustools.tokenize.nfc import NfcNormalizer, _is_composed
-from corpustools.tokenize.normalize import CharsmapNormalizer, Normalizer
+from corpustools.kernels.normalize import plain as normalize_plain
+from corpustools.stages.tokenize.models import parse
+from corpustools.stages.tokenize.text.charsmap import compile_charsmap
+from corpustools.stages.tokenize.text.nfc import NfcNormalizer, _is_composed
+from corpustools.stages.tokenize.text.normalize import CharsmapNormalizer, Normalizer
 
 try:
-    from corpustools.kernels import normalize as normalize_compiled
+    from corpustools.kernels.normalize import compiled as normalize_compiled
 except ImportError:
     normalize_compiled = None
 
@@ -278,7 +278,7 @@ def test_no_records_make_an_empty_batch(backend):
     for normalizer in (Normalizer(), NfcNormalizer(), CharsmapNormalizer(compile_charsmap(b"", []), 7)):
         out, offsets = normalizer.normalize_batch(b"abc", empty, empty)
         assert (bytes(out), offsets.tolist()) == (b"", [0])
-    assert kernels.load("normalize").__name__.endswith("_plain") == (backend == "plain")
+    assert kernels.load("normalize").__name__.endswith(".plain") == (backend == "plain")
 
 
 @settings(deadline=None, max_examples=300)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpustools.kernels import order_plain
+from corpustools.kernels.order import plain as order_plain
 
 try:
-    from corpustools.kernels import order as order_compiled
+    from corpustools.kernels.order import compiled as order_compiled
 except ImportError:
     order_compiled = None
 

@@ -10,8 +10,8 @@ import pytest
 import sentencepiece
 from spm_files import spm_model, train
 
-from corpustools.tokenize.models import parse
-from corpustools.tokenize.tokenizer import Tokenizer
+from corpustools.stages.tokenize.models import parse
+from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 SCRIPT = Path(__file__).parent.parent / "bin" / "parity.py"
 

@@ -68,7 +68,7 @@ def test_the_kernels_are_clean_under_the_sanitizers(group: str, tmp_path: Path):
         "PYTHONPATH": str(tmp_path),
         "CORPUS_KERNELS": "compiled",
     }
-    check = "import corpustools.kernels.records as k, sys; sys.exit(not k.__file__.startswith(sys.argv[1]))"
+    check = "import corpustools.kernels.records.compiled as k, sys; sys.exit(not k.__file__.startswith(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", check, str(tmp_path)], env=variables, cwd=tmp_path, check=True)
     words = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", "not plain", *TESTS[group]]
     process = subprocess.run(words, env=variables, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -16,7 +16,7 @@ import zstandard
 from harness import COMPILED, MIB, PLENTY, Folder, SmallDisk, handles_signals, needs_speed
 
 from corpustools.errors import DataError
-from corpustools.shuffle import shuffle
+from corpustools.stages.shuffle import shuffle
 
 OLD = b"the old output\n"
 TEXT = b"".join(b"%d some text of a line\n" % i for i in range(2000))

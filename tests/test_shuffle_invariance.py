@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from reference import order, records, shuffled
 
 from corpustools.files.compression import detect
-from corpustools.shuffle import shuffle
+from corpustools.stages.shuffle import shuffle
 
 LINES = 1_300_000 if COMPILED else 8_000
 SEED = "invariance"
@@ -82,7 +82,7 @@ def test_small_memory_really_spills(large: Large):
 
 MASKED = """
 import sys
-from corpustools.shuffle import carry_out, request
+from corpustools.stages.shuffle import carry_out, request
 source, out, seed, workers, spill, mask = sys.argv[1:]
 asked = request(source, out, seed=seed, memory=64 << 20, workers=int(workers), spill=spill, _key_mask=int(mask))
 assert carry_out(asked).passes == 1

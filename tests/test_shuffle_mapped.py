@@ -10,11 +10,11 @@ from array import array
 import pytest
 from harness import COMPILED, needs_speed
 
-from corpustools.kernels import records_plain
-from corpustools.shuffle import request
+from corpustools.kernels.records import plain as records_plain
+from corpustools.stages.shuffle import request
 
 if COMPILED:
-    from corpustools.kernels import records
+    from corpustools.kernels.records import compiled as records
 
 U64 = (1 << 64) - 1
 

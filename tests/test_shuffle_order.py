@@ -15,8 +15,8 @@ from reference import EVERY_BIT, order, records, shuffled
 from test_kernels_records import BACKENDS
 
 from corpustools.files.compression import detect
-from corpustools.shuffle import carry_out, request, shuffle
-from corpustools.shuffle.keys import philox_key
+from corpustools.seeds import seed_words
+from corpustools.stages.shuffle import carry_out, request, shuffle
 
 SEEDS = 24_000
 
@@ -24,7 +24,7 @@ SEEDS = 24_000
 def drawn_order(orders, count: int, seed: str) -> tuple[int, ...]:
     """The order of a few records, from the kernel's words."""
     out = array("Q", bytes(32 * count))
-    orders.words(0, count, *philox_key(seed), out)
+    orders.words(0, count, *seed_words(seed), out)
     return tuple(sorted(range(count), key=lambda i: (out[4 * i], out[4 * i + 1], i)))
 
 
@@ -115,8 +115,8 @@ def test_ties_are_settled_by_further_bits(tmp_path: Path, mask, workers):
 
 def test_a_seed_is_text():
     """Numbers are their decimal text; no seed gives a fresh one each time, and it repeats the run."""
-    assert philox_key("7") == philox_key(str(7))
-    keys = {philox_key(seed) for seed in ("", "7", "07", "7 ", "é", "e\u0301")}
+    assert seed_words("7") == seed_words(str(7))
+    keys = {seed_words(seed) for seed in ("", "7", "07", "7 ", "é", "e\u0301")}
     assert len(keys) == 6
 
 

@@ -14,7 +14,7 @@ from reference import order, records, shuffled
 
 from corpustools.errors import DataError
 from corpustools.files.compression import detect
-from corpustools.shuffle import shuffle
+from corpustools.stages.shuffle import shuffle
 
 FLOOR = 64 * MIB
 # The bytes that other tools lose, split or take for an end.

@@ -14,7 +14,7 @@ import pytest
 from harness import needs_speed
 from spm_files import train
 
-from corpustools.tokenize.tokenizer import Tokenizer
+from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 WORDS = [
     *["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", "and", "runs", "away"],

@@ -8,7 +8,7 @@ import pytest
 from harness import COMPILED, needs_speed
 from spm_files import train
 
-from corpustools.tokenize.windows import Windows
+from corpustools.stages.tokenize.windows import Windows
 
 WORDS = [*["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "and", "runs", "away"], "天地玄黄宇宙洪荒"]
 

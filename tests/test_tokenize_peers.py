@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spm_files import NORMAL, UNUSED, USER_DEFINED, spm_model, train
 
-from corpustools.tokenize.models import parse
-from corpustools.tokenize.paths import lattice_of, path_of
-from corpustools.tokenize.tokenizer import Tokenizer
+from corpustools.stages.tokenize.lattice.paths import lattice_of, path_of
+from corpustools.stages.tokenize.models import parse
+from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 MODELS = {
     "unigram": lambda: train(model_type="unigram"),

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpustools.errors import DataError
-from corpustools.kernels import vocabulary_plain
-from corpustools.tokenize import trie
+from corpustools.kernels.vocabulary import plain as vocabulary_plain
+from corpustools.stages.tokenize.lattice import trie
 
 try:
-    from corpustools.kernels import vocabulary as compiled
+    from corpustools.kernels.vocabulary import compiled as compiled
 except ImportError:
     compiled = None
 

@@ -5,9 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from corpustools.tokenize.model import Model
-from corpustools.tokenize.normalize import Normalizer
-from corpustools.tokenize.tokenizer import Tokenizer
+from corpustools.stages.tokenize.models.model import Model
+from corpustools.stages.tokenize.text.normalize import Normalizer
+from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 
 def make_model(scores, unit="character", unknown=True, byte_ids=False, fuse=True, cuts="none", **changes):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from corpustools.cli.params import common_options
+from corpustools.cli.options import common_options
 from corpustools.cli.report import Reporter, human
 
 HELP = """Write the text of lines of token ids, a line each; lossless where the model is.
@@ -34,8 +34,8 @@ def command(
     quiet: bool,
 ) -> None:
     """Run `corpus detokenize`."""
-    from corpustools.tokenize.detokenize import detokenize
-    from corpustools.tokenize.tokenizer import Tokenizer
+    from corpustools.stages.tokenize.detokenize import detokenize
+    from corpustools.stages.tokenize.tokenizer import Tokenizer
 
     if manifest is not None:
         from corpustools.files.manifest import Manifest

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from corpustools.tokenize.explain import Explanation, Segmentation
+    from corpustools.inspect.explain import Explanation, Segmentation
 
 HELP = """Show the lattice of each TEXT, or of each line of standard input.
 
@@ -79,8 +79,8 @@ def command(
 ) -> None:
     """Run `corpus explain`."""
     from corpustools.errors import DataError
-    from corpustools.tokenize.explain import explain
-    from corpustools.tokenize.tokenizer import Tokenizer
+    from corpustools.inspect.explain import explain
+    from corpustools.stages.tokenize.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.load(model)
     for number, text in enumerate(map(os.fsencode, texts) if texts else _lines()):

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from corpustools.cli.params import Command, report_options
+from corpustools.cli.options import Command, report_options
 from corpustools.errors import Incomplete, from_os
-from corpustools.nabc.problem import Bounds, Problem, Shape
-from corpustools.nabc.text import FORMATS, Rows, Text, parse
+from corpustools.stages.nabc.problem import Problem
+from corpustools.stages.nabc.shape import Bounds, Shape
+from corpustools.stages.nabc.text import FORMATS, Rows, Text, parse
 
 _READ_BYTES = 1 << 18
 

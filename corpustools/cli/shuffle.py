@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from corpustools.cli.params import PART, SIZE, common_options
+from corpustools.cli.options import PART, SIZE, common_options
 from corpustools.cli.report import Reporter, human
 
 HELP = """Write the records (lines) of the inputs in a uniformly random order that depends on the seed alone.
@@ -117,14 +117,14 @@ def command(
 ) -> None:
     """Run `corpus shuffle`."""
     from corpustools.errors import UsageError
-    from corpustools.shuffle import carry_out, request
+    from corpustools.stages.shuffle import carry_out, request
 
     if zero_terminated and record_bytes:
         raise UsageError("--zero-terminated and --record-bytes exclude each other", "give one of them")
     options |= {"delimiter": b"\0" if zero_terminated else b"\n", "record_bytes": record_bytes or 0}
     asked = request(inputs, tmp_dirs=tmp_dir, **options)
     if plan:
-        from corpustools.shuffle.describe import describe
+        from corpustools.stages.shuffle.describe import describe
 
         click.echo(describe(asked))
         return

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from corpustools.cli.params import PART, common_options
+from corpustools.cli.options import PART, common_options
 from corpustools.cli.report import Reporter, human
 
 HELP = """Write the token ids of the records (lines) of the inputs, in order.
@@ -101,11 +101,11 @@ def command(
     **options: Any,
 ) -> None:
     """Run `corpus tokenize`."""
-    from corpustools.shuffle.keys import fresh_seed
-    from corpustools.shuffle.resources import default_workers
-    from corpustools.tokenize.request import Request
-    from corpustools.tokenize.stream import WindowsResult, tokenize
-    from corpustools.tokenize.tokenizer import Tokenizer
+    from corpustools.machine import default_workers
+    from corpustools.seeds import fresh_seed
+    from corpustools.stages.tokenize.request import Request
+    from corpustools.stages.tokenize.run import WindowsResult, tokenize
+    from corpustools.stages.tokenize.tokenizer import Tokenizer
 
     mode = mode or ("viterbi" if alpha is None else "sample")
     request = Request(

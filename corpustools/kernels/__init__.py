@@ -16,7 +16,7 @@ THEMES = ("order", "records", "integers", "lattice", "normalize", "vocabulary", 
 
 
 def load(theme: str) -> Any:
-    """Return the module that runs a theme: `kernels.THEME`, or `kernels.THEME_plain`.
+    """Return the module that runs a theme: `kernels.THEME.compiled`, or its twin `kernels.THEME.plain`.
 
     Raises:
         UsageError: `CORPUS_KERNELS` names neither, or asks for a compiled kernel that was not built.
@@ -30,16 +30,16 @@ def _module(theme: str, wanted: str) -> Any:
         raise UsageError(f"CORPUS_KERNELS={wanted}", "accepted are auto, compiled and plain")
     if wanted != "plain":
         try:
-            return import_module(f"corpustools.kernels.{theme}")
+            return import_module(f"corpustools.kernels.{theme}.compiled")
         except ImportError as error:
             if wanted == "compiled":
                 raise UsageError(
                     f"the compiled kernel {theme!r} is not usable ({error})",
                     "install a C compiler and install corpustools again, or unset CORPUS_KERNELS",
                 ) from error
-    return import_module(f"corpustools.kernels.{theme}_plain")
+    return import_module(f"corpustools.kernels.{theme}.plain")
 
 
 def in_use() -> dict[str, str]:
     """Return, for each theme, `compiled` or `plain`."""
-    return {theme: "plain" if load(theme).__name__.endswith("_plain") else "compiled" for theme in THEMES}
+    return {theme: load(theme).__name__.rsplit(".", 1)[1] for theme in THEMES}

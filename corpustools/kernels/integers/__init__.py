@@ -1,0 +1,1 @@
+"""Integers n = a b + c."""

@@ -1,0 +1,1 @@
+"""The stages of the pipe, one package each; they do not know each other."""

@@ -1,0 +1,26 @@
+"""The order of the output: what each record's number is sorted by, as a function of the seed alone.
+
+key(i) is the first word of Philox4x64-10 at counter (i, 0, 0, 0), keyed by BLAKE2b-128 of the seed's UTF-8 bytes read
+as two little-endian words. Records stand in ascending order of (key, second word of the same counter, i).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KEYS = 1 << 64
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """The keys from `low` to `low + span`, both included."""
+
+    low: int
+    span: int
+
+
+def part_range(part: tuple[int, int] | None) -> KeyRange:
+    """Return the keys of the I-th of N parts (I from 1); the parts follow one another and leave nothing out."""
+    number, parts = part or (1, 1)
+    low, stop = (number - 1) * KEYS // parts, number * KEYS // parts
+    return KeyRange(low, stop - low - 1)

@@ -1,0 +1,1 @@
+"""Segmentations of normalised text: the vocabulary's tables, weights, best paths, samples and exact sums."""

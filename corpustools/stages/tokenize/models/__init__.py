@@ -1,0 +1,91 @@
+"""Model formats, one file each; `parse` recognises which one a file's content is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any, NoReturn
+
+from corpustools.errors import DataError, UnsupportedModel, from_os
+from corpustools.stages.tokenize.models.json_floats import float_of_tokenizers
+from corpustools.stages.tokenize.models.model import Model
+
+# Larger than any model in use by two orders of magnitude; a wrong file is refused before it fills the memory.
+LARGEST_FILE = 2 << 30
+ACCEPTED = "accepted are SentencePiece and bytepiece .model files, tokenizer.json, piece TAB score, word counts"
+# First bytes of files that users have beside a model, or pack it in.
+FOREIGN = {
+    b"GGUF": ("a GGUF file", "give the SentencePiece .model or tokenizer.json it was made from"),
+    b"PK\x03\x04": ("a ZIP archive", "unpack it and give the model inside"),
+    b"\x1f\x8b": ("a gzip file", "decompress it first"),
+    b"\x28\xb5\x2f\xfd": ("a Zstandard file", "decompress it first"),
+    b"version https://git-lfs": ("a Git LFS pointer", "fetch the file itself with: git lfs pull"),
+}
+_TIKTOKEN = re.compile(rb"(?:[A-Za-z0-9+/]+=* \d+\r?\n){3}")
+
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """Read a model file; its format is recognised by its content, never by its name.
+
+    Raises:
+        DataError: the file is damaged, or no format is recognised.
+        UnsupportedModel: the file is sound but needs something that is not done here; the text names it.
+        SystemFailure: the file cannot be read.
+    """
+    name = os.fspath(path)
+    try:
+        with open(name, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise from_os(error, f"cannot read the model {name}") from error
+    if len(data) > LARGEST_FILE:
+        raise DataError(f"{name} is larger than 2 GiB", "this is no tokenization model")
+    return parse(data, name)
+
+
+def parse(data: bytes, name: str) -> Model:
+    """Return the model that a file's bytes hold; `name` stands in errors."""
+    for magic, (what, remedy) in FOREIGN.items():
+        if data.startswith(magic):
+            raise UnsupportedModel(f"{name} is {what}", remedy)
+    if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
+        return _json(data, name)
+    # Every writer of the protobuf begins with field 1, a piece, whose own field 1 is its text.
+    if data[:1] == b"\n" and (b"\0" in data or b"\n" in data[2:12]):
+        from corpustools.stages.tokenize.models import sentencepiece
+
+        return sentencepiece.parse(data, name)
+    if _TIKTOKEN.match(data) and data.split(b"\n", 1)[0].rstrip().endswith(b" 0"):
+        raise UnsupportedModel(f"{name} is a tiktoken vocabulary", "give the tokenizer.json, which has its rules")
+    from corpustools.stages.tokenize.models import plain_text
+
+    model = plain_text.parse(data, name)
+    if model is None:
+        raise DataError(f"{name} is no model of a known format", ACCEPTED)
+    return model
+
+
+def _json(data: bytes, name: str) -> Model:
+    def no_constant(text: str) -> NoReturn:
+        raise ValueError(f"{text} is no number")
+
+    try:
+        content: Any = json.loads(data.decode("utf-8-sig"), parse_constant=no_constant, parse_float=float_of_tokenizers)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{name} is not valid JSON ({error})") from error
+    if isinstance(content, dict) and isinstance(content.get("model"), dict):
+        from corpustools.stages.tokenize.models import huggingface
+
+        return huggingface.parse(content, name)
+    if isinstance(content, dict) and content:
+        first = next(iter(content.values()))
+        if isinstance(first, list):
+            from corpustools.stages.tokenize.models import bytepiece
+
+            return bytepiece.parse(content, name)
+        if isinstance(first, int):
+            raise UnsupportedModel(f"{name} is a vocab.json without its rules", "give the tokenizer.json")
+        if "config" in content and "vocab" in content:
+            raise UnsupportedModel(f"{name} is a tekken vocabulary", "give the tokenizer.json made from it")
+    raise DataError(f"{name} is JSON, but no model of a known format", ACCEPTED)

@@ -1,0 +1,39 @@
+"""Numbers of a JSON file as the tokenizers library reads them."""
+
+from __future__ import annotations
+
+import math
+
+_LARGEST = (1 << 64) - 1
+
+
+def float_of_tokenizers(text: str) -> float:
+    """Return a number of a JSON file as the tokenizers library reads it: the last bit may be off.
+
+    Its reader (Rust's serde_json, as it is built there) takes the digits as one integer of 64 bits and divides it by a
+    power of ten, with two roundings. Of a vocabulary's scores a quarter differ from the nearest double, which decides
+    where paths are equal.
+
+    Raises:
+        ValueError: the number is larger than a double.
+    """
+    digits, _, exponent = text.lower().lstrip("-").partition("e")
+    whole, _, fraction = digits.partition(".")
+    number, power = 0, int(exponent or 0)
+    for i, digit in enumerate(whole + fraction):
+        if 10 * number + int(digit) > _LARGEST:
+            # Further digits are dropped, those before the point counted.
+            power += max(0, len(whole) - i)
+            break
+        number = 10 * number + int(digit)
+        power -= i >= len(whole)
+    value = float(number)
+    while value and power < -308:
+        value, power = value / 1e308, power + 308
+    if power >= 0:
+        value *= float(f"1e{min(power, 999)}") if value else 1.0
+    else:
+        value /= float(f"1e{max(power, -308) * -1}")
+    if math.isinf(value):
+        raise ValueError(f"{text} is out of range")
+    return -value if text.startswith("-") else value

@@ -1,0 +1,62 @@
+"""What every model file becomes, whatever its format: one vocabulary with scores, and how text reaches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from corpustools.stages.tokenize.text.normalize import Normalizer
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Integers = np.ndarray[Any, np.dtype[np.int32]]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A vocabulary with scores, indexed by id, and the rules that lead from a record's text to its lattice.
+
+    kind: 'sentencepiece-unigram', 'sentencepiece-bpe', 'bytepiece', 'hf-unigram', 'hf-bpe', 'vocabulary'
+        (piece TAB score) or 'counts' (word counts).
+    pieces: the bytes that the lattice matches, in normalised text; the single byte for a byte piece <0x41>.
+        Empty for a padding entry. Two ids may hold the same bytes only if at most one of them is an arc.
+    scores: natural logarithms of probabilities, float64; exactly the float32 value where the file holds
+        float32. Those of user-defined pieces are the file's (see `user_defined`).
+    arc: may be an arc of the lattice.
+    weighted: False where the scores are no log-probabilities (BPE merge ranks): only alpha = 0 is legal.
+    unit: what a lattice position is, 'character' (of UTF-8), 'byte', or 'byte-level': a byte, or a character of
+        four bytes that begins with one from 0xF5 on, which is no UTF-8 and stands for an added token or such a byte.
+    unknown_id: id of the arc over one character at which no one-character arc starts; None where every
+        position is reachable by arcs.
+    unknown_score: score of that arc.
+    fuse_unknown: neighbouring unknown arcs are one token.
+    byte_ids: the 256 ids that replace an unknown character's bytes after the path is known, int32; or None.
+    user_defined: pieces whose score is 0.1 * (length - 1) instead of the file's (SentencePiece 0.2.3: length
+        in bytes for the best path, in characters under sampling).
+    control: ids under the names 'bos', 'eos', 'pad', 'unk', where present.
+    normalizer: from a record's bytes to the bytes that are segmented, and back.
+    cuts: how normalised text is cut into lattices. 'none': one record, one lattice. 'newline-runs': behind
+        every run of newlines. 'marks': at every byte 0xFF, which is no text itself; empty parts are dropped.
+    invisible: ids that leave no text behind when they are decoded (control pieces).
+    unknown_surface: the text that stands for the unknown id when it is decoded.
+    """
+
+    kind: str
+    pieces: list[bytes]
+    scores: Floats
+    arc: Mask
+    weighted: bool
+    unit: str
+    unknown_id: int | None
+    unknown_score: float
+    fuse_unknown: bool
+    byte_ids: Integers | None
+    user_defined: Mask
+    control: dict[str, int]
+    normalizer: Normalizer
+    cuts: str
+    invisible: frozenset[int] = field(default_factory=frozenset)
+    unknown_surface: bytes = b""

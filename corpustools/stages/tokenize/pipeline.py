@@ -1,0 +1,136 @@
+"""From a block of records to the bytes of the output: what runs on the threads of `corpus tokenize`."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from corpustools.stages.tokenize.blocks import Block, take_field
+from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
+from corpustools.stages.tokenize.lattice.segmenter import Draws
+from corpustools.stages.tokenize.request import Request
+from corpustools.stages.tokenize.sinks import Segmented, make_sink
+from corpustools.stages.tokenize.tokenizer import Tokenizer
+
+
+class Pipeline:
+    """A tokenizer with a request, from a block of records to the bytes of the output."""
+
+    def __init__(self, tokenizer: Tokenizer, request: Request) -> None:
+        request.check(tokenizer)
+        self.tokenizer, self.request = tokenizer, request
+        self.sink = make_sink(request.format, tokenizer, request.columns)
+        control = tokenizer.model.control
+        self.segmenter = tokenizer.segmenter(
+            request.mode,
+            request.alpha if request.mode != "viterbi" else 1.0,
+            request.length_weight if request.mode != "viterbi" else 1.0,
+            Draws(request.seed, request.epoch, request.samples),
+            scores=request.scores,
+            bos=control["bos"] if request.bos else -1,
+            eos=control["eos"] if request.eos else -1,
+        )
+        self._measured = bool(set(request.columns) & {"score", "logprob", "logz"})
+        needs = set(request.columns) & {"entropy", "length"}
+        if request.mode != "sample":
+            needs |= set(request.columns) & {"logprob", "logz"}
+        self._measurer = tokenizer.measurer(request.alpha, request.length_weight) if needs else None
+
+    @property
+    def streams(self) -> bool:
+        """Whether a record may go through in parts."""
+        request = self.request
+        plain = not (request.nbest or request.unique or request.field or request.columns) and request.samples == 1
+        return plain and self.sink.streams
+
+    def block(self, block: Block) -> tuple[bytes | memoryview, int, int]:
+        """Return the output of a block, its segmentations and its ids."""
+        if self.request.field is not None:
+            block = take_field(block, self.request.field)
+        normalized, offsets = self.tokenizer.model.normalizer.normalize_batch(block.data, block.starts, block.ends)
+        if self.request.nbest or self.request.unique:
+            done = self._listed(memoryview(normalized), offsets.tolist(), block.first)
+        else:
+            batch = self.segmenter.batch(normalized, offsets, block.first, self._measured)
+            done = Segmented(batch.ids, batch.ends)
+            if self.request.columns:
+                per = self.request.samples
+                owners = np.repeat(np.arange(len(offsets) - 1), per)
+                self._add_columns(done, memoryview(normalized), offsets.tolist(), owners.tolist(), batch.measures)
+        return self.sink.format(done), len(done.ends), len(done.ids)
+
+    def _listed(self, text: memoryview, bounds: list[int], first: int) -> Segmented:
+        """Segment records one by one: the n best, or samples without replacement."""
+        request, law = self.request, self.segmenter.law
+        ids: list[int] = []
+        ends, owners, scores = [], [], []
+        for i in range(len(bounds) - 1):
+            record = bytes(text[bounds[i] : bounds[i + 1]])
+            if request.nbest:
+                found = self.tokenizer.nbest_of(record, law, request.nbest)
+                scores += [score for _, score in found]
+                lists = [path for path, _ in found]
+            else:
+                lists = self.tokenizer.unique_of(record, law, self.segmenter.draws, first + i)
+            for path in lists:
+                ids += path
+                ends.append(len(ids))
+                owners.append(i)
+        done = Segmented(np.array(ids, np.int32), np.array(ends, np.int64))
+        if request.columns:
+            self._add_columns(done, text, bounds, owners, None)
+        return done
+
+    def _add_columns(
+        self,
+        done: Segmented,
+        text: memoryview,
+        bounds: list[int],
+        owners: list[int],
+        measures: np.ndarray[Any, Any] | None,
+    ) -> None:
+        """Fill in what --with asks for; `owners` are the records that segmentations belong to."""
+        request, asked = self.request, self.request.columns
+        known: dict[str, list[float]] = {}
+        if measures is not None:
+            known["score"] = measures[:, 0].tolist()
+            known["logz"] = measures[:, 1].tolist()
+        if self._measurer is not None:
+            per = [self._measurer.measure(bytes(text[a:b])) for a, b in pairwise(bounds)]
+            for name, column in zip(("logz", "entropy", "length"), range(3), strict=True):
+                known[name] = [per[i][column] for i in owners]
+        if self._by_path(measures) and set(asked) & {"score", "logprob", "logz"}:
+            self._path_columns(known, done, text, bounds, owners)
+        elif "logprob" in asked:
+            known["logprob"] = [
+                request.alpha * score - z for score, z in zip(known["score"], known["logz"], strict=True)
+            ]
+        done.columns.update({name: known[name] for name in asked if name != "pieces"})
+
+    def _by_path(self, measures: np.ndarray[Any, Any] | None) -> bool:
+        """Say whether a score has to be added up along the path, because the lattice's is not the law's."""
+        return measures is None or self.request.length_weight != 1.0 or bool(self.tokenizer.model.user_defined.any())
+
+    def _path_columns(
+        self, known: dict[str, list[float]], done: Segmented, text: memoryview, bounds: list[int], owners: list[int]
+    ) -> None:
+        request, tokenizer = self.request, self.tokenizer
+        law = tokenizer.law("sample", request.alpha, request.length_weight)
+        starts = [0, *done.ends.tolist()]
+        scores, logprobs, zs = [], [], []
+        for j, i in enumerate(owners):
+            record = bytes(text[bounds[i] : bounds[i + 1]])
+            lattice = tokenizer.lattice_of(record, law)
+            ids = done.ids[starts[j] + request.bos : starts[j + 1] - request.eos].tolist()
+            codes = path_of(tokenizer.model, lattice, ids)
+            z = (
+                known["logz"][j]
+                if "logz" in known
+                else tokenizer.measurer(request.alpha, request.length_weight).measure(record)[0]
+            )
+            scores.append(float(np.sum(self.segmenter.law.scores[codes])) if codes else 0.0)
+            zs.append(z)
+            logprobs.append(log_weight_of(law, codes) - z)
+        known.update(score=scores, logprob=logprobs, logz=zs)

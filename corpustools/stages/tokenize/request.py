@@ -1,0 +1,71 @@
+"""What `corpus tokenize` is asked for, checked before any work begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from corpustools.errors import UsageError
+from corpustools.stages.tokenize.lattice.weights import check_law
+from corpustools.stages.tokenize.tokenizer import Tokenizer
+
+# Formats whose ids stand bare, so that they can be cut into windows.
+BARE = ("u16", "u32", "npy")
+# A window is held in memory until it is full: at most 64 MiB.
+LONGEST_CONTEXT = 1 << 24
+MEASURES = ("score", "logprob", "logz", "entropy", "length", "pieces")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to do with every record; the names are those of the options of `corpus tokenize`."""
+
+    mode: str = "viterbi"
+    alpha: float = 1.0
+    length_weight: float = 1.0
+    seed: str = "0"
+    epoch: int = 0
+    samples: int = 1
+    unique: bool = False
+    nbest: int = 0
+    scores: str = "f64"
+    format: str = "ids"
+    columns: tuple[str, ...] = ()
+    field: str | None = None
+    bos: bool = False
+    eos: bool = False
+    context: int = 0
+    workers: int = 1
+    part: tuple[int, int] | None = None
+
+    def check(self, tokenizer: Tokenizer) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            UsageError: options out of range or at odds with each other or with the model.
+        """
+        random = self.mode != "viterbi"
+        check_law(tokenizer.model, self.alpha if random or self.columns else 0.0, self.length_weight)
+        if self.samples < 1 or self.epoch < 0 or self.epoch >= 1 << 32 or self.samples >= 1 << 32:
+            raise UsageError("samples count from 1 and epochs from 0, both below 2^32")
+        if not random and self.samples > 1:
+            raise UsageError("--mode viterbi has one segmentation and no samples", "use --mode sample or --nbest")
+        if self.nbest and (random or self.bos or self.eos):
+            raise UsageError("--nbest goes with --mode viterbi, without --bos and --eos")
+        if self.unique and (self.mode != "sample" or self.bos or self.eos):
+            raise UsageError("--unique goes with --mode sample, without --bos and --eos")
+        if self.mode == "viterbi-sampling" and set(self.columns) & {"logprob"}:
+            raise UsageError("viterbi-sampling draws from no law whose logprob is known", "use --mode sample")
+        if self.scores == "f32" and random:
+            raise UsageError("--scores f32 is SentencePiece's rounding of the best path", "use --mode viterbi")
+        if not 0 <= self.context <= LONGEST_CONTEXT:
+            raise UsageError(f"windows of {self.context} ids", f"accepted are 1 to {LONGEST_CONTEXT}")
+        if self.context and self.format not in BARE:
+            raise UsageError(
+                f"--context cuts bare ids, and format '{self.format}' has records", "use -f u16, u32 or npy"
+            )
+        for name in ("bos", "eos"):
+            if getattr(self, name) and name not in tokenizer.model.control:
+                raise UsageError(f"the model has no {name} token", f"leave --{name} away")
+        for name in self.columns:
+            if name not in MEASURES:
+                raise UsageError(f"--with {name}", f"accepted are {', '.join(MEASURES)}")
