@@ -10,7 +10,7 @@ import pytest
 from harness import COMPILED, Folder
 from reference import records, shuffled
 
-from corpustools.cli.options import parse_size
+from corpustools.sizes import parse_size
 
 TEXT = b"".join(b"%d\n" % i for i in range(3000))
 

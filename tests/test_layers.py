@@ -25,10 +25,11 @@ FLOORS = {
     "formats": 5,
     "files": 6,
     "kernels": 7,
-    "errors": 8,
+    "errors": 9,
     "machine": 8,
     "progress": 8,
     "seeds": 8,
+    "sizes": 8,
 }
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.name != "__main__.py")
 
