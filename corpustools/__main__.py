@@ -1,6 +1,21 @@
-"""`python -m corpustools` is `corpus`."""
+"""The entry of `corpus` and of `python -m corpustools`."""
 
-from corpustools.cli.main import main
+import signal
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Load the command line and run it.
+
+    Until it is loaded Ctrl-C ends the process at once, as it ends a program in C: there is nothing to clean up, and a
+    traceback out of the middle of an import helps nobody.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from corpustools.cli.main import main
+
+    main()
+
 
 if __name__ == "__main__":
     main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 
 import pytest
 from harness import COMPILED, Folder
@@ -87,6 +88,17 @@ def test_settings_flag_environment_job_default(small: Folder):
         (b"[shuffle\n", ["job.toml"]),
         (b"\xff", ["job.toml"]),
         (b'[shuffle]\nmemory = "lots"\n', ["lots"]),
+        (b"[shuffle]\nmemory = 1.5\n", ["memory = 1.5", "text or a number"]),
+        (b"[shuffle]\nmemory = {a = 1}\n", ["memory = {'a': 1}"]),
+        (b"[shuffle]\npart = [1, 2]\n", ["part = [1, 2]"]),
+        (b"[shuffle]\npart = 3\n", ["'3' is not a part"]),
+        (b'[shuffle]\noutput = ["a"]\n', ["output = ['a']", "accepted is a text"]),
+        (b"[shuffle]\nmanifest = false\n", ["manifest = False", "accepted is a text"]),
+        (b"[shuffle]\noutput = 7\n", ["output = 7", "accepted is a text"]),
+        (b'[shuffle]\nno-temp = "yes"\n', ["no-temp", "true and false"]),
+        (b'[shuffle]\ntmp-dir = "/tmp"\n', ["tmp-dir", "a list of texts"]),
+        (b"[shuffle]\nseed = " + b"[" * 5000 + b"]" * 5000 + b"\n", ["nested too deeply"]),
+        (b"#" * (1 << 20) + b"#", ["larger than 1048576 bytes"]),
         (None, ["job.toml", "no such file"]),
     ],
 )
@@ -95,6 +107,38 @@ def test_a_wrong_job_file(small: Folder, job: bytes | None, words: list[str]):
     if job is not None:
         small.write("job.toml", job)
     small.corpus("--job", "job.toml", "shuffle", "in").failed(2, *words)
+
+
+def test_a_job_file_without_an_end(small: Folder):
+    """A device is not read until the memory is full."""
+    small.corpus("--job", "/dev/zero", "shuffle", "in").failed(2, "/dev/zero", "larger than")
+
+
+@pytest.mark.parametrize("style", ["lines", "bar", "json"])
+def test_a_full_standard_error_does_not_undo_the_work(small: Folder, style: str):
+    """The output is in place, so the status is 0, whatever became of the summary."""
+    outcome = small.shell(f"$corpus shuffle in -s 1 -o out --progress {style} 2>/dev/full")
+    assert (outcome.status, small.read("out")) == (0, shuffled_by("1"))
+    small.shell("$corpus shuffle missing 2>/dev/full; test $? = 1").ok()
+
+
+def test_ctrl_c_while_modules_load_is_silent(folder: Folder):
+    """The shell sees 130 and the terminal no traceback."""
+    package = folder.path / "slow" / "click"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("open('loading', 'w').close()\nimport time\ntime.sleep(60)\n")
+    outcome = folder.interrupt(
+        signal.SIGINT,
+        lambda process: (folder.path / "loading").exists(),
+        "shuffle",
+        env={"PYTHONPATH": f"{package.parent}:{os.environ.get('PYTHONPATH', '')}"},
+    )
+    assert (outcome.status, outcome.stderr) == (-signal.SIGINT, ""), str(outcome)
+
+
+def test_a_name_with_a_line_break_keeps_the_error_on_one_line(folder: Folder):
+    """Logs are read by lines."""
+    folder.corpus("shuffle", "a\nb\x1b[31m").failed(1, "a\\nb\\x1b")
 
 
 def test_a_wrong_variable(small: Folder):

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from corpustools.cli.report import say
 from corpustools.cli.settings import job_option
 from corpustools.errors import CorpusError, from_os
 
@@ -146,10 +147,13 @@ def _discard_standard_output() -> None:
 
 
 def _fail(text: str, code: int) -> NoReturn:
-    # Without a standard error print() would take None for standard output.
-    if sys.stderr is not None:
-        print(f"corpus: {text}", file=sys.stderr)
+    say(f"corpus: {_one_line(text)}")
     sys.exit(code)
+
+
+def _one_line(text: str) -> str:
+    """Return a message whose file names cannot break its line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _usage_text(error: click.ClickException) -> str:
@@ -176,6 +180,8 @@ def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _raise_terminated)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     debug = "--debug" in sys.argv[1:]
     try:
         code = group.main(prog_name="corpus", standalone_mode=False, auto_envvar_prefix="CORPUS")

@@ -37,6 +37,7 @@ class Part(click.ParamType[tuple[int, int]]):
         """Return (I, N), or fail with the accepted form."""
         if isinstance(value, tuple):
             return value
+        value = str(value)
         match = re.fullmatch(r"([0-9]+)/([0-9]+)", value)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
             self.fail(f"'{value}' is not a part; accepted is I/N with 1 <= I <= N, as in 2/3", param, ctx)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from types import TracebackType
 from typing import Any
-
-import click
 
 
 class Reporter:
@@ -55,9 +54,16 @@ class Reporter:
         self._close_bar()
         if self.quiet:
             return
-        click.echo(json.dumps({"event": "done", **facts}) if self.style == "json" else text, err=True)
+        say(json.dumps({"event": "done", **facts}) if self.style == "json" else text)
 
     def _show_bar(self, phase: str, done: int, total: int | None) -> None:
+        try:
+            self._draw_bar(phase, done, total)
+        except OSError:
+            self.style, self._bar = "none", None
+            _give_up_standard_error()
+
+    def _draw_bar(self, phase: str, done: int, total: int | None) -> None:
         if self._bar is None or phase != self._phase:
             from tqdm import tqdm
 
@@ -83,18 +89,39 @@ class Reporter:
                 "total": total,
                 "seconds": round(seconds, 3),
             }
-            click.echo(json.dumps(facts), err=True)
+            say(json.dumps(facts))
         else:
             share = f" of {self._amount(total)} ({100 * done / total:.0f} %)" if total else ""
-            click.echo(f"{phase}: {self._amount(done)}{share} after {seconds:.0f} s", err=True)
+            say(f"{phase}: {self._amount(done)}{share} after {seconds:.0f} s")
 
     def _amount(self, count: int) -> str:
         return human(count) if self.unit == "B" else f"{count:,} {self.unit}"
 
     def _close_bar(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            try:
+                bar.close()
+            except OSError:
+                _give_up_standard_error()
+
+
+def say(text: str) -> None:
+    """Print a line on standard error; a full disk or a closed descriptor there does not undo work that is done."""
+    # Without a standard error print() would take None for standard output.
+    if sys.stderr is None:
+        return
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _give_up_standard_error()
+
+
+def _give_up_standard_error() -> None:
+    # What could not be written stays in the stream's buffer; at exit it would make the interpreter's status 120.
+    sink = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(sink, 2)
+    os.close(sink)
 
 
 def human(size: float) -> str:

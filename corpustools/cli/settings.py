@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+# A job file is some lines long; a device would be read without end.
+_LARGEST_JOB = 1 << 20
+
 
 def _load_job(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
     if path is None:
@@ -14,11 +17,16 @@ def _load_job(ctx: click.Context, param: click.Parameter, path: str | None) -> N
 
     try:
         with open(path, "rb") as file:
-            job = tomllib.load(file)
+            data = file.read(_LARGEST_JOB + 1)
+        if len(data) > _LARGEST_JOB:
+            raise click.UsageError(f"job file {path}: is larger than {_LARGEST_JOB} bytes; give a TOML file")
+        job = tomllib.loads(data.decode())
     except OSError as error:
         raise click.UsageError(f"job file {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"job file {path}: {error}") from error
+    except RecursionError as error:
+        raise click.UsageError(f"job file {path}: is nested too deeply; give one table a command") from error
     ctx.default_map = _checked(ctx, path, job)
 
 
@@ -43,8 +51,34 @@ def _checked(ctx: click.Context, path: str, job: dict[str, Any]) -> dict[str, An
                 raise click.UsageError(f"job file {path}: [{table}] has no option '{key}'; see 'corpus {table} --help'")
             name = known[key]
             assert name is not None
+            parameter = next(p for p in command.params if p.name == name)
+            if not _fits(parameter, value):
+                raise click.UsageError(f"job file {path}: [{table}] {key} = {value!r:.60}; {_accepted(parameter)}")
             checked[table][name] = value
     return checked
+
+
+def _fits(parameter: click.Parameter, value: Any) -> bool:
+    """Say whether a TOML value is of a kind that the option takes; its own type then looks at what it says."""
+    if parameter.nargs == -1 or parameter.multiple:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if getattr(parameter, "is_flag", False):
+        return isinstance(value, bool)
+    if isinstance(value, bool):
+        return False
+    if isinstance(parameter.type, click.types.FloatParamType):
+        return isinstance(value, (int, float, str))
+    if isinstance(value, int):
+        return not isinstance(parameter.type, (click.types.StringParamType, click.Choice)) or parameter.name == "seed"
+    return isinstance(value, str)
+
+
+def _accepted(parameter: click.Parameter) -> str:
+    if parameter.nargs == -1 or parameter.multiple:
+        return "accepted is a list of texts"
+    if getattr(parameter, "is_flag", False):
+        return "accepted are true and false"
+    return "accepted is a text" + ("" if isinstance(parameter.type, click.types.StringParamType) else " or a number")
 
 
 job_option = click.option(
