@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 import pytest
 
 from corpustools import kernels
+from corpustools.files.compression import detect
+from corpustools.files.foreign import foreign_format
 
 # Without compiled kernels everything runs on the slow twins: the same promises on smaller inputs.
 COMPILED = "plain" not in kernels.in_use().values()
@@ -26,6 +28,11 @@ PLENTY = 2048 * MIB
 SECONDS = 240
 
 needs_speed = pytest.mark.skipif(not COMPILED, reason="the plain kernels are too slow for this much data")
+
+
+def is_plain(data: bytes) -> bool:
+    """Whether bytes are taken as they are: not decoded, and not refused as another format."""
+    return detect(data) is None and foreign_format(data, data[-4:]) is None
 
 
 @dataclass

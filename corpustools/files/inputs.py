@@ -9,10 +9,15 @@ import sys
 from dataclasses import dataclass
 
 from corpustools.errors import DataError, UsageError, from_os
-from corpustools.files.compression import Reader, decoder, detect
+from corpustools.files.compression import decoder, detect
+from corpustools.files.foreign import HEAD_BYTES, refuse_foreign
+from corpustools.files.streams import Reader
+from corpustools.files.zstd import first_window
 
 STDIN = "-"
 _PIPE_BYTES = 1 << 20
+# A magic number, or all of a zstd frame's header.
+_LONGEST_MAGIC = 18
 _F_SETPIPE_SZ = 1031
 
 
@@ -24,12 +29,17 @@ class Input:
         path: the path, or '-' for standard input.
         size: bytes on disk, None for a pipe or device.
         codec: gz, zst, bz2, xz, or None; for a pipe it is known only when it is opened.
+        identity: device and inode.
+        modified: when it was last written to, in nanoseconds (st_mtime_ns).
+        window: what a zstd input asks for to be decoded, in bytes, by its first frame; else 0.
     """
 
     path: str
     size: int | None
     codec: str | None
     identity: tuple[int, int]
+    modified: int = 0
+    window: int = 0
 
     @property
     def name(self) -> str:
@@ -69,13 +79,20 @@ def _inspect(path: str) -> Input:
         descriptor = 0 if path == STDIN else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             start = os.lseek(descriptor, 0, os.SEEK_CUR)
-            head = os.pread(descriptor, 6, start)
+            head = os.pread(descriptor, HEAD_BYTES, start)
+            tail = os.pread(descriptor, 4, max(status.st_size - 4, start))
         finally:
             if path != STDIN:
                 os.close(descriptor)
     except OSError as error:
         raise from_os(error, f"{name}: cannot be read", "check the path and its permissions") from error
-    return Input(path, max(status.st_size - start, 0), detect(head), (status.st_dev, status.st_ino))
+    identity = (status.st_dev, status.st_ino)
+    if head and not status.st_size:
+        # Files that the kernel makes up as they are read (/proc) have no size before that: they are read as pipes are.
+        return Input(path, None, None, identity)
+    refuse_foreign(name, head, tail)
+    size = max(status.st_size - start, 0)
+    return Input(path, size, detect(head), identity, status.st_mtime_ns, first_window(head))
 
 
 class OpenInput:
@@ -98,18 +115,22 @@ class OpenInput:
         self._back = b""
         try:
             if source.seekable:
+                self._require_same_file()
                 self.origin = os.lseek(self.descriptor, 0, os.SEEK_CUR)
                 os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
             elif sys.platform == "linux":
                 _widen_pipe(self.descriptor)
         except OSError as error:
             raise from_os(error, f"{source.name}: cannot be read") from error
-        head = bytearray(6)
+        head = bytearray(HEAD_BYTES)
         filled = 0
-        while filled < 6 and (n := self._read_raw(memoryview(head)[filled:])):
+        # No more is waited for than the longest magic: a pipe may be slow.
+        while filled < _LONGEST_MAGIC and (n := self._read_raw(memoryview(head)[filled:])):
             filled += n
         self._head = bytes(head[:filled])
         codec = detect(self._head)
+        if not source.seekable:
+            refuse_foreign(source.name, self._head)
         self.codec = codec
         self.plain = codec is None and source.seekable
         self._reader: Reader = decoder(codec, _Raw(self), source.name, memory) if codec else _Raw(self)
@@ -121,6 +142,9 @@ class OpenInput:
             view[:n], self._back = self._back[:n], self._back[n:]
         else:
             n = self._reader.readinto(view)
+            if not self.delivered and self.codec:
+                # A tar in a gzip file, say.
+                refuse_foreign(self.source.name, bytes(view[: min(n, HEAD_BYTES)]))
         self.delivered += n
         return n
 
@@ -149,6 +173,41 @@ class OpenInput:
             return n
         return self._read_raw(view)
 
+    def verify(self) -> None:
+        """Hold a regular file against what it was when the work began.
+
+        Raises:
+            DataError: it was written to meanwhile.
+        """
+        source = self.source
+        if not source.seekable:
+            return
+        status = os.fstat(self.descriptor)
+        size = status.st_size - self.origin
+        if size != source.size or status.st_mtime_ns != source.modified:
+            raise DataError(
+                f"{source.name}: was changed while it was read: {source.size} bytes at the start, {size} now",
+                "leave inputs alone while they are read",
+            )
+
+    def _require_same_file(self) -> None:
+        status = os.fstat(self.descriptor)
+        if (status.st_dev, status.st_ino) != self.source.identity:
+            raise DataError(
+                f"{self.source.name}: was replaced by another file after the run began",
+                "leave inputs alone while they are read",
+            )
+
+    def _at_end(self) -> None:
+        """Compare what was read with what was there."""
+        self.verify()
+        source = self.source
+        if source.seekable and self.raw_bytes != source.size:
+            raise DataError(
+                f"{source.name}: {source.size} bytes were there at the start, and {self.raw_bytes} could be read",
+                "leave inputs alone while they are read",
+            )
+
     def _read_raw(self, view: memoryview) -> int:
         try:
             n = os.readv(self.descriptor, [view])
@@ -156,6 +215,8 @@ class OpenInput:
             where = f"{self.source.name}: reading failed after byte {self.raw_bytes}"
             raise from_os(error, where) from error
         self.raw_bytes += n
+        if not n and len(view):
+            self._at_end()
         return n
 
 
