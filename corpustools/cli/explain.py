@@ -135,10 +135,10 @@ def _report(found: Explanation, marginals: int | None) -> Iterator[str]:
     """Give the lines for people."""
     power = math.floor(found.log10_segmentations)
     many = f"{10 ** (found.log10_segmentations - power):.3f}e{power}"
-    law = f"alpha {found.alpha:g}" + (f", length weight {found.length_weight:g}" if found.length_weight != 1 else "")
+    shape = f"alpha {found.alpha:g}" + (f", length weight {found.length_weight:g}" if found.length_weight != 1 else "")
     yield f"normalized     {found.normalized}"
     yield f"segmentations  {many if found.segmentations is None else f'{found.segmentations:,}'}"
-    yield f"law            {law}"
+    yield f"distribution   {shape}"
     yield f"log Z          {found.log_z:.6f}"
     yield f"entropy        {found.entropy:.6f} nats"
     yield f"tokens         {found.length:.6f} expected"
