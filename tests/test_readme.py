@@ -18,7 +18,7 @@ README = Path(__file__).parent.parent / "README.md"
 
 # Set-up commands are not run, or not as they are: each with the reason.
 RUN_WITH_A_STAND_IN = {
-    "seq 1000000 | bin/corpus shuffle --seed 42 -o shuffled.txt": "bin/corpus would make an environment in the checkout",
+    "seq 1000000 | bin/corpus shuffle --seed 42 -o shuffled.txt": "bin/corpus would make an environment here",
 }
 NOT_RUN = {
     "bin/check": "it runs this test",

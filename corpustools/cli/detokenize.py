@@ -7,22 +7,36 @@ import click
 from corpustools.cli.options import common_options
 from corpustools.cli.report import Reporter, human
 
-HELP = """Write the text of lines of token ids, a line each; lossless where the model is.
+HELP = """Turn lines of token ids back into lines of text.
 
-Ids are separated by spaces, or with -f jsonl stand under "ids" in objects.
+Ids are separated by spaces. With -f jsonl each line is an object with a list "ids". The text comes back whole if the
+model keeps all of it.
 
 \b
+Example:
   corpus tokenize -m t.model a.txt | corpus detokenize -m t.model
 """
 
 
 @click.command(help=HELP, no_args_is_help=False)
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
-@click.option("-m", "--model", required=True, metavar="MODEL", help="The model file.")
+@click.option("-m", "--model", required=True, metavar="MODEL", help="Model file.")
 @click.option(
-    "-f", "--format", "form", type=click.Choice(["ids", "jsonl"]), default="ids", show_default=True, help="The input."
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["ids", "jsonl"]),
+    default="ids",
+    show_default=True,
+    help="Format of the input.",
 )
-@click.option("-o", "--output", default="-", metavar="PATH", help="Where to write.  [default: standard output]")
+@click.option(
+    "-o",
+    "--output",
+    default="-",
+    metavar="PATH",
+    help="Output file. The suffixes .zst and .gz compress.  [default: standard output]",
+)
 @common_options
 def command(
     inputs: tuple[str, ...],

@@ -14,15 +14,17 @@ import click
 if TYPE_CHECKING:
     from corpustools.inspect.explain import Explanation, Segmentation
 
-HELP = """Show the lattice of each TEXT, or of each line of standard input.
+HELP = """Show how a model sees each TEXT, or each line of standard input.
 
-A segmentation has probability P = product of p(token)^alpha / Z. Shown are the normalised text, how many segmentations
-it has, the best and the most probable ones, the probability of every token at its place (in bytes of the normalised
-text), log Z and entropy in nats, and the expected number of tokens. All of them are exact, for any length.
+The report holds the normalised text, the number of its segmentations, log Z, the entropy in nats, and the expected
+number of tokens. It lists the best segmentation, the most probable ones, and the most probable tokens with their places
+in bytes of the normalised text. All numbers are exact, for text of any length.
 
-What is not printable, and spaces within tokens, are written as <0x20>.
+A segmentation has probability P = product of p(token)^alpha / Z. Characters that cannot be printed, and spaces within
+tokens, are written as <0x20>.
 
 \b
+Examples:
   corpus explain -m t.model 'Hello world'
   corpus explain -m t.model --alpha 0.2 --nbest 20 -f json < a.txt | jq .entropy
 """
@@ -30,19 +32,20 @@ What is not printable, and spaces within tokens, are written as <0x20>.
 
 @click.command(help=HELP, no_args_is_help=False)
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
-@click.option("-m", "--model", required=True, metavar="MODEL", help="The model file.")
+@click.option("-m", "--model", required=True, metavar="MODEL", help="Model file.")
 @click.option(
     "--alpha",
     type=float,
     metavar="A",
-    help="The exponent of the probabilities, from 0 on.  [default: 1; for BPE vocabularies 0]",
+    help="Raise the probabilities to this power, 0 or more.  [default: 1; for BPE vocabularies 0]",
 )
 @click.option(
     "--length-weight",
     type=float,
     default=1.0,
     metavar="L",
-    help="A factor for every token: below 1 prefers fewer, longer ones.  [default: 1]",
+    help="Multiply the weight of a segmentation by L for every token. Below 1, fewer and longer tokens are likelier.  "
+    "[default: 1]",
 )
 @click.option(
     "--nbest",
@@ -50,13 +53,13 @@ What is not printable, and spaces within tokens, are written as <0x20>.
     default=5,
     metavar="N",
     show_default=True,
-    help="How many of the most probable segmentations.",
+    help="Show the N most probable segmentations.",
 )
 @click.option(
     "--marginals",
     type=click.IntRange(min=0),
     metavar="N",
-    help="How many of the most probable tokens.  [default: all with P >= 0.01]",
+    help="Show the N most probable tokens.  [default: all with P >= 0.01]",
 )
 @click.option(
     "-f",
@@ -65,7 +68,7 @@ What is not printable, and spaces within tokens, are written as <0x20>.
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="For people, or one JSON object a text.",
+    help="text is for people. json writes one object for each text.",
 )
 @click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback when something fails.")
 def command(

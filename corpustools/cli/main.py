@@ -20,11 +20,11 @@ from corpustools.errors import CorpusError, from_os
 # name -> (module under corpustools.cli that holds `command`, one line of help). The line stands here and not
 # in the module, so that `corpus --help` loads click and nothing heavier.
 COMMANDS = {
-    "shuffle": ("shuffle", "Shuffle records globally and exactly, in the memory you give it."),
-    "tokenize": ("tokenize", "Segment text into token ids: the best segmentation, or exact samples."),
+    "shuffle": ("shuffle", "Put records in a uniformly random order, in the memory you give it."),
+    "tokenize": ("tokenize", "Turn text into token ids: the best segmentation, or exact samples."),
     "detokenize": ("detokenize", "Turn token ids back into text."),
-    "explain": ("explain", "Show a text's segmentations and tokens with their exact probabilities."),
-    "nabc": ("nabc", "Find the least a + b + c with N = ab + c, for numbers, streams and ranges."),
+    "explain": ("explain", "Show a text's segmentations and tokens with exact probabilities."),
+    "nabc": ("nabc", "Find the least a + b + c with N = ab + c."),
 }
 
 
@@ -121,10 +121,12 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
 @job_option
 @click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback when something fails.")
 def group() -> None:
-    """Prepare pretraining text. Every output is a pure function of the seed and the input.
+    """Prepare text for language-model pretraining.
 
-    The commands are stages of one pipe: each reads standard input and writes standard output unless told
-    otherwise. Exit status: 0 done, 1 data or system error, 2 usage, 3 done but not all that was asked.
+    The output depends on the seed and the input alone. Each command reads standard input and writes standard output
+    unless told otherwise, so commands can be joined by pipes.
+
+    Exit status: 0 done, 1 data or system error, 2 usage, 3 done but not all that was asked.
     """
 
 

@@ -67,33 +67,35 @@ def _bound(name: str, help_text: str) -> Callable[[Command], Command]:
     type=click.Choice(FORMATS),
     default="tsv",
     show_default=True,
-    help="tsv: N a b c a+b+c without a header; csv with one; jsonl: one object a row.",
+    help="tsv: N a b c a+b+c, without a header. csv: with one. jsonl: an object for each row.",
 )
-@click.option("--range", "span", type=_Numbers("lo:hi", ":", 2), metavar="LO:HI", help="Every N with LO <= N < HI.")
+@click.option(
+    "--range", "span", type=_Numbers("lo:hi", ":", 2), metavar="LO:HI", help="Answer every N with LO <= N < HI."
+)
 @click.option(
     "--breakpoints",
     is_flag=True,
-    help="With --range: only LO and each N at which a and b change; in between c and a+b+c grow by one.",
+    help="With --range: write only LO and each N at which a and b change. In between, c and a+b+c grow by one.",
 )
-@click.option("--all", "every", is_flag=True, help="Every minimiser, not only the one with the least c.")
+@click.option("--all", "every", is_flag=True, help="Write every minimiser, not only the one with the least c.")
 @click.option(
     "--weights",
     type=_Numbers("wa,wb,wc", ",", 3),
     metavar="WA,WB,WC",
     help="Minimise WA a + WB b + WC c.",
 )
-@_bound("min-a", "The least a that is accepted.")
-@_bound("max-a", "The largest a; --max-a 64: at most 64 rows.")
+@_bound("min-a", "The least a.")
+@_bound("max-a", "The largest a. --max-a 64 means at most 64 rows.")
 @_bound("min-b", "The least b.")
 @_bound("max-b", "The largest b.")
 @_bound("min-c", "The least c.")
-@_bound("max-c", "The largest c; --max-c 0: nothing left over.")
-@click.option("--pad", is_flag=True, help="N = ab - c: c cells stay empty instead of c items left over.")
+@_bound("max-c", "The largest c. --max-c 0 means nothing left over.")
+@click.option("--pad", is_flag=True, help="Solve N = ab - c: c places stay empty instead of c items left over.")
 @click.option(
     "--max-steps",
     type=_Numbers("integer"),
     metavar="K",
-    help="Give up an N after K steps: the best found is written, a proved lower bound reported; status 3.",
+    help="Stop after K steps for an N. Write the best found, report a proved lower bound, and end with status 3.",
 )
 @report_options
 def command(

@@ -50,7 +50,7 @@ PART = Part()
 
 def common_options(command: Command) -> Command:
     """Add the options that every streaming command shares: --manifest, --progress, -q, --debug."""
-    manifest = click.option("--manifest", metavar="PATH", help="Write what was read and made, as JSON, to PATH.")
+    manifest = click.option("--manifest", metavar="PATH", help="Write a JSON file that says what was read and written.")
     return manifest(report_options(command))
 
 
@@ -62,9 +62,9 @@ def report_options(command: Command) -> Command:
             type=click.Choice(["auto", "bar", "lines", "json", "none"]),
             default="auto",
             show_default=True,
-            help="How to show progress on standard error; auto is a bar on a terminal, else a line a minute.",
+            help="How to show progress on standard error. auto is a bar on a terminal, else a line every minute.",
         ),
-        click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+        click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
         click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback when something fails."),
     ]
     for option in reversed(options):

@@ -87,5 +87,5 @@ job_option = click.option(
     is_eager=True,
     expose_value=False,
     callback=_load_job,
-    help="Read option values from a TOML file, one table a command; flags and CORPUS_… variables win.",
+    help="Read option values from a TOML file with a table for each command. Flags and CORPUS_… variables win.",
 )

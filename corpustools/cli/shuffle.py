@@ -9,16 +9,20 @@ import click
 from corpustools.cli.options import PART, SIZE, common_options
 from corpustools.cli.report import Reporter, human
 
-HELP = """Write the records (lines) of the inputs in a uniformly random order that depends on the seed alone.
+HELP = """Put the records (lines) of the inputs in a uniformly random order.
 
-Reads standard input when no INPUT is given; gz, zst, bz2 and xz inputs are recognised by their content. Inputs larger
-than the memory are spilled to temporary files, and only as much as does not fit. The same seed and input give the same
-output for any memory, workers and temporary space.
+Every order is equally likely. The same seed and input give the same output, for any memory, threads or temporary space.
+Files with the same number of records get the same permutation under the same seed.
+
+Standard input is read when no INPUT is given. Compressed inputs (gz, zst, bz2, xz) are recognised by their content.
+Temporary files hold only what does not fit the memory.
 
 \b
+Examples:
   corpus shuffle big.txt -o out.txt -m 8G -s 42
   zcat a.gz | corpus shuffle -s 42 | head
   corpus shuffle a.jsonl.zst b.jsonl.zst -o 'part-{shard}.jsonl.zst' --shards 64
+  corpus shuffle --part 3/16 -s 42 big.txt -o p3.txt
 """
 
 
@@ -29,20 +33,22 @@ output for any memory, workers and temporary space.
     "--output",
     default="-",
     metavar="PATH",
-    help="Where to write; .zst and .gz compress; holds '{shard}' with --shards.  [default: standard output]",
+    help="Output file. The suffixes .zst and .gz compress. With --shards the name holds '{shard}'.  "
+    "[default: standard output]",
 )
 @click.option(
     "-s",
     "--seed",
     metavar="TEXT",
-    help="Any text; the order is a function of it.  [default: random, printed at the end]",
+    help="Any text. The same seed and input give the same order.  [default: random, printed at the end]",
 )
 @click.option(
     "-m",
     "--memory",
     type=SIZE,
     metavar="SIZE",
-    help="The most memory the whole process takes, as in 8G; at least 64MiB.  [default: half of what is available]",
+    help="The most memory that the whole process may take, such as 8G; at least 64MiB.  "
+    "[default: half of what is available]",
 )
 @click.option(
     "-T",
@@ -50,58 +56,66 @@ output for any memory, workers and temporary space.
     "tmp_dir",
     multiple=True,
     metavar="DIR",
-    help="Where to spill; several are used in turn.  [default: $TMPDIR, else beside the output]",
+    help="Directory for temporary files. Give it more than once to use several in turn.  "
+    "[default: $TMPDIR, else beside the output]",
 )
-@click.option("-j", "--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one a processor]")
+@click.option(
+    "-j",
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of threads.  [default: one for each processor]",
+)
 @click.option(
     "-n",
     "--head-count",
     type=click.IntRange(min=0),
     metavar="K",
-    help="Write only the first K records of the shuffled whole.",
+    help="Write only the first K records of the shuffled output.",
 )
-@click.option("-z", "--zero-terminated", is_flag=True, help="Records end in a NUL byte, not in a newline.")
+@click.option("-z", "--zero-terminated", is_flag=True, help="Records end in a NUL byte instead of a newline.")
 @click.option(
     "--record-bytes",
     type=click.IntRange(min=1),
     metavar="B",
-    help="Records are B bytes each, without delimiter.",
+    help="Records are B bytes each and have no delimiter.",
 )
 @click.option(
     "--header",
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    help="The first N records of the first input stay on top; later inputs lose theirs.",
+    help="Keep the first N records of the first input at the top; skip the first N records of every other input.",
 )
 @click.option(
     "--shards",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Write N slices of equal count, which concatenate to the whole.",
+    help="Write N files with equal numbers of records. One after another they are the whole output.",
 )
 @click.option(
     "--part",
     type=PART,
     metavar="I/N",
-    help="Write only the I-th of N key ranges; the parts concatenate to the whole.",
+    help="Write only part I of N, counted from 1; give every part the same --seed. One after another the parts are "
+    "the whole output.",
 )
 @click.option(
     "--spill",
     type=click.Choice(["auto", "raw", "zstd"]),
     default="auto",
     show_default=True,
-    help="How temporary data is kept; auto compresses when the disk is slow.",
+    help="How to store temporary data. auto compresses it when the disk is slow.",
 )
 @click.option(
     "--no-temp",
     is_flag=True,
-    help="Read the inputs again for each key range that fits the memory instead of spilling.",
+    help="Write no temporary files. Read the inputs as often as the memory requires instead.",
 )
 @click.option(
     "--plan",
     is_flag=True,
-    help="Print buckets, passes, memory and temporary space, and do nothing.",
+    help="Print how memory and temporary space would be used, and do nothing else.",
 )
 @common_options
 def command(

@@ -11,14 +11,15 @@ from corpustools.cli.report import Reporter, human
 
 HELP = """Write the token ids of the records (lines) of the inputs, in order.
 
-A segmentation has probability P = product of p(token)^alpha / Z. The best one is written, or with --alpha an exact
-sample; alpha 0 is uniform over all segmentations, for any vocabulary. Samples are a function of the seed, the epoch,
-the record number and the text alone: not of workers, parts or pipes.
+Without --alpha, that is the best segmentation of each record. With --alpha it is a random one, drawn with probability
+P = product of p(token)^alpha / Z. Samples depend on the seed, the epoch, the record's number and its text alone, so
+threads, parts and pipes do not change them.
 
-MODEL is a SentencePiece .model, a bytepiece .model, a tokenizer.json, piece<TAB>score lines or word counts; it is
-recognised by its content. Inputs may be gz, zst, bz2 or xz.
+MODEL is a SentencePiece .model, a bytepiece .model, a tokenizer.json, a list of piece<TAB>score lines, or a list of
+word counts. It is recognised by its content, and so are compressed inputs (gz, zst, bz2, xz).
 
 \b
+Examples:
   corpus tokenize -m t.model a.txt.zst -f u16 -o a.bin
   corpus tokenize -m t.model a.txt -f npy --eos --context 2048 -o a.npy
   corpus shuffle a.txt | corpus tokenize -m t.model --alpha 0.2 -s 7
@@ -28,61 +29,114 @@ recognised by its content. Inputs may be gz, zst, bz2 or xz.
 
 @click.command(help=HELP, no_args_is_help=False)
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
-@click.option("-m", "--model", required=True, metavar="MODEL", help="The model file.")
+@click.option("-m", "--model", required=True, metavar="MODEL", help="Model file.")
 @click.option(
     "--mode",
     type=click.Choice(["viterbi", "sample", "viterbi-sampling"]),
-    help="viterbi-sampling is Su's first algorithm; it is biased and kept for comparison.  "
-    "[default: viterbi; with --alpha sample]",
+    help="viterbi writes the best segmentation, sample an exact sample. viterbi-sampling is Su's first algorithm; it "
+    "is biased and kept for comparison.  [default: viterbi; with --alpha sample]",
 )
-@click.option("--alpha", type=float, metavar="A", help="The exponent of the probabilities, from 0 on.  [default: 1]")
+@click.option(
+    "--alpha",
+    type=float,
+    metavar="A",
+    help="Sample with the probabilities raised to this power, 0 or more. 0 makes all segmentations equally likely.  "
+    "[default: 1, where samples are drawn]",
+)
 @click.option(
     "--length-weight",
     type=float,
     default=1.0,
     metavar="L",
-    help="A factor for every token in the law of the sample: below 1 prefers fewer, longer ones.  [default: 1]",
+    help="Multiply the weight of a segmentation by L for every token. Below 1, samples have fewer and longer tokens.  "
+    "[default: 1]",
 )
-@click.option("-s", "--seed", metavar="TEXT", help="Any text.  [default: random, printed at the end]")
-@click.option("--epoch", type=int, default=0, metavar="N", help="Another epoch, other samples.  [default: 0]")
-@click.option("--samples", type=int, default=1, metavar="K", help="Segmentations of each record, one after another.")
-@click.option("--unique", is_flag=True, help="Samples without replacement; fewer than K where there are fewer.")
-@click.option("--nbest", type=click.IntRange(min=1), metavar="K", help="The K best segmentations, the best first.")
+@click.option(
+    "-s",
+    "--seed",
+    metavar="TEXT",
+    help="Any text. The same seed gives the same samples.  [default: random, printed at the end]",
+)
+@click.option(
+    "--epoch",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Draw a fresh, reproducible set of samples for training epoch N.  [default: 0]",
+)
+@click.option(
+    "--samples",
+    type=int,
+    default=1,
+    metavar="K",
+    help="Draw K samples of each record, and write them one after another.  [default: 1]",
+)
+@click.option(
+    "--unique",
+    is_flag=True,
+    help="Draw without replacement. A record with fewer than K segmentations gets all of them.",
+)
+@click.option(
+    "--nbest",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Write the K best segmentations of each record, the best first.",
+)
 @click.option(
     "-f",
     "--format",
     type=click.Choice(["ids", "pieces", "jsonl", "u16", "u32", "npy"]),
     default="ids",
     show_default=True,
-    help="Lines of ids or pieces, objects, bare little-endian ids, or one NumPy array.",
+    help="ids or pieces: a line for each segmentation. jsonl: an object for each. u16, u32: bare little-endian ids. "
+    "npy: one NumPy array, in a plain file.",
 )
-@click.option("-o", "--output", default="-", metavar="PATH", help="Where to write.  [default: standard output]")
+@click.option(
+    "-o",
+    "--output",
+    default="-",
+    metavar="PATH",
+    help="Output file. The suffixes .zst and .gz compress.  [default: standard output]",
+)
 @click.option(
     "--with",
     "columns",
     metavar="NAMES",
-    help="For jsonl, with commas: score, logprob, logz, entropy, length (expected), pieces.",
+    help="What jsonl objects hold besides ids, separated by commas: score, logprob, logz, entropy, length (expected "
+    "number of tokens), pieces.",
 )
-@click.option("--field", metavar="NAME", help="Records are JSON objects; segment the text under this key.")
-@click.option("--bos", is_flag=True, help="Begin every segmentation with the model's bos id.")
-@click.option("--eos", is_flag=True, help="End every segmentation with the model's eos id.")
+@click.option("--field", metavar="NAME", help="Records are JSON objects. Segment the text under this key.")
+@click.option("--bos", is_flag=True, help="Write the model's begin (bos) id before every segmentation.")
+@click.option("--eos", is_flag=True, help="Write the model's end (eos) id after every segmentation.")
 @click.option(
     "--context",
     type=click.IntRange(min=1),
     metavar="L",
-    help="Cut the ids of all segmentations, one after another (usually with --eos), into windows of exactly L ids; "
-    "what fills no last window is dropped and counted. For u16, u32 and npy, whose shape is then (n, L). With --part "
-    "each part makes its own windows.",
+    help="Cut the ids of all segmentations, one after another, into windows of exactly L ids; usually with --eos. An "
+    "incomplete last window is dropped and counted. For u16, u32 and npy, whose shape is then (n, L). With --part each "
+    "part makes windows of its own.",
 )
 @click.option(
     "--scores",
     type=click.Choice(["f64", "f32"]),
     default="f64",
     show_default=True,
-    help="f32 rounds as SentencePiece does, bit for bit (viterbi).",
+    help="Precision of the scores of best segmentations. f32 rounds as SentencePiece does, bit for bit.",
 )
-@click.option("-j", "--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one a processor]")
-@click.option("--part", type=PART, metavar="I/N", help="Only the I-th of N parts; the parts concatenate to the whole.")
+@click.option(
+    "-j",
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of threads.  [default: one for each processor]",
+)
+@click.option(
+    "--part",
+    type=PART,
+    metavar="I/N",
+    help="Write only part I of N, counted from 1; samples need the same --seed for every part. One after another the "
+    "parts are the whole output.",
+)
 @common_options
 def command(
     inputs: tuple[str, ...],
