@@ -40,3 +40,24 @@ def test_links_lead_somewhere():
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name} -> {target}"
+
+
+def _anchors(document: Path) -> set[str]:
+    """Return the names that a page's headings have as targets of links."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_to_headings_lead_somewhere():
+    """A heading that a document links to exists on that page."""
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for page_name, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", document.read_text()):
+            target = document.parent / page_name if page_name else document
+            assert anchor in _anchors(target), f"{document.name} -> {page_name}#{anchor}"
+
+
+def test_the_glossary_defines_every_term_once():
+    """A term has one entry, so that it means one thing."""
+    terms = re.findall(r"^\*\*([^*]+)\.\*\*", (ROOT / "docs" / "glossary.md").read_text(), re.M)
+    assert len(terms) > 90
+    assert len(terms) == len({term.lower() for term in terms})
