@@ -6,6 +6,7 @@ import click
 
 from corpustools.cli.options import common_options
 from corpustools.cli.report import Reporter, human
+from corpustools.formats import READABLE
 
 HELP = """Write the text of lines of token ids, a line each; lossless where the model is.
 
@@ -20,7 +21,7 @@ Ids are separated by spaces, or with -f jsonl stand under "ids" in objects.
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
 @click.option("-m", "--model", required=True, metavar="MODEL", help="The model file.")
 @click.option(
-    "-f", "--format", "form", type=click.Choice(["ids", "jsonl"]), default="ids", show_default=True, help="The input."
+    "-f", "--format", "form", type=click.Choice(list(READABLE)), default="ids", show_default=True, help="The input."
 )
 @click.option("-o", "--output", default="-", metavar="PATH", help="Where to write.  [default: standard output]")
 @common_options

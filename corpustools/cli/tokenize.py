@@ -8,6 +8,7 @@ import click
 
 from corpustools.cli.options import PART, common_options
 from corpustools.cli.report import Reporter, human
+from corpustools.formats import FORMATS
 
 HELP = """Write the token ids of the records (lines) of the inputs, in order.
 
@@ -51,7 +52,7 @@ recognised by its content. Inputs may be gz, zst, bz2 or xz.
 @click.option(
     "-f",
     "--format",
-    type=click.Choice(["ids", "pieces", "jsonl", "u16", "u32", "npy"]),
+    type=click.Choice(list(FORMATS)),
     default="ids",
     show_default=True,
     help="Lines of ids or pieces, objects, bare little-endian ids, or one NumPy array.",
