@@ -92,7 +92,7 @@ def test_the_last_file_is_renamed_last_and_the_folder_synced_once(old: Path, cal
 
 
 def test_other_folders_are_durable_before_the_last_file_is_there(tmp_path: Path, calls: list[str]):
-    """Each folder is synced once."""
+    """Where there is no old index, each folder is synced once."""
     for name in "abc":
         (tmp_path / name).mkdir()
     files = FileSet()
@@ -166,19 +166,48 @@ def test_one_that_replaces_nothing_fails_without_talk_of_removal(tmp_path: Path,
     assert sorted(contents(tmp_path)) == ["x.bin", "x.txt"]
 
 
-def test_an_interrupt_between_two_renames(old: Path, monkeypatch: pytest.MonkeyPatch):
-    """What is no error of ours passes unchanged, and nothing hidden stays."""
+@pytest.mark.parametrize("done", [False, True])
+def test_an_interrupt_at_the_first_rename(old: Path, monkeypatch: pytest.MonkeyPatch, done: bool):
+    """It passes unchanged. The old index comes back only if the file has not been renamed."""
     files = written(old)
+    replace = os.replace
 
-    def interrupted(file: fileset.SetFile) -> None:
-        raise KeyboardInterrupt
+    def interrupted(source: str, target: str) -> None:
+        if target.endswith("x.bin"):
+            if done:
+                replace(source, target)
+            raise KeyboardInterrupt
+        replace(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fileset.SetFile, "rename", interrupted)
+        patch.setattr(os, "replace", interrupted)
         with pytest.raises(KeyboardInterrupt):
             files.publish()
     files.abort()
-    assert contents(old) == {name: f"old {name}".encode() for name in NAMES}
+    expected = {name: f"old {name}".encode() for name in NAMES}
+    if done:
+        del expected["x.idx"]
+        expected["x.bin"] = b"new x.bin"
+    assert contents(old) == expected
+
+
+def test_an_old_index_in_another_folder(tmp_path: Path, calls: list[str]):
+    """That it is gone has to be durable before the data beside it changes."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    (tmp_path / "a" / "index").write_bytes(b"old")
+    files = FileSet()
+    files.open(str(tmp_path / "a" / "index"), last=True).finish()
+    files.open(str(tmp_path / "b" / "data")).finish()
+    files.publish()
+    assert calls[2:] == [
+        "hide index",
+        "sync folder a",
+        "replace data",
+        "sync folder b",
+        "replace index",
+        "sync folder a",
+    ]
 
 
 def test_a_file_is_in_a_set_once(tmp_path: Path):

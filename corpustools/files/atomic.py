@@ -60,6 +60,11 @@ class FileSink:
         """Whether the file has a temporary name already."""
         return self._temporary is not None
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the file has its final name."""
+        return self._closed and (self._temporary is None or not os.path.lexists(self._temporary))
+
     def sync(self) -> None:
         """Make the bytes durable; nothing is written afterwards."""
         if self._synced:

@@ -86,22 +86,16 @@ class FileSet:
             if os.path.isdir(file.path):
                 raise SystemFailure(f"{file.name}: cannot be renamed into place: is a directory", "the old files stay")
         hidden = self._hide_old() if len(files) > 1 else None
-        renamed: list[str] = []
         try:
-            self._rename(files, renamed)
+            self._rename(files, hidden is not None)
         except BaseException as error:
-            if hidden is not None and self._last is not None and not renamed:
-                with contextlib.suppress(OSError):
-                    os.replace(hidden, self._last.path)
-                    hidden = None
+            # Asked of the files themselves: an interrupt may come between a rename and any note of it.
+            renamed = [file.name for file in files if file.in_place]
+            gone = self._restore_old(hidden, not renamed)
             if isinstance(error, CorpusError):
-                gone = self._last.name if self._last and hidden else ""
                 raise SystemFailure(error.what, _remedy(renamed, len(files), gone)) from error
             raise
-        finally:
-            if hidden is not None:
-                with contextlib.suppress(OSError):
-                    os.unlink(hidden)
+        _remove(hidden)
         self._files.clear()
 
     def abort(self) -> None:
@@ -120,9 +114,23 @@ class FileSet:
             raise from_os(error, f"{self._last.name}: cannot be replaced", "the old files stay") from error
         return hidden
 
-    def _rename(self, files: list[SetFile], renamed: list[str]) -> None:
-        """Rename the files and note which are new; sync each folder once, that of the last file at the end."""
+    def _restore_old(self, hidden: str | None, fits: bool) -> str:
+        """Give the old version its name back if it `fits` the other files, else remove it; return what is gone then."""
+        if hidden is None or self._last is None or self._last.in_place:
+            _remove(hidden)
+            return ""
+        if not fits:
+            _remove(hidden)
+            return self._last.name
+        with contextlib.suppress(OSError):
+            os.replace(hidden, self._last.path)
+        return ""
+
+    def _rename(self, files: list[SetFile], hidden: bool) -> None:
+        """Rename the files and sync their folders, that of the last file at the end."""
         folders = dict.fromkeys(file.folder for file in files)
+        if hidden and self._last and len(folders) > 1:
+            sync_folder(self._last.folder)
         for file in files:
             if file is self._last:
                 # Within a folder, journalling file systems keep the order of renames; between folders nothing does.
@@ -131,9 +139,14 @@ class FileSet:
                     sync_folder(folder)
                 folders = {file.folder: None}
             file.rename()
-            renamed.append(file.name)
         for folder in folders:
             sync_folder(folder)
+
+
+def _remove(path: str | None) -> None:
+    if path is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def _remedy(renamed: list[str], files: int, gone: str) -> str:
@@ -141,5 +154,5 @@ def _remedy(renamed: list[str], files: int, gone: str) -> str:
     if not renamed:
         return "the old files stay"
     names = ", ".join(renamed) if len(renamed) <= 4 else f"{renamed[0]} to {renamed[-1]}"
-    removed = f", and {gone} is removed" if gone and gone not in renamed else ""
+    removed = f", and {gone} is removed" if gone else ""
     return f"{len(renamed)} of {files} files are new ({names}){removed}; write the output again"
