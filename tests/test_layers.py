@@ -129,10 +129,11 @@ def test_cheap_commands_load_click_and_nothing_heavier(arguments: list[str]):
     assert process.stderr.splitlines()[-1] == "loaded:"
 
 
-def test_help_of_a_command_loads_no_numpy():
-    """Reading the options of shuffle needs no engine."""
+@pytest.mark.parametrize("command", ["shuffle", "tokenize", "detokenize"])
+def test_help_of_a_command_loads_no_numpy(command: str):
+    """Reading the options of a command needs no engine, and the names of formats need none of them."""
     script = (
-        "import atexit, sys\nsys.argv[1:] = ['shuffle', '--help']\n"
+        f"import atexit, sys\nsys.argv[1:] = ['{command}', '--help']\n"
         "atexit.register(lambda: print('numpy' in sys.modules, 'tqdm' in sys.modules, file=sys.__stderr__))\n"
         "from corpustools.cli.main import main\nmain()\n"
     )

@@ -213,7 +213,7 @@ def test_manifest_and_summary(model, text, tmp_path):
         (["--alpha", "-1"], 2, "alpha is -1.0"),
         (["--alpha", "nan"], 2, "alpha is nan"),
         (["-f", "npy"], 2, "needs a plain file"),
-        (["--with", "score"], 2, "use -f jsonl"),
+        (["--with", "score"], 2, "use format jsonl"),
         (["-f", "jsonl", "--with", "scores"], 2, "accepted are score"),
         (["--samples", "2"], 2, "no samples"),
         (["--unique"], 2, "--mode sample"),

@@ -8,7 +8,7 @@ import pytest
 from harness import COMPILED, needs_speed
 from spm_files import train
 
-from corpustools.stages.tokenize.windows import Windows
+from corpustools.formats.windows import ContextWindows
 
 WORDS = [*["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "and", "runs", "away"], "天地玄黄宇宙洪荒"]
 
@@ -90,7 +90,7 @@ def test_too_little_for_one_window(folder, model, text):
 @pytest.mark.parametrize("form", ["ids", "pieces", "jsonl"])
 def test_formats_with_records_have_no_windows(folder, model, form):
     done = folder.corpus("tokenize", "-m", model, "-f", form, "--context", 8, stdin=b"the\n")
-    done.failed(2, f"--context cuts bare ids, and format '{form}' has records; use -f u16, u32 or npy")
+    done.failed(2, f"cut from bare ids, and format '{form}' has records; use format u16, u32 or npy")
 
 
 @pytest.mark.parametrize("length", [0, -1, (1 << 24) + 1, "x"])
@@ -102,7 +102,7 @@ def test_windows_take_bytes_cut_anywhere():
     chance = random.Random(8)
     data = chance.randbytes(1000)
     for size in (1, 3, 999, 1000, 1001):
-        windows, given, at = Windows(size), [], 0
+        windows, given, at = ContextWindows(size), [], 0
         while at < len(data):
             step = chance.randrange(0, 50)
             given.append(windows.feed(memoryview(data)[at : at + step]))

@@ -6,6 +6,7 @@ import click
 
 from corpustools.cli.options import common_options
 from corpustools.cli.report import Reporter, human
+from corpustools.formats import READABLE
 
 HELP = """Turn lines of token ids back into lines of text.
 
@@ -25,7 +26,7 @@ Example:
     "-f",
     "--format",
     "form",
-    type=click.Choice(["ids", "jsonl"]),
+    type=click.Choice(list(READABLE)),
     default="ids",
     show_default=True,
     help="Format of the input.",

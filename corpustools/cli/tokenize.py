@@ -8,6 +8,7 @@ import click
 
 from corpustools.cli.options import PART, common_options
 from corpustools.cli.report import Reporter, human
+from corpustools.formats import FORMATS
 
 HELP = """Write the token ids of the records (lines) of the inputs, in order.
 
@@ -85,7 +86,7 @@ Examples:
 @click.option(
     "-f",
     "--format",
-    type=click.Choice(["ids", "pieces", "jsonl", "u16", "u32", "npy"]),
+    type=click.Choice(list(FORMATS)),
     default="ids",
     show_default=True,
     help="ids or pieces: a line for each segmentation. jsonl: an object for each. u16, u32: bare little-endian ids. "

@@ -20,18 +20,20 @@ class FileSink:
 
     Args:
         path: the final name; a symbolic link is followed, so that the link stays a link.
-        named: give it a temporary name at once (`finish` in two steps: close, then rename).
+
+    Attributes:
+        name: the path as it was given. path: the file that is replaced. folder: where that file is.
     """
 
-    def __init__(self, path: str, named: bool = False) -> None:
-        self.path = os.path.realpath(path)
-        self._folder = os.path.dirname(self.path)
+    def __init__(self, path: str) -> None:
+        self.name, self.path = path, os.path.realpath(path)
+        self.folder = os.path.dirname(self.path)
         self._temporary: str | None = None
         mode = _mode_of(self.path)
         try:
-            descriptor = None if named else _open_unnamed(self._folder, mode)
+            descriptor = _open_unnamed(self.folder, mode)
             if descriptor is None:
-                self._temporary = self._fresh_name()
+                self._temporary = hidden_name(self.path)
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 descriptor = os.open(self._temporary, flags, mode)
             if os.path.exists(self.path):
@@ -39,7 +41,7 @@ class FileSink:
         except OSError as error:
             raise from_os(error, f"{path}: cannot be written", "check the folder and its permissions") from error
         self._out = Descriptor(descriptor, path)
-        self._closed = False
+        self._synced = self._closed = False
 
     def write(self, data: memoryview | bytes) -> None:
         """Write all of the data."""
@@ -53,35 +55,56 @@ class FileSink:
         """Hand over what `write` gathered, so that `write_at` may go over it."""
         self._out.flush()
 
-    def close(self) -> None:
-        """Make the bytes durable under the temporary name."""
-        if self._closed:
+    @property
+    def named(self) -> bool:
+        """Whether the file has a temporary name already."""
+        return self._temporary is not None
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file has its final name."""
+        return self._closed and (self._temporary is None or not os.path.lexists(self._temporary))
+
+    def sync(self) -> None:
+        """Make the bytes durable; nothing is written afterwards."""
+        if self._synced:
             return
         self._out.flush()
         try:
             os.fsync(self._out.descriptor)
-            if self._temporary is None:
-                self._temporary = self._fresh_name()
-                _give_name(self._out.descriptor, self._folder, self._temporary)
         except OSError as error:
-            raise from_os(error, f"{self._out.name}: cannot be made durable", "the old file stays") from error
+            raise from_os(error, f"{self.name}: cannot be made durable", "the old file stays") from error
+        self._synced = True
+
+    def close(self) -> None:
+        """Make the bytes durable under a temporary name, and close the file."""
+        if self._closed:
+            return
+        self.sync()
+        try:
+            if self._temporary is None:
+                self._temporary = hidden_name(self.path)
+                _give_name(self._out.descriptor, self.folder, self._temporary)
+        except OSError as error:
+            raise from_os(error, f"{self.name}: cannot be made durable", "the old file stays") from error
         self._closed = True
-        close(self._out.descriptor, self._out.name)
+        close(self._out.descriptor, self.name)
+
+    def rename(self) -> None:
+        """Put the closed file in its place; durable when its folder has been synced."""
+        assert self._closed
+        assert self._temporary is not None
+        try:
+            os.replace(self._temporary, self.path)
+        except OSError as error:
+            raise from_os(error, f"{self.name}: cannot be renamed into place", "the old file stays") from error
+        self._temporary = None
 
     def finish(self) -> None:
         """Close the file and give it its name."""
         self.close()
-        assert self._temporary is not None
-        try:
-            os.replace(self._temporary, self.path)
-            self._temporary = None
-            folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        except OSError as error:
-            raise from_os(error, f"{self._out.name}: cannot be renamed into place", "the old file stays") from error
+        self.rename()
+        sync_folder(self.folder)
 
     def abort(self) -> None:
         """Remove the temporary file."""
@@ -93,8 +116,22 @@ class FileSink:
             with contextlib.suppress(OSError):
                 os.unlink(self._temporary)
 
-    def _fresh_name(self) -> str:
-        return os.path.join(self._folder, f".{os.path.basename(self.path)}.{secrets.token_hex(6)}.part")
+
+def hidden_name(path: str) -> str:
+    """Return a fresh name beside a path that no listing shows."""
+    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{secrets.token_hex(6)}.part")
+
+
+def sync_folder(folder: str) -> None:
+    """Make the names in a folder durable."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise from_os(error, f"{folder}: new names cannot be made durable", "the new files are in place") from error
 
 
 def _open_unnamed(folder: str, mode: int) -> int | None:

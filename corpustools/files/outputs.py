@@ -6,13 +6,13 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from corpustools.errors import SystemFailure, UsageError, from_os
 from corpustools.files.atomic import FileSink
 from corpustools.files.compression import PIECE, encoder, output_codec
 from corpustools.files.descriptors import Sink, StreamSink
+from corpustools.files.fileset import FileSet
 
 STDOUT = "-"
 SHARD = "{shard}"
@@ -69,71 +69,54 @@ class CompressedSink:
 
 
 class ShardSink:
-    """Slices of the stream in files of their own, all renamed together at the end."""
+    """Slices of the stream in files of their own, all renamed together at the end.
 
-    def __init__(self, pattern: str, shards: int, make: Callable[[str], tuple[Sink, FileSink]]) -> None:
+    Args:
+        pattern: the path, with `{shard}` where the number stands.
+        shards: how many.
+        workers: threads that compress, where the suffix asks for it.
+
+    Raises:
+        UsageError: a shard would replace a folder, or its suffix cannot be written.
+        SystemFailure: the folder is missing or not writable.
+    """
+
+    def __init__(self, pattern: str, shards: int, workers: int) -> None:
         width = len(str(shards - 1))
         self.paths = [pattern.replace(SHARD, f"{number:0{width}}") for number in range(shards)]
         for path in self.paths:
             if os.path.isdir(path):
                 raise UsageError(f"output '{path}' is a directory", "name files")
-        self._make = make
-        self._done: list[FileSink] = []
-        self._file: FileSink | None = None
-        self._sink: Sink | None = None
-        self._open_next()
+        self._codec, self._workers = output_codec(pattern), workers
+        self._files = FileSet()
+        self._begun = 0
+        self._sink = self._next()
 
     def write(self, data: memoryview | bytes) -> None:
         """Write to the current shard."""
-        assert self._sink is not None
         self._sink.write(data)
 
     def cut(self) -> None:
         """Close the current shard and begin the next."""
-        self._close_current()
-        self._open_next()
+        self._sink.finish()
+        self._sink = self._next()
 
     def finish(self) -> None:
         """Close the last shard and give all of them their names."""
-        self._close_current()
-        while len(self._done) < len(self.paths):
-            self._open_next()
-            self._close_current()
-        while self._done:
-            # Kept in the list until it has its name, so that abort() finds it.
-            self._done[0].finish()
-            del self._done[0]
+        while self._begun < len(self.paths):
+            self.cut()
+        self._sink.finish()
+        self._files.publish()
 
     def abort(self) -> None:
         """Remove every shard written so far."""
-        if self._sink is not None:
-            self._sink.abort()
-        for file in self._done:
-            file.abort()
+        self._sink.abort()
+        self._files.abort()
 
-    def _open_next(self) -> None:
-        self._sink, self._file = self._make(self.paths[len(self._done)])
-
-    def _close_current(self) -> None:
-        assert self._sink is not None
-        assert self._file is not None
-        if self._sink is self._file:
-            self._file.close()
-        else:
-            # The compressor writes its rest into the file, which keeps its temporary name.
-            self._sink.finish()
-        self._done.append(self._file)
-        self._sink = self._file = None
-
-
-class _Held:
-    """Lets a compressor finish into a file without renaming it."""
-
-    def __init__(self, file: FileSink) -> None:
-        self._file = file
-        self.write = file.write
-        self.finish = file.close
-        self.abort = file.abort
+    def _next(self) -> Sink:
+        file = self._files.open(self.paths[self._begun])
+        self._begun += 1
+        return CompressedSink(file, self._codec, self._workers) if self._codec else file
 
 
 def open_output(path: str, shards: int | None, workers: int) -> Sink:
@@ -148,14 +131,9 @@ def open_output(path: str, shards: int | None, workers: int) -> Sink:
             f"output '{path}': --shards and a pattern with '{SHARD}' go together",
             f"write -o part-{SHARD}.txt --shards N",
         )
-    codec = output_codec(path)
     if shards is not None:
-
-        def make(name: str) -> tuple[Sink, FileSink]:
-            file = FileSink(name, named=True)
-            return (CompressedSink(_Held(file), codec, workers) if codec else file), file
-
-        return ShardSink(path, shards, make)
+        return ShardSink(path, shards, workers)
+    codec = output_codec(path)
     sink = _open_single(path)
     return CompressedSink(sink, codec, workers) if codec else sink
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from corpustools.errors import UsageError
+from corpustools.formats.vocabulary import piece_name
 from corpustools.stages.tokenize.lattice.nbest import nbest
 from corpustools.stages.tokenize.lattice.paths import Lattice, score_of, tokens
 from corpustools.stages.tokenize.lattice.weights import Law, exponential
-from corpustools.stages.tokenize.sinks.pieces import piece_name
 from corpustools.stages.tokenize.tokenizer import Text, Tokenizer
 
 # Counts below this are given exactly.

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import time
 from collections.abc import Iterator, Sequence
-
-import numpy as np
 
 from corpustools.errors import DataError
 from corpustools.files.inputs import STDIN, Input, inspect
 from corpustools.files.outputs import STDOUT, open_output
+from corpustools.formats import make_reader
+from corpustools.formats.reader import LineReader
 from corpustools.progress import Progress
 from corpustools.stages.tokenize.blocks import Block, Blocks
 from corpustools.stages.tokenize.run import TokenizeResult
 from corpustools.stages.tokenize.tokenizer import Tokenizer
-
-_IDS = re.compile(rb"[0-9 \t\r\n]*")
 
 
 def detokenize(
@@ -38,9 +34,11 @@ def detokenize(
         progress: takes (phase, bytes done, bytes in all or None).
 
     Raises:
+        UsageError: nothing reads the format.
         DataError: a line that holds no ids, or an id that the model does not have.
     """
     began = time.monotonic()
+    reader = make_reader(form)
     found = inspect([os.fspath(path) for path in inputs] or [STDIN])
     out = open_output(os.fspath(output), None, 1)
     records = tokens = written = 0
@@ -48,7 +46,7 @@ def detokenize(
         blocks = Blocks(found, None, whole=True)
         for block in blocks:
             assert isinstance(block, Block)
-            for number, ids in _read(block, form):
+            for number, ids in _read(block, reader):
                 try:
                     text = tokenizer.decode_bytes(ids)
                 except DataError as error:
@@ -66,29 +64,7 @@ def detokenize(
     return TokenizeResult(records, records, tokens, written, time.monotonic() - began), found
 
 
-def _read(block: Block, form: str) -> Iterator[tuple[int, Sequence[int]]]:
+def _read(block: Block, reader: LineReader) -> Iterator[tuple[int, Sequence[int]]]:
     """Give the number and the ids of every record."""
     for i, (start, end) in enumerate(zip(block.starts.tolist(), block.ends.tolist(), strict=True)):
-        line = block.data[start:end]
-        yield block.first + i, _object(line, block.first + i) if form == "jsonl" else _line(line, block.first + i)
-
-
-def _line(line: bytes, number: int) -> Sequence[int]:
-    if not _IDS.fullmatch(line):
-        wrong = next(word for word in line.split() if not word.isdigit())
-        raise DataError(f"record {number}: {wrong[:40]!r} is no id", "ids are decimal numbers, separated by spaces")
-    try:
-        ids: list[int] = np.array(line.split(), np.int64).tolist()
-        return ids
-    except (OverflowError, ValueError) as error:
-        raise DataError(f"record {number}: an id is larger than any model has") from error
-
-
-def _object(line: bytes, number: int) -> Sequence[int]:
-    try:
-        ids = json.loads(line)["ids"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"record {number} is no JSON object with 'ids'") from error
-    if not isinstance(ids, list) or not all(type(i) is int and abs(i) < 1 << 62 for i in ids):
-        raise DataError(f"record {number}: 'ids' is no list of ids")
-    return ids
+        yield block.first + i, reader.ids_of(block.data[start:end], block.first + i)

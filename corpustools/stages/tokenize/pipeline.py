@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from corpustools.formats import make_writer
+from corpustools.formats.batch import FormattedBatch, IdBatch
 from corpustools.stages.tokenize.blocks import Block, take_field
 from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
 from corpustools.stages.tokenize.lattice.segmenter import Draws
 from corpustools.stages.tokenize.request import Request
-from corpustools.stages.tokenize.sinks import Segmented, make_sink
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 
@@ -21,7 +22,7 @@ class Pipeline:
     def __init__(self, tokenizer: Tokenizer, request: Request) -> None:
         request.check(tokenizer)
         self.tokenizer, self.request = tokenizer, request
-        self.sink = make_sink(request.format, tokenizer, request.columns)
+        self.writer = make_writer(request.format, tokenizer.vocabulary, request.columns, request.context)
         control = tokenizer.model.control
         self.segmenter = tokenizer.segmenter(
             request.mode,
@@ -43,10 +44,10 @@ class Pipeline:
         """Whether a record may go through in parts."""
         request = self.request
         plain = not (request.nbest or request.unique or request.field or request.columns) and request.samples == 1
-        return plain and self.sink.streams
+        return plain and self.writer.streams
 
-    def block(self, block: Block) -> tuple[bytes | memoryview, int, int]:
-        """Return the output of a block, its segmentations and its ids."""
+    def block(self, block: Block) -> FormattedBatch:
+        """Return the output of a block."""
         if self.request.field is not None:
             block = take_field(block, self.request.field)
         normalized, offsets = self.tokenizer.model.normalizer.normalize_batch(block.data, block.starts, block.ends)
@@ -54,14 +55,14 @@ class Pipeline:
             done = self._listed(memoryview(normalized), offsets.tolist(), block.first)
         else:
             batch = self.segmenter.batch(normalized, offsets, block.first, self._measured)
-            done = Segmented(batch.ids, batch.ends)
+            done = IdBatch(batch.ids, batch.ends)
             if self.request.columns:
                 per = self.request.samples
                 owners = np.repeat(np.arange(len(offsets) - 1), per)
                 self._add_columns(done, memoryview(normalized), offsets.tolist(), owners.tolist(), batch.measures)
-        return self.sink.format(done), len(done.ends), len(done.ids)
+        return self.writer.format(done)
 
-    def _listed(self, text: memoryview, bounds: list[int], first: int) -> Segmented:
+    def _listed(self, text: memoryview, bounds: list[int], first: int) -> IdBatch:
         """Segment records one by one: the n best, or samples without replacement."""
         request, law = self.request, self.segmenter.law
         ids: list[int] = []
@@ -78,14 +79,14 @@ class Pipeline:
                 ids += path
                 ends.append(len(ids))
                 owners.append(i)
-        done = Segmented(np.array(ids, np.int32), np.array(ends, np.int64))
+        done = IdBatch(np.array(ids, np.int32), np.array(ends, np.int64))
         if request.columns:
             self._add_columns(done, text, bounds, owners, None)
         return done
 
     def _add_columns(
         self,
-        done: Segmented,
+        done: IdBatch,
         text: memoryview,
         bounds: list[int],
         owners: list[int],
@@ -114,7 +115,7 @@ class Pipeline:
         return measures is None or self.request.length_weight != 1.0 or bool(self.tokenizer.model.user_defined.any())
 
     def _path_columns(
-        self, known: dict[str, list[float]], done: Segmented, text: memoryview, bounds: list[int], owners: list[int]
+        self, known: dict[str, list[float]], done: IdBatch, text: memoryview, bounds: list[int], owners: list[int]
     ) -> None:
         request, tokenizer = self.request, self.tokenizer
         law = tokenizer.law("sample", request.alpha, request.length_weight)

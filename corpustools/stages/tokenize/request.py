@@ -8,8 +8,6 @@ from corpustools.errors import UsageError
 from corpustools.stages.tokenize.lattice.weights import check_law
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
-# Formats whose ids stand bare, so that they can be cut into windows.
-BARE = ("u16", "u32", "npy")
 # A window is held in memory until it is full: at most 64 MiB.
 LONGEST_CONTEXT = 1 << 24
 MEASURES = ("score", "logprob", "logz", "entropy", "length", "pieces")
@@ -59,10 +57,6 @@ class Request:
             raise UsageError("--scores f32 is SentencePiece's rounding of the best path", "use --mode viterbi")
         if not 0 <= self.context <= LONGEST_CONTEXT:
             raise UsageError(f"windows of {self.context} ids", f"accepted are 1 to {LONGEST_CONTEXT}")
-        if self.context and self.format not in BARE:
-            raise UsageError(
-                f"--context cuts bare ids, and format '{self.format}' has records", "use -f u16, u32 or npy"
-            )
         for name in ("bos", "eos"):
             if getattr(self, name) and name not in tokenizer.model.control:
                 raise UsageError(f"the model has no {name} token", f"leave --{name} away")

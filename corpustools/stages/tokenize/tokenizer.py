@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
 from corpustools.errors import UsageError
+from corpustools.formats.vocabulary import Vocabulary
 from corpustools.kernels import load
 from corpustools.stages.tokenize.decode import decode
 from corpustools.stages.tokenize.lattice import trie as tries
@@ -29,7 +30,7 @@ from corpustools.stages.tokenize.lattice.weights import (
     make_law,
 )
 from corpustools.stages.tokenize.models import load_model
-from corpustools.stages.tokenize.models.model import Model
+from corpustools.stages.tokenize.models.model import Model, piece_names
 
 Text = str | bytes
 
@@ -63,6 +64,11 @@ class Tokenizer:
     def __len__(self) -> int:
         """Return the number of ids."""
         return len(self.model.pieces)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What output formats know of the model: the number of ids, the special ones, and how each is printed."""
+        return Vocabulary(len(self), self.model.control, partial(piece_names, self.model))
 
     def encode(self, text: Text, *, scores: str = "f64") -> list[int]:
         """Return the ids of the best segmentation; of equal ones the one whose last token is longest.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corpustools.formats.vocabulary import piece_name
+
 if TYPE_CHECKING:
     from corpustools.stages.tokenize.text.normalize import Normalizer
 
@@ -60,3 +62,14 @@ class Model:
     cuts: str
     invisible: frozenset[int] = field(default_factory=frozenset)
     unknown_surface: bytes = b""
+
+
+def piece_names(model: Model) -> list[str]:
+    """Return how each id is printed: a piece's text, <0x41> for a byte piece, <bos> for a control id without text."""
+    names = [piece_name(piece) for piece in model.pieces]
+    if model.byte_ids is not None:
+        for byte, i in enumerate(model.byte_ids.tolist()):
+            names[i] = f"<0x{byte:02X}>"
+    for name, i in model.control.items():
+        names[i] = names[i] or f"<{name}>"
+    return names

@@ -1,9 +1,9 @@
-"""Bare ids cut into windows of equal length, whatever the boundaries of records."""
+"""Bare ids cut into context windows of equal length, whatever the boundaries of records."""
 
 from __future__ import annotations
 
 
-class Windows:
+class ContextWindows:
     """Takes bytes as they come and gives back whole windows; less than one window is held.
 
     Args:

@@ -1,0 +1,58 @@
+"""`jsonl`: a JSON object a document: `ids`, and the columns that were asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from corpustools.errors import DataError
+from corpustools.formats.batch import IdBatch
+from corpustools.formats.ids import format_lines
+from corpustools.formats.reader import LineReader
+from corpustools.formats.vocabulary import Vocabulary
+from corpustools.formats.writer import Writer
+
+
+class JsonlWriter(Writer):
+    """JSON lines. A number that is not finite is null: JSON has none."""
+
+    name = "jsonl"
+    holds_columns = True
+
+    def __init__(self, vocabulary: Vocabulary, columns: tuple[str, ...] = (), context: int = 0) -> None:
+        super().__init__(vocabulary, columns, context)
+        self._names = [json.dumps(name) for name in vocabulary.names] if "pieces" in columns else []
+
+    def format_documents(self, batch: IdBatch) -> bytes:
+        """Return the objects of whole documents."""
+        lists = bytes(format_lines(batch.ids, batch.ends)).replace(b" ", b", ").decode().split("\n")
+        ids = batch.ids.tolist() if self._names else []
+        lines, start = [], 0
+        for i, end in enumerate(batch.ends.tolist()):
+            parts = [f'{{"ids": [{lists[i]}]']
+            for name in self.columns:
+                if name == "pieces":
+                    parts.append(f'"pieces": [{", ".join([self._names[j] for j in ids[start:end]])}]')
+                else:
+                    parts.append(f'"{name}": {_number(batch.columns[name][i])}')
+            lines.append(", ".join(parts) + "}\n")
+            start = end
+        return "".join(lines).encode()
+
+
+class JsonlReader(LineReader):
+    """JSON lines with a list `ids`; other keys are ignored."""
+
+    def ids_of(self, line: bytes, number: int) -> Sequence[int]:
+        """Return the ids of an object."""
+        try:
+            ids = json.loads(line)["ids"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"record {number} is no JSON object with 'ids'") from error
+        if not isinstance(ids, list) or not all(type(i) is int and abs(i) < 1 << 62 for i in ids):
+            raise DataError(f"record {number}: 'ids' is no list of ids")
+        return ids
+
+
+def _number(value: float) -> str:
+    return repr(value) if abs(value) < float("inf") else "null"

@@ -1,0 +1,21 @@
+"""What every input format of ids is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class LineReader:
+    """A format with a document a line. Who reads the file cuts the lines; the format knows what is in them."""
+
+    def ids_of(self, line: bytes, number: int) -> Sequence[int]:
+        """Return the ids of a line.
+
+        Args:
+            line: the line, without its newline.
+            number: the record's number, for errors.
+
+        Raises:
+            DataError: the line holds no ids.
+        """
+        raise NotImplementedError

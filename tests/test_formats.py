@@ -1,0 +1,227 @@
+"""What every output format promises, and what a format of several files can rely on."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpustools.errors import DataError, SystemFailure, UsageError
+from corpustools.files.descriptors import Sink
+from corpustools.formats import FORMATS, READABLE, formats_that, make_reader, make_writer, writer_class
+from corpustools.formats.bare import BareWriter
+from corpustools.formats.batch import Counts, IdBatch
+from corpustools.formats.vocabulary import Vocabulary, piece_name
+from corpustools.formats.writer import Writer
+
+SMALL = Vocabulary(300, {"bos": 1, "eos": 2}, lambda: [f"piece{i}" for i in range(300)])
+LARGE = Vocabulary((1 << 16) + 1, {}, list)
+DOCUMENTS = [[5, 6, 7], [], [299], [], []]
+
+
+def batch(documents: list[list[int]]) -> IdBatch:
+    """Documents as a run hands them over."""
+    ids = np.array([i for one in documents for i in one], np.int32)
+    return IdBatch(ids, np.cumsum([len(one) for one in documents], dtype=np.int64))
+
+
+def write(writer: Writer, output: Path, *documents: list[list[int]]) -> None:
+    """Write batches to an output."""
+    writer.open(str(output), 1)
+    for one in documents:
+        writer.write(writer.format(batch(one)))
+    writer.finish()
+
+
+EXPECTED = {
+    "ids": b"5 6 7\n\n299\n\n\n",
+    "pieces": b"piece5 piece6 piece7\n\npiece299\n\n\n",
+    "jsonl": b'{"ids": [5, 6, 7]}\n{"ids": []}\n{"ids": [299]}\n{"ids": []}\n{"ids": []}\n',
+    "u16": np.array([5, 6, 7, 299], "<u2").tobytes(),
+    "u32": np.array([5, 6, 7, 299], "<u4").tobytes(),
+}
+
+
+@pytest.mark.parametrize("cut", range(6))
+@pytest.mark.parametrize("name", FORMATS)
+def test_batches_cut_anywhere_give_the_same_bytes(tmp_path: Path, name: str, cut: int):
+    """Documents without ids are there; so is an output without documents."""
+    writer = make_writer(name, SMALL)
+    write(writer, tmp_path / "out", DOCUMENTS[:cut], [], DOCUMENTS[cut:])
+    data = (tmp_path / "out").read_bytes()
+    if name == "npy":
+        array = np.load(io.BytesIO(data))
+        assert (array.dtype, array.tolist()) == (np.uint16, [5, 6, 7, 299])
+        data = data[128:]
+    else:
+        assert data == EXPECTED[name]
+    assert (writer.documents, writer.tokens, writer.dropped, writer.bytes) == (5, 4, 0, len(data))
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if writer_class(name).streams])
+@pytest.mark.parametrize("parts", [[[]], [[5], [], [6, 7]], [[], [5, 6, 7]]])
+def test_a_document_in_parts_is_the_document(tmp_path: Path, name: str, parts: list[list[int]]):
+    """Its boundaries do not show, and other documents follow it."""
+    whole = [i for part in parts for i in part]
+    write(make_writer(name, SMALL), tmp_path / "whole", [[1]], [whole, [2]])
+    writer = make_writer(name, SMALL)
+    writer.open(str(tmp_path / "parts"), 1)
+    writer.write(writer.format(batch([[1]])))
+    for part in parts:
+        writer.write_part(np.array(part, np.int32))
+    writer.end_document()
+    writer.write(writer.format(batch([[2]])))
+    writer.finish()
+    assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert (writer.documents, writer.tokens) == (3, 2 + len(whole))
+
+
+def test_the_table_is_true():
+    """A format's key is its name; what can be read back can be written; facts are asked, not listed."""
+    assert [writer_class(name).name for name in FORMATS] == list(FORMATS)
+    assert set(READABLE) <= set(FORMATS)
+    assert formats_that("cuts_windows") == "u16, u32 or npy"
+    assert formats_that("holds_columns") == "jsonl"
+    with pytest.raises(UsageError, match="format 'u8'; accepted are ids, pieces, jsonl, u16, u32, npy"):
+        make_writer("u8", SMALL)
+    with pytest.raises(UsageError, match="format 'npy'; accepted are ids, jsonl"):
+        make_reader("npy")
+    with pytest.raises(
+        UsageError, match="format 'u16' has no place for score, length beside the ids; use format jsonl"
+    ):
+        make_writer("u16", SMALL, ("score", "length"))
+    with pytest.raises(UsageError, match="format 'ids' has records; use format u16, u32 or npy"):
+        make_writer("ids", SMALL, (), 8)
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("u32", np.uint32), ("npy", np.uint32)])
+def test_ids_above_65535(tmp_path: Path, name: str, dtype: type):
+    """The vocabulary decides about the width, not the ids that occur."""
+    write(make_writer(name, LARGE), tmp_path / "out", [[1 << 16, 0]])
+    file = tmp_path / "out"
+    array = np.load(file) if name == "npy" else np.fromfile(file, dtype)
+    assert (array.dtype, array.tolist()) == (dtype, [1 << 16, 0])
+    with pytest.raises(UsageError, match="65537 ids do not fit into 16 bits; use format u32"):
+        make_writer("u16", LARGE)
+    fits = Vocabulary(1 << 16, {}, list)
+    write(make_writer("u16", fits), tmp_path / "most", [[(1 << 16) - 1]])
+    assert (tmp_path / "most").read_bytes() == b"\xff\xff"
+
+
+@pytest.mark.parametrize("output", ["-", "a.npy.gz"])
+def test_npy_needs_a_plain_file(tmp_path: Path, output: str, monkeypatch: pytest.MonkeyPatch):
+    """Its header is written last; nothing is left behind."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="format npy needs a plain file"):
+        make_writer("npy", SMALL).open(output, 1)
+    assert os.listdir(tmp_path) == []
+
+
+class Offsets(BareWriter):
+    """A format of two files as the trainers have them: ids, and where documents begin; it lives in this test."""
+
+    name = "offsets"
+
+    def open_files(self, output: str, workers: int) -> Sink:
+        self.index = self.files.open(f"{output}.idx", last=True)
+        return self.files.open(f"{output}.bin")
+
+    def begin(self) -> None:
+        self.index.write(bytes(8))
+
+    def add_boundaries(self, lengths: Counts) -> None:
+        self.index.write(lengths.astype("<i8").tobytes())
+
+    def end(self) -> None:
+        self.index.flush()
+        self.index.write_at(0, memoryview(self.documents.to_bytes(8, "little")))
+
+
+def test_a_format_of_two_files(tmp_path: Path):
+    """It gets the length of every document, in order, also of empty ones and of those that come in parts."""
+    writer = Offsets(SMALL)
+    writer.open(str(tmp_path / "x"), 1)
+    writer.write(writer.format(batch(DOCUMENTS)))
+    for part in ([8, 9], [], [10]):
+        writer.write_part(np.array(part, np.int32))
+    writer.end_document()
+    writer.write_part(np.array([], np.int32))
+    writer.end_document()
+    writer.write(writer.format(batch([[11]])))
+    assert [name for name in os.listdir(tmp_path) if not name.startswith(".")] == []
+    writer.finish()
+    assert sorted(os.listdir(tmp_path)) == ["x.bin", "x.idx"]
+    assert np.fromfile(tmp_path / "x.bin", "<u2").tolist() == [5, 6, 7, 299, 8, 9, 10, 11]
+    assert np.fromfile(tmp_path / "x.idx", "<i8").tolist() == [8, 3, 0, 1, 0, 0, 3, 0, 1]
+
+
+def test_a_format_of_two_files_that_is_given_up(tmp_path: Path):
+    """The old set stays, whether the run fails or a file cannot be opened."""
+    write(Offsets(SMALL), tmp_path / "x", [[1]])
+    before = [(tmp_path / name).read_bytes() for name in ("x.bin", "x.idx")]
+    writer = Offsets(SMALL)
+    writer.open(str(tmp_path / "x"), 1)
+    writer.write(writer.format(batch(DOCUMENTS)))
+    writer.abort()
+    (tmp_path / "y.bin").mkdir()
+    with pytest.raises(UsageError, match="is a directory"):
+        Offsets(SMALL).open(str(tmp_path / "y"), 1)
+    with pytest.raises(SystemFailure, match="no such file"):
+        Offsets(SMALL).open(str(tmp_path / "no" / "y"), 1)
+    assert sorted(os.listdir(tmp_path)) == ["x.bin", "x.idx", "y.bin"]
+    assert [(tmp_path / name).read_bytes() for name in ("x.bin", "x.idx")] == before
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_what_is_written_is_read_back(tmp_path: Path, name: str):
+    """Line by line."""
+    write(make_writer(name, SMALL), tmp_path / "out", DOCUMENTS)
+    reader = make_reader(name)
+    lines = (tmp_path / "out").read_bytes().splitlines()
+    assert [list(reader.ids_of(line, i)) for i, line in enumerate(lines)] == DOCUMENTS
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "said"),
+    [
+        ("ids", b"1 2 x3", r"record 7: b'x3' is no id; ids are decimal numbers, separated by spaces"),
+        ("ids", b"1 -2", r"record 7: b'-2' is no id"),
+        ("ids", b"1 99999999999999999999", r"record 7: an id is larger than any model has"),
+        ("jsonl", b"[1]", r"record 7 is no JSON object with 'ids'"),
+        ("jsonl", b'{"id": [1]}', r"record 7 is no JSON object with 'ids'"),
+        ("jsonl", b"{", r"record 7 is no JSON object with 'ids'"),
+        ("jsonl", b'{"ids": [1, true]}', r"record 7: 'ids' is no list of ids"),
+        ("jsonl", b'{"ids": "1"}', r"record 7: 'ids' is no list of ids"),
+    ],
+)
+def test_lines_that_hold_no_ids(name: str, line: bytes, said: str):
+    """The record is named."""
+    with pytest.raises(DataError, match=f"^{said}"):
+        make_reader(name).ids_of(line, 7)
+
+
+def test_names_are_made_once_and_only_when_asked_for():
+    """Naming a large vocabulary takes longer than opening a file."""
+    made: list[int] = []
+
+    def names() -> list[str]:
+        made.append(1)
+        return ["a", "b"]
+
+    vocabulary = Vocabulary(2, {}, names)
+    make_writer("pieces", vocabulary)
+    assert made == []
+    assert vocabulary.names == vocabulary.names == ["a", "b"]
+    assert made == [1]
+
+
+@pytest.mark.parametrize(
+    ("piece", "name"),
+    [(b"abc", "abc"), ("天".encode(), "天"), (b"a b\n", "a<0x20>b<0x0A>"), (b"\xff", "<0xFF>"), (b"", "")],
+)
+def test_names_of_pieces(piece: bytes, name: str):
+    """Nothing breaks a line or a column."""
+    assert piece_name(piece) == name
