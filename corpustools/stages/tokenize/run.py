@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from corpustools.files.inputs import STDIN, Input, inspect
+from corpustools.files.ordered import OrderedTasks
 from corpustools.files.outputs import STDOUT
 from corpustools.formats.batch import FormattedBatch
 from corpustools.progress import Progress
@@ -105,24 +104,14 @@ class _Run:
     def run(self) -> None:
         """Do it."""
         pipeline, workers = self.pipeline, self.pipeline.request.workers
-        with ThreadPoolExecutor(workers) as pool:
-            pending: deque[Future[FormattedBatch]] = deque()
-            try:
-                for item in self.blocks:
-                    if isinstance(item, Piece):
-                        while pending:
-                            self._write(pending.popleft().result())
-                        self._piece(item)
-                        continue
+        with OrderedTasks(workers, self._write) as tasks:
+            for item in self.blocks:
+                if isinstance(item, Piece):
+                    tasks.drain()
+                    self._piece(item)
+                else:
                     self.records += len(item.starts)
-                    pending.append(pool.submit(pipeline.block, item))
-                    if len(pending) > workers + 1:
-                        self._write(pending.popleft().result())
-                while pending:
-                    self._write(pending.popleft().result())
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+                    tasks.submit(pipeline.block, item)
 
     def _write(self, done: FormattedBatch) -> None:
         self.writer.write(done)
