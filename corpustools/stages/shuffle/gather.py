@@ -15,6 +15,7 @@ from corpustools import kernels
 from corpustools.errors import DataError, from_os
 from corpustools.files.atomic import FileSink
 from corpustools.files.descriptors import Sink
+from corpustools.files.ordered import Turns
 from corpustools.files.outputs import ShardSink
 from corpustools.files.records import ADD_DELIMITER, FILE_BITS
 from corpustools.stages.shuffle.buckets import COUNT, HEAD, SIZE, STREAM, BucketSet, Pool, allocate
@@ -97,30 +98,13 @@ class Gather:
         self.cuts, self.limit, self.lists, self.mapped = cuts, limit, lists, mapped
         # A file takes bytes at any offset, so that no thread waits for another to write.
         self.file = sink if isinstance(sink, FileSink) else None
-        self.files, self.delimiter, self.stopped = files, delimiter, stopped
+        self.files, self.delimiter = files, delimiter
         self.sort = kernels.load("order").sort
         self.free = free
-        # One condition for the two things that are waited for: a turn to write, and free blocks.
-        self.state = threading.Condition()
+        # Two things are waited for: a turn to write, and free blocks. Those are guarded by the condition of the turns.
+        self.turns = Turns(stopped)
         self.reserve = threading.Lock()
-        self.turn = 0
         self.next = 0
-
-    def wake(self) -> None:
-        """Let waiting threads see that the work has stopped."""
-        with self.state:
-            self.state.notify_all()
-
-    def wait(self, ready: Callable[[], bool]) -> None:
-        """Sleep until something is ready; the caller holds `state`."""
-        while not ready():
-            if self.stopped():
-                raise Stopped
-            self.state.wait(1.0)
-
-
-class Stopped(Exception):
-    """Another thread failed; this one ends too."""
 
 
 class GatherWorker:
@@ -154,10 +138,8 @@ class GatherWorker:
                     self._refine(level, bucket, bucket)
             if blocks is not None:
                 self._bucket(level, bucket, bucket, blocks)
-            with shared.state:
-                shared.wait(lambda turn=bucket: shared.turn == turn)  # type: ignore[misc]
-                shared.turn += 1
-                shared.state.notify_all()
+            with shared.turns.turn(bucket):
+                pass
 
     def _look_ahead(self, level: Level, bucket: int) -> None:
         if self.shared.spill is not None and bucket < level.buckets:
@@ -171,8 +153,8 @@ class GatherWorker:
         needed = sum(s.streams[bucket].blocks for s in level.sets if bucket in s.streams)
         if not needed:
             return []
-        with shared.state:
-            shared.wait(lambda: len(shared.free) >= needed or shared.turn == turn)
+        with shared.turns.condition:
+            shared.turns.wait_until(lambda: len(shared.free) >= needed or shared.turns.current == turn)
             if len(shared.free) < needed:
                 return None
             taken = shared.free[-needed:].tolist()
@@ -197,9 +179,9 @@ class GatherWorker:
         self._deliver(chains, level.starts[bucket], level.starts[bucket + 1], turn)
         if self.shared.spill is not None:
             freed = array("I", [block for head in used for block in self.shared.pool.chain(head)])
-            with self.shared.state:
+            with self.shared.turns.condition:
                 self.shared.free.extend(freed)
-                self.shared.state.notify_all()
+                self.shared.turns.condition.notify_all()
 
     def _load(self, stream: Stream, blocks: list[int], head: int) -> int:
         """Read a stream into blocks chained before what is in memory; return the first block."""
@@ -301,16 +283,12 @@ class GatherWorker:
                 self._flush(turn)
             if cut < len(shared.cuts) and position == shared.cuts[cut] and at == until:
                 self._flush(turn)
-                self._wait(turn)
+                shared.turns.wait_for(turn)
                 assert isinstance(shared.sink, ShardSink)
                 # Shards without records share their cut with the next.
                 for _ in range(bisect_right(shared.cuts, position) - cut):
                     shared.sink.cut()
         return position
-
-    def _wait(self, turn: int) -> None:
-        with self.shared.state:
-            self.shared.wait(lambda: self.shared.turn == turn)
 
     def _flush(self, turn: int) -> None:
         if self.used:
@@ -321,7 +299,7 @@ class GatherWorker:
         if self.shared.file is not None:
             self.shared.file.write_at(self.position, data)
         else:
-            self._wait(turn)
+            self.shared.turns.wait_for(turn)
             self.shared.sink.write(data)
         self.position += len(data)
 

@@ -256,7 +256,7 @@ class Shuffler:
             job.shape.delimiter,
             crew.stopped,
         )
-        crew.wake = gather.wake
+        crew.wake = gather.turns.wake
         workers += [GatherWorker(gather, buffer, plan.buffer) for buffer in self.buffers]
         crew.run([partial(worker.run, level) for worker in workers])
         for worker in workers:

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable
 
 from corpustools import kernels
+from corpustools.files.ordered import Stopped, Turns
 from corpustools.files.records import Giant, RecordSource
 from corpustools.stages.shuffle.buckets import BucketSet
-from corpustools.stages.shuffle.gather import Stopped, Tally
+from corpustools.stages.shuffle.gather import Tally
 
 
 class Distribution:
@@ -33,8 +34,8 @@ class Distribution:
         self.giants, self.passed_giants = Tally(), Tally()
         self._kernel = kernels.load("records")
         self._reading = threading.Lock()
-        self._numbering = threading.Condition()
-        self._tickets = self._numbered = 0
+        self._numbering = Turns(stopped)
+        self._chunks = 0
 
     def run(self, sets: list[BucketSet], slot: int, buffer: mmap.mmap, between: Callable[[], None]) -> None:
         """Distribute chunks to the set in a slot of `sets` until the source ends.
@@ -49,8 +50,8 @@ class Distribution:
                 got = self.source.fill(buffer, self.chunk, self.capacity)
                 if got is None:
                     return
-                ticket = self._tickets
-                self._tickets += 1
+                ticket = self._chunks
+                self._chunks += 1
             if isinstance(got, Giant):
                 self._refer(sets[slot], self._number(ticket, 1), got)
             else:
@@ -64,25 +65,18 @@ class Distribution:
 
     def wake(self) -> None:
         """Let waiting threads see that the work has stopped."""
-        with self._numbering:
-            self._numbering.notify_all()
+        self._numbering.wake()
 
     def _number(self, ticket: int, count: int) -> int:
         """Return the number of the first of `count` records of a chunk, in the order of the tickets."""
-        with self._numbering:
-            while self._numbered != ticket:
-                if self.stopped():
-                    raise Stopped
-                self._numbering.wait(1.0)
+        with self._numbering.turn(ticket):
             first = self.records
             self.records += count
-            self._numbered += 1
-            self._numbering.notify_all()
-            return first
+        return first
 
     def _refer(self, target: BucketSet, number: int, giant: Giant) -> None:
         entered = target.refer(number, giant.place, giant.length)
-        with self._numbering:
+        with self._numbering.condition:
             self.passed_giants.add(1, giant.length, giant.checksum)
             if entered:
                 self.giants.add(1, giant.length, giant.checksum)
