@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from array import array
 from bisect import bisect_right
@@ -12,13 +11,12 @@ from itertools import accumulate
 from mmap import mmap
 
 from corpustools import kernels
-from corpustools.errors import DataError, from_os
 from corpustools.files.atomic import FileSink
 from corpustools.files.descriptors import Sink
 from corpustools.files.ordered import Turns
 from corpustools.files.outputs import ShardSink
-from corpustools.files.records import ADD_DELIMITER, FILE_BITS
 from corpustools.stages.shuffle.buckets import COUNT, HEAD, SIZE, STREAM, BucketSet, Pool, allocate
+from corpustools.stages.shuffle.long_records import LongRecords, unpack_place
 from corpustools.stages.shuffle.refine import move
 from corpustools.stages.shuffle.spill import BlockCodec, Spill, Stream
 
@@ -74,8 +72,7 @@ class Gather:
         limit: output position at which to stop.
         lists: records that are ordered at a time.
         mapped: whether records are mapped.
-        files: descriptors of the files that references name.
-        delimiter: the byte that is added to references without one.
+        long_records: those that are kept outside the pool.
         stopped: whether another thread has failed.
     """
 
@@ -90,15 +87,14 @@ class Gather:
         limit: int,
         lists: int,
         mapped: bool,
-        files: Callable[[int], tuple[str, Callable[[int, memoryview], int]]],
-        delimiter: int,
+        long_records: LongRecords,
         stopped: Callable[[], bool],
     ) -> None:
         self.pool, self.key, self.spill, self.sink = pool, key, spill, sink
         self.cuts, self.limit, self.lists, self.mapped = cuts, limit, lists, mapped
         # A file takes bytes at any offset, so that no thread waits for another to write.
         self.file = sink if isinstance(sink, FileSink) else None
-        self.files, self.delimiter = files, delimiter
+        self.long_records = long_records
         self.sort = kernels.load("order").sort
         self.free = free
         # Two things are waited for: a turn to write, and free blocks. Those are guarded by the condition of the turns.
@@ -233,7 +229,7 @@ class GatherWorker:
                 ranges += [(middle + 1, greatest), (least, middle)]
                 continue
             except LookupError:
-                # A giant record is among them: this bucket's records are all found through the pool.
+                # A long record is among them: this bucket's records are all found through the pool.
                 lengths = None
                 ranges.append((least, greatest))
                 continue
@@ -276,7 +272,7 @@ class GatherWorker:
             position += at - before
             if length:
                 self._flush(turn)
-                self._giant(place, length, turn)
+                self._long_record(place, length, turn)
             elif at < until:
                 if before == at and not used:
                     raise AssertionError("a record is longer than the output buffer")
@@ -303,37 +299,9 @@ class GatherWorker:
             self.shared.sink.write(data)
         self.position += len(data)
 
-    def _giant(self, place: int, length: int, turn: int) -> None:
-        """Stream a record that is kept in a file."""
-        name, read = self.shared.files(place >> FILE_BITS & 0x7FFF)
-        offset, added = place & (1 << FILE_BITS) - 1, 1 if place & ADD_DELIMITER else 0
-        done, checksum = 0, 0
-        step = self.capacity - self.capacity % 32
-        while done < length:
-            want = min(step, length - done)
-            filled, real = 0, min(want, length - added - done)
-            try:
-                while filled < real and (n := read(offset + done + filled, self.view[filled:real])):
-                    filled += n
-            except OSError as error:
-                raise from_os(error, f"{name}: reading failed at byte {offset + done + filled}") from error
-            if filled < real:
-                raise DataError(
-                    f"{name}: is shorter than when it was first read",
-                    "leave inputs alone while they are read",
-                )
-            if real < want:
-                self.view[real] = self.shared.delimiter
-            checksum += self.records.checksum(self.out, 0, want, done)
-            self._write(self.view[:want], turn)
-            done += want
+    def _long_record(self, place: int, length: int, turn: int) -> None:
+        """Write a record that is kept outside the pool."""
+        checksum = self.shared.long_records.copy(
+            unpack_place(place), length, self.view, self.capacity, lambda data: self._write(data, turn)
+        )
         self.tally.add(0, length, checksum)
-
-
-def read_at(descriptor: int) -> Callable[[int, memoryview], int]:
-    """Return a function that reads from a file at an offset."""
-
-    def read(offset: int, view: memoryview) -> int:
-        return os.preadv(descriptor, [view], offset)
-
-    return read
