@@ -23,7 +23,8 @@ import time
 
 import numpy as np
 
-from corpustools.stages.tokenize.blocks import _block
+from corpustools.files.batches import cut_records
+from corpustools.files.chunks import RecordFormat
 from corpustools.stages.tokenize.pipeline import Pipeline
 from corpustools.stages.tokenize.request import Request
 from corpustools.stages.tokenize.tokenizer import Tokenizer
@@ -76,15 +77,15 @@ def own_sides(tokenizer, lines, alpha):
     cuts = [0]
     while cuts[-1] < len(data):
         cuts.append(data.rfind(b"\n", 0, cuts[-1] + (1 << 20)) + 1 if cuts[-1] + (1 << 20) < len(data) else len(data))
-    blocks = [_block(data[a:b], 0) for a, b in itertools.pairwise(cuts)]
+    batches = [cut_records(data[a:b], 0, RecordFormat()) for a, b in itertools.pairwise(cuts)]
 
     def side(**options):
         pipeline = Pipeline(tokenizer, Request(**options))
-        return lines, lambda _: [pipeline.block(block) for block in blocks]
+        return lines, lambda _: [pipeline.output_of(batch) for batch in batches]
 
     normalizer = tokenizer.model.normalizer
     sides = {
-        "corpus normalise": (lines, lambda _: [normalizer.normalize_batch(b.data, b.starts, b.ends) for b in blocks]),
+        "corpus normalise": (lines, lambda _: [normalizer.normalize_batch(b.data, b.starts, b.ends) for b in batches]),
         "corpus viterbi": side(),
         "corpus sample": side(mode="sample", alpha=alpha),
     }

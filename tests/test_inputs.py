@@ -180,10 +180,8 @@ def test_an_input_that_is_replaced_before_it_is_opened_is_an_error(tmp_path: Pat
 def has_open(pid: int, path: Path) -> bool:
     """Whether a process has a file open."""
     folder = f"/proc/{pid}/fd"
-    for name in os.listdir(folder):
-        with contextlib.suppress(OSError):
-            if os.readlink(f"{folder}/{name}") == str(path):
-                return True
+    with contextlib.suppress(OSError):  # it may end meanwhile
+        return any(os.readlink(f"{folder}/{name}") == str(path) for name in os.listdir(folder))
     return False
 
 
@@ -195,11 +193,7 @@ def test_the_command_notices_a_changed_input(folder: Folder, arguments: tuple[st
     folder.write("out", b"old\n")
     process = folder.start("shuffle", "in", "-s", "1", "-j", "1", "-o", "out", "--progress", "json", *arguments)
     assert process.stderr is not None
-    while process.poll() is None and not any(
-        f"{folder.path}/in" == os.path.realpath(one)
-        for one in Path(f"/proc/{process.pid}/fd").glob("*")
-        if one.is_symlink()
-    ):
+    while process.poll() is None and not has_open(process.pid, folder.path / "in"):
         pass
     CHANGES[change](folder.path / "in")
     outcome = folder.outcome(process)

@@ -100,17 +100,19 @@ def test_a_full_device(small: Folder, output: str):
 
 
 @needs_speed
-@pytest.mark.parametrize("where", ["spill", "output", "both", "aside", "shards", "zst"])
+@pytest.mark.parametrize("where", ["spill", "output", "both", "overflow", "shards", "zst"])
 def test_a_full_disk(small: Folder, where: str):
-    """In the spill, in the output, in a record kept aside: the line names the folder, the old output stays."""
+    """In the spill, the output, a long record's overflow file: the line names the folder, the old output stays."""
     line = b"".join(b"%d " % (i * 7919 % 10007) for i in range(25)) + b"\n"
     data = (
-        b"x" * (40 * MIB) if where == "aside" else os.urandom(MIB).replace(b"\n", b" ") + line * (90 * MIB // len(line))
+        b"x" * (40 * MIB)
+        if where == "overflow"
+        else os.urandom(MIB).replace(b"\n", b" ") + line * (90 * MIB // len(line))
     )
     small.write("in", data)
     with SmallDisk(small.path / "disk", 16 * MIB) as disk:
         (disk / "out").write_bytes(OLD)
-        output = {"spill": "out", "aside": "out", "shards": "disk/o{shard}", "zst": "disk/out.zst"}.get(
+        output = {"spill": "out", "overflow": "out", "shards": "disk/o{shard}", "zst": "disk/out.zst"}.get(
             where, "disk/out"
         )
         temporary = "tmp" if where in ("output", "shards", "zst") else "disk"

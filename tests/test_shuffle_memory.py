@@ -54,7 +54,7 @@ def test_the_peak_is_within_the_memory(folder: Folder, case: str, memory: int):
 @pytest.mark.heavy
 @pytest.mark.parametrize("packed", [False, True])
 def test_one_long_line_stays_outside(folder: Folder, packed: bool):
-    """A line of 200 MB at 64 MiB, plain (read from the file again) and from gz (kept aside)."""
+    """A line of 200 MB at 64 MiB, plain (read from the file again) and from gz (through the overflow file)."""
     data = b"short\n" + b"x" * (200 * MIB) + b"\nshort\n"
     folder.write("in", gzip.compress(data, 1) if packed else data)
     outcome = folder.measured("shuffle", "in", "-o", "out", "-m", "64MiB", "-j", "2").ok()

@@ -6,20 +6,23 @@ import contextlib
 import mmap
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
+from corpustools import kernels
 from corpustools.errors import from_os
+from corpustools.files.chunks import SLACK, Buffer, Chunk, Fragment, RecordFormat, last_record_end
 from corpustools.files.inputs import Input, OpenInput
-from corpustools.files.records import Chunk, Giant, RecordSource, Shape
+from corpustools.files.reader import InputRecords, RecordReader, Records
 
 _SAMPLE = 1 << 16
-_ASIDE = 4 << 20
+_KEPT = 4 << 20
 # Smaller files are copied: each map costs the kernel more, and there may only be so many.
 _SMALL = 1 << 18
 _AHEAD = 8 << 20
 
 
-def mean_record(source: Input, shape: Shape) -> int:
-    """Return the mean size of the records at the front of a plain file."""
+def mean_record(source: Input, form: RecordFormat) -> int:
+    """Return the mean size of the records at the front of a plain file, in bytes."""
     opened = OpenInput(source, 0)
     try:
         sample, filled = bytearray(_SAMPLE), 0
@@ -29,104 +32,104 @@ def mean_record(source: Input, shape: Shape) -> int:
             opened.seek(opened.origin)
     finally:
         opened.close()
-    return filled // max(1, sample.count(shape.delimiter, 0, filled))
+    return filled // max(1, sample.count(form.delimiter, 0, filled))
 
 
-class MappedSource(RecordSource):
-    """Cuts mapped files into chunks; every chunk stays in memory, so that records are found by their address.
+class MappedRecords:
+    """The records of one mapped file: chunks of the map, and copies of what cannot stay there.
 
-    The arguments are those of RecordSource; every input has to be a plain regular file.
+    The last SLACK bytes of a map are not read in place, and a record that is longer than a buffer is read through it.
+
+    Args:
+        source: a plain file, its header taken away.
+        number: the number of the input, from 0.
+        form: what a record is.
+        mapping: the file from its first byte, or None to copy all of it.
+        keep: moves the records of a chunk to where they can stay.
     """
 
     def __init__(
-        self, inputs: list[Input], shape: Shape, memory: int, aside: Callable[[memoryview | None], int]
+        self,
+        source: OpenInput,
+        number: int,
+        form: RecordFormat,
+        mapping: mmap.mmap | None,
+        keep: Callable[[Chunk], Chunk],
     ) -> None:
-        super().__init__(inputs, shape, memory, aside)
-        self._kernel.guard()
-        self._map: mmap.mmap | None = None
-        # Addresses into all of them are used until the end.
-        self._maps: list[mmap.mmap] = []
-        self._at = 0
-        self._copying = False
-        # Records that cannot be mapped: the last of each file, and small files whole.
-        self._aside_map, self._aside_used = mmap.mmap(-1, _ASIDE), 0
-        self._maps.append(self._aside_map)
+        self._source, self._number, self._form, self._map, self._keep = source, number, form, mapping, keep
+        self._copied = InputRecords(source, number, form)
+        # Where in the file the next record begins.
+        self._at = source.origin + source.delivered
 
-    def fill(self, buffer: mmap.mmap, target: int, capacity: int) -> Chunk | Giant | None:
+    def read(self, buffer: Buffer, target: int, capacity: int) -> Chunk | Fragment | None:
         """Return the next records where they are mapped, or through the buffer where they cannot stay."""
-        while True:
-            if self._open is None and not self._begin():
-                return None
-            chunk = self._mapped_chunk(target, capacity)
+        # What is behind the end of the file is carried, and comes first.
+        if not self._copied.inside and not self._copied.ended:
+            chunk = self._stretch(target, capacity)
             if chunk is not None:
                 return chunk
-            assert self._open is not None
-            if self._map is not None:
-                self._open.seek(self._at)
-            self._copying = True
-            got = super().fill(buffer, target, capacity)
-            self._copying = False
-            if isinstance(got, Giant) and self._open is not None:
-                # What stands behind it can stay mapped.
-                self._at = self._open.origin + self._open.delivered - len(self._carry)
-                self._carry = b""
-            else:
-                self._map = None
-            if got is not None:
-                return self._keep(got) if isinstance(got, Chunk) else got
+            self._copied.seek(self._at)
+        got = self._copied.read(buffer, target, capacity)
+        if isinstance(got, Chunk):
+            self._at = self._source.origin + got.offset + got.stop
+            return self._keep(got)
+        if got is not None:
+            self._at = self._source.origin + got.offset + got.size
+        return got
 
-    def _begin(self) -> bool:
-        # Copying ends with the file, so that the next one is mapped.
-        if self._copying or not super()._begin():
-            return False
-        assert self._open is not None
-        self._at = self._open.origin + self._open.delivered
-        size = os.fstat(self._open.descriptor).st_size
-        try:
-            self._map = None
-            if size - self._at >= _SMALL:
-                self._map = mmap.mmap(self._open.descriptor, size, access=mmap.ACCESS_READ)
-                self._maps.append(self._map)
-        except OSError as error:
-            raise from_os(error, f"{self._open.source.name}: cannot be mapped") from error
-        return True
-
-    def _keep(self, chunk: Chunk) -> Chunk:
-        """Move records out of the caller's buffer to where they can stay."""
-        size, slack = chunk.stop - chunk.start, self._kernel.SLACK
-        if self._aside_used + size + slack > len(self._aside_map):
-            self._aside_map, self._aside_used = mmap.mmap(-1, max(_ASIDE, size + slack)), 0
-            self._maps.append(self._aside_map)
-        start = self._aside_used
-        self._aside_used += size
-        self._aside_map[start : start + size] = memoryview(chunk.data)[chunk.start : chunk.stop]
-        return Chunk(self._aside_map, start, start + size, mapped=True)
-
-    def _mapped_chunk(self, target: int, capacity: int) -> Chunk | None:
-        """Return whole records of the map, or None at its end and before a giant record."""
+    def _stretch(self, target: int, capacity: int) -> Chunk | None:
+        """Return whole records of the map, or None where the next record's end is not found there."""
         if self._map is None:
             return None
-        start, limit = self._at, len(self._map) - self._kernel.SLACK
+        start, limit = self._at, len(self._map) - SLACK
         while start < limit:
             stop = min(start + target, limit)
             with contextlib.suppress(OSError, ValueError):
                 # Page faults alone would read a cold file in small steps.
-                assert self._open is not None
-                os.posix_fadvise(self._open.descriptor, stop, _AHEAD, os.POSIX_FADV_WILLNEED)
-            end = self._last_end(start, stop)
+                os.posix_fadvise(self._source.descriptor, stop, _AHEAD, os.POSIX_FADV_WILLNEED)
+            end = last_record_end(self._map, start, stop, self._form)
             if end > start:
                 self._at = end
-                assert self._open is not None
-                self._open.raw_bytes = end - self._open.origin
-                return Chunk(self._map, start, end, mapped=True)
+                self._source.raw_bytes = end - self._source.origin
+                return Chunk(self._map, start, end, self._number, start - self._source.origin, mapped=True)
             if target >= capacity or stop == limit:
                 return None
             target = min(2 * target, capacity)
         return None
 
-    def _last_end(self, start: int, stop: int) -> int:
-        assert self._map is not None
-        if self.shape.record_bytes:
-            return stop - (stop - start) % self.shape.record_bytes
-        end: int = self._kernel.last_end(self._map, start, stop, self.shape.delimiter)
-        return end
+
+class MappedReader(RecordReader):
+    """The records of plain regular files, which stay in memory so that they are found by their address.
+
+    The arguments are those of RecordReader. Chunks are good until the reader itself goes.
+    """
+
+    def __init__(self, inputs: list[Input], form: RecordFormat, memory: int) -> None:
+        super().__init__(inputs, form, memory)
+        kernels.load("records").guard()
+        # Records that cannot stay in a map: the last of each file, and small files whole.
+        self._kept, self._kept_bytes = mmap.mmap(-1, _KEPT), 0
+        # Addresses into all of them are used until the end.
+        self._maps = [self._kept]
+
+    def _records_of(self, source: OpenInput, number: int) -> Records:
+        size = os.fstat(source.descriptor).st_size
+        mapping = None
+        if size - source.origin - source.delivered >= _SMALL:
+            try:
+                mapping = mmap.mmap(source.descriptor, size, access=mmap.ACCESS_READ)
+            except OSError as error:
+                raise from_os(error, f"{source.source.name}: cannot be mapped") from error
+            self._maps.append(mapping)
+        return MappedRecords(source, number, self.form, mapping, self._keep)
+
+    def _keep(self, chunk: Chunk) -> Chunk:
+        """Move records out of the caller's buffer to where they can stay."""
+        size = chunk.stop - chunk.start
+        if self._kept_bytes + size + SLACK > len(self._kept):
+            self._kept, self._kept_bytes = mmap.mmap(-1, max(_KEPT, size + SLACK)), 0
+            self._maps.append(self._kept)
+        start = self._kept_bytes
+        self._kept_bytes += size
+        self._kept[start : start + size] = memoryview(chunk.data)[chunk.start : chunk.stop]
+        return replace(chunk, data=self._kept, start=start, stop=start + size, mapped=True)

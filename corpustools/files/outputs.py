@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 
 from corpustools.errors import SystemFailure, UsageError, from_os
 from corpustools.files.atomic import FileSink
 from corpustools.files.compression import PIECE, encoder, output_codec
 from corpustools.files.descriptors import Sink, StreamSink
 from corpustools.files.fileset import FileSet
+from corpustools.files.ordered import OrderedTasks
 
 STDOUT = "-"
 SHARD = "{shard}"
@@ -24,9 +23,7 @@ class CompressedSink:
     def __init__(self, inner: Sink, codec: str, workers: int) -> None:
         self._inner, self._codec = inner, codec
         self._piece = bytearray()
-        self._pool = ThreadPoolExecutor(workers)
-        self._most = workers + 1
-        self._pending: deque[Future[bytes]] = deque()
+        self._tasks: OrderedTasks[bytes] = OrderedTasks(workers, inner.write)
         self._encoders = threading.local()
         self._empty = True
 
@@ -44,22 +41,18 @@ class CompressedSink:
         """Compress the rest and finish the inner sink; no data at all makes one empty member."""
         if self._piece or self._empty:
             self._submit()
-        while self._pending:
-            self._inner.write(self._pending.popleft().result())
-        self._pool.shutdown()
+        self._tasks.drain()
+        self._tasks.close()
         self._inner.finish()
 
     def abort(self) -> None:
         """Drop what is pending and abort the inner sink."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._tasks.close()
         self._inner.abort()
 
     def _submit(self) -> None:
-        # Pieces in flight are memory: no more of them than the threads can have in hand.
-        if len(self._pending) == self._most:
-            self._inner.write(self._pending.popleft().result())
         data, self._piece, self._empty = bytes(self._piece), bytearray(), False
-        self._pending.append(self._pool.submit(self._encode, data))
+        self._tasks.submit(self._encode, data)
 
     def _encode(self, data: bytes) -> bytes:
         if not hasattr(self._encoders, "encode"):

@@ -138,34 +138,39 @@ def _fallocate() -> Any:
     return getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
 
 
-class AsideFile:
-    """Records too large for any buffer, one after another in a file without a name."""
+class OverflowFile:
+    """Records too long for any buffer, one after another in a file without a name.
+
+    Args:
+        directory: where the file is made when the first bytes come.
+    """
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._descriptor: int | None = None
-        self._end = self._start = 0
+        self._end = 0
 
-    def take(self, piece: memoryview | None) -> int:
-        """Append a piece; None ends the record. Returns the offset of the record's first byte."""
+    def append(self, piece: memoryview) -> int:
+        """Write bytes at the end, and return the offset of the first.
+
+        Raises:
+            SystemFailure: the disk is full or fails.
+        """
         if self._descriptor is None:
             self._descriptor = _open_unnamed(self._directory)
-        start = self._start
-        if piece is None:
-            self._start = self._end
-        else:
-            try:
-                while piece:
-                    n = os.pwrite(self._descriptor, piece, self._end)
-                    self._end += n
-                    piece = piece[n:]
-            except OSError as error:
-                where = f"{self._directory}: writing a large record aside failed after {self._end} bytes"
-                raise from_os(error, where, "free some space or name another --tmp-dir") from error
+        start = self._end
+        try:
+            while piece:
+                n = os.pwrite(self._descriptor, piece, self._end)
+                self._end += n
+                piece = piece[n:]
+        except OSError as error:
+            where = f"{self._directory}: writing a long record to a temporary file failed after {self._end} bytes"
+            raise from_os(error, where, "free some space or name another directory for it") from error
         return start
 
     def read(self, offset: int, view: memoryview) -> int:
-        """Fill the front of the view from an offset."""
+        """Fill the front of the view from an offset; return how many bytes came."""
         assert self._descriptor is not None
         return os.preadv(self._descriptor, [view], offset)
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from corpustools import kernels
 from corpustools.errors import UsageError
+from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import STDIN, Input, inspect
 from corpustools.files.mapped import mean_record
 from corpustools.files.outputs import STDOUT, open_output, require_space
-from corpustools.files.records import Shape
 from corpustools.machine import default_memory, default_workers, resident
 from corpustools.progress import Progress
 from corpustools.seeds import fresh_seed, seed_words
@@ -68,7 +68,7 @@ class Request:
     tmp_dirs: list[str]
     workers: int
     head_count: int | None
-    shape: Shape
+    form: RecordFormat
     shards: int | None
     part: tuple[int, int] | None
     spill: str
@@ -86,8 +86,8 @@ class Request:
                 raise UsageError(f"{value} {name}", "give at least 1")
         for name, value in (
             ("head count", self.head_count),
-            ("record bytes", self.shape.record_bytes),
-            ("header", self.shape.header),
+            ("record bytes", self.form.record_bytes),
+            ("header", self.form.header),
         ):
             if value is not None and value < 0:
                 raise UsageError(f"a {name} of {value}", "give 0 or more")
@@ -149,7 +149,7 @@ class Request:
         """Return the bytes of input if it pays to leave them where they are: plain files, no tiny records."""
         if not self.exact or self.head_count is not None or self.part is not None or not kernels.load("records").MAPS:
             return 0
-        small = self.shape.record_bytes or mean_record(self.inputs[0], self.shape)
+        small = self.form.record_bytes or mean_record(self.inputs[0], self.form)
         return (self.expected or 0) if small >= _WORTH_MAPPING else 0
 
     def _load_codecs(self) -> None:
@@ -201,7 +201,7 @@ def request(
         tmp_dirs=directories,
         workers=default_workers() if workers is None else workers,
         head_count=head_count,
-        shape=Shape(delimiter[0], record_bytes, header),
+        form=RecordFormat(delimiter[0], record_bytes, header),
         shards=shards,
         part=part,
         spill=spill,
@@ -248,7 +248,7 @@ def carry_out(asked: Request, progress: Progress | None = None) -> ShuffleResult
     try:
         job = Job(
             inputs=asked.inputs,
-            shape=asked.shape,
+            form=asked.form,
             plan=plan,
             key=(*seed_words(asked.seed), asked.key_mask),
             keys=part_range(asked.part),

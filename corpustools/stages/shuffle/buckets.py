@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from corpustools import kernels
 from corpustools.errors import SystemFailure
-from corpustools.files.records import Chunk
+from corpustools.files.chunks import Chunk
 from corpustools.stages.shuffle.spill import BlockCodec, Spill, Stream
 
 ROW = 8

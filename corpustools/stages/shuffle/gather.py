@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from array import array
 from bisect import bisect_right
@@ -12,12 +11,12 @@ from itertools import accumulate
 from mmap import mmap
 
 from corpustools import kernels
-from corpustools.errors import DataError, from_os
 from corpustools.files.atomic import FileSink
 from corpustools.files.descriptors import Sink
+from corpustools.files.ordered import Turns
 from corpustools.files.outputs import ShardSink
-from corpustools.files.records import ADD_DELIMITER, FILE_BITS
 from corpustools.stages.shuffle.buckets import COUNT, HEAD, SIZE, STREAM, BucketSet, Pool, allocate
+from corpustools.stages.shuffle.long_records import LongRecords, unpack_place
 from corpustools.stages.shuffle.refine import move
 from corpustools.stages.shuffle.spill import BlockCodec, Spill, Stream
 
@@ -73,8 +72,7 @@ class Gather:
         limit: output position at which to stop.
         lists: records that are ordered at a time.
         mapped: whether records are mapped.
-        files: descriptors of the files that references name.
-        delimiter: the byte that is added to references without one.
+        long_records: those that are kept outside the pool.
         stopped: whether another thread has failed.
     """
 
@@ -89,38 +87,20 @@ class Gather:
         limit: int,
         lists: int,
         mapped: bool,
-        files: Callable[[int], tuple[str, Callable[[int, memoryview], int]]],
-        delimiter: int,
+        long_records: LongRecords,
         stopped: Callable[[], bool],
     ) -> None:
         self.pool, self.key, self.spill, self.sink = pool, key, spill, sink
         self.cuts, self.limit, self.lists, self.mapped = cuts, limit, lists, mapped
         # A file takes bytes at any offset, so that no thread waits for another to write.
         self.file = sink if isinstance(sink, FileSink) else None
-        self.files, self.delimiter, self.stopped = files, delimiter, stopped
+        self.long_records = long_records
         self.sort = kernels.load("order").sort
         self.free = free
-        # One condition for the two things that are waited for: a turn to write, and free blocks.
-        self.state = threading.Condition()
+        # Two things are waited for: a turn to write, and free blocks. Those are guarded by the condition of the turns.
+        self.turns = Turns(stopped)
         self.reserve = threading.Lock()
-        self.turn = 0
         self.next = 0
-
-    def wake(self) -> None:
-        """Let waiting threads see that the work has stopped."""
-        with self.state:
-            self.state.notify_all()
-
-    def wait(self, ready: Callable[[], bool]) -> None:
-        """Sleep until something is ready; the caller holds `state`."""
-        while not ready():
-            if self.stopped():
-                raise Stopped
-            self.state.wait(1.0)
-
-
-class Stopped(Exception):
-    """Another thread failed; this one ends too."""
 
 
 class GatherWorker:
@@ -154,10 +134,8 @@ class GatherWorker:
                     self._refine(level, bucket, bucket)
             if blocks is not None:
                 self._bucket(level, bucket, bucket, blocks)
-            with shared.state:
-                shared.wait(lambda turn=bucket: shared.turn == turn)  # type: ignore[misc]
-                shared.turn += 1
-                shared.state.notify_all()
+            with shared.turns.turn(bucket):
+                pass
 
     def _look_ahead(self, level: Level, bucket: int) -> None:
         if self.shared.spill is not None and bucket < level.buckets:
@@ -171,8 +149,8 @@ class GatherWorker:
         needed = sum(s.streams[bucket].blocks for s in level.sets if bucket in s.streams)
         if not needed:
             return []
-        with shared.state:
-            shared.wait(lambda: len(shared.free) >= needed or shared.turn == turn)
+        with shared.turns.condition:
+            shared.turns.wait_until(lambda: len(shared.free) >= needed or shared.turns.current == turn)
             if len(shared.free) < needed:
                 return None
             taken = shared.free[-needed:].tolist()
@@ -197,9 +175,9 @@ class GatherWorker:
         self._deliver(chains, level.starts[bucket], level.starts[bucket + 1], turn)
         if self.shared.spill is not None:
             freed = array("I", [block for head in used for block in self.shared.pool.chain(head)])
-            with self.shared.state:
+            with self.shared.turns.condition:
                 self.shared.free.extend(freed)
-                self.shared.state.notify_all()
+                self.shared.turns.condition.notify_all()
 
     def _load(self, stream: Stream, blocks: list[int], head: int) -> int:
         """Read a stream into blocks chained before what is in memory; return the first block."""
@@ -251,7 +229,7 @@ class GatherWorker:
                 ranges += [(middle + 1, greatest), (least, middle)]
                 continue
             except LookupError:
-                # A giant record is among them: this bucket's records are all found through the pool.
+                # A long record is among them: this bucket's records are all found through the pool.
                 lengths = None
                 ranges.append((least, greatest))
                 continue
@@ -294,23 +272,19 @@ class GatherWorker:
             position += at - before
             if length:
                 self._flush(turn)
-                self._giant(place, length, turn)
+                self._long_record(place, length, turn)
             elif at < until:
                 if before == at and not used:
                     raise AssertionError("a record is longer than the output buffer")
                 self._flush(turn)
             if cut < len(shared.cuts) and position == shared.cuts[cut] and at == until:
                 self._flush(turn)
-                self._wait(turn)
+                shared.turns.wait_for(turn)
                 assert isinstance(shared.sink, ShardSink)
                 # Shards without records share their cut with the next.
                 for _ in range(bisect_right(shared.cuts, position) - cut):
                     shared.sink.cut()
         return position
-
-    def _wait(self, turn: int) -> None:
-        with self.shared.state:
-            self.shared.wait(lambda: self.shared.turn == turn)
 
     def _flush(self, turn: int) -> None:
         if self.used:
@@ -321,41 +295,13 @@ class GatherWorker:
         if self.shared.file is not None:
             self.shared.file.write_at(self.position, data)
         else:
-            self._wait(turn)
+            self.shared.turns.wait_for(turn)
             self.shared.sink.write(data)
         self.position += len(data)
 
-    def _giant(self, place: int, length: int, turn: int) -> None:
-        """Stream a record that is kept in a file."""
-        name, read = self.shared.files(place >> FILE_BITS & 0x7FFF)
-        offset, added = place & (1 << FILE_BITS) - 1, 1 if place & ADD_DELIMITER else 0
-        done, checksum = 0, 0
-        step = self.capacity - self.capacity % 32
-        while done < length:
-            want = min(step, length - done)
-            filled, real = 0, min(want, length - added - done)
-            try:
-                while filled < real and (n := read(offset + done + filled, self.view[filled:real])):
-                    filled += n
-            except OSError as error:
-                raise from_os(error, f"{name}: reading failed at byte {offset + done + filled}") from error
-            if filled < real:
-                raise DataError(
-                    f"{name}: is shorter than when it was first read",
-                    "leave inputs alone while they are read",
-                )
-            if real < want:
-                self.view[real] = self.shared.delimiter
-            checksum += self.records.checksum(self.out, 0, want, done)
-            self._write(self.view[:want], turn)
-            done += want
+    def _long_record(self, place: int, length: int, turn: int) -> None:
+        """Write a record that is kept outside the pool."""
+        checksum = self.shared.long_records.copy(
+            unpack_place(place), length, self.view, self.capacity, lambda data: self._write(data, turn)
+        )
         self.tally.add(0, length, checksum)
-
-
-def read_at(descriptor: int) -> Callable[[int, memoryview], int]:
-    """Return a function that reads from a file at an offset."""
-
-    def read(offset: int, view: memoryview) -> int:
-        return os.preadv(descriptor, [view], offset)
-
-    return read

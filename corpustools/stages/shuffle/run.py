@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from corpustools.errors import DataError, SystemFailure
+from corpustools.files.chunks import RecordFormat
 from corpustools.files.descriptors import Sink
 from corpustools.files.inputs import Input
-from corpustools.files.mapped import MappedSource
+from corpustools.files.mapped import MappedReader
 from corpustools.files.outputs import ShardSink
-from corpustools.files.records import RecordSource, Shape
-from corpustools.files.temporary import AsideFile, TemporaryFiles
+from corpustools.files.reader import RecordReader
+from corpustools.files.temporary import TemporaryFiles
 from corpustools.progress import Progress
 from corpustools.stages.shuffle.buckets import COUNT, SIZE, BucketSet, Pool, RangeTooFull, allocate
-from corpustools.stages.shuffle.gather import Gather, GatherWorker, Level, Tally, read_at
+from corpustools.stages.shuffle.gather import Gather, GatherWorker, Level, Tally
+from corpustools.stages.shuffle.long_records import LongRecords
 from corpustools.stages.shuffle.order import KEYS, KeyRange
 from corpustools.stages.shuffle.plan import Plan
 from corpustools.stages.shuffle.refine import move
@@ -40,7 +41,7 @@ class Job:
     """
 
     inputs: list[Input]
-    shape: Shape
+    form: RecordFormat
     plan: Plan
     key: tuple[int, int, int]
     keys: KeyRange
@@ -63,7 +64,7 @@ class Shuffler:
         slack = self.pool.records.SLACK
         self.buffers = [allocate(plan.buffer + slack, huge=True) for _ in range(plan.workers)]
         self.files = TemporaryFiles(job.tmp_dirs, max(_EXTENT, 16 * plan.block))
-        self.aside = AsideFile(job.tmp_dirs[0]) if job.spill is not None else None
+        self.long_records = LongRecords(job.tmp_dirs[0] if job.spill is not None else None, job.form.delimiter)
         self.spill = Spill(self.files, plan.block, job.spill) if job.spill is not None else None
         self.written = Tally()
         self.records = self.passes = 0
@@ -88,8 +89,7 @@ class Shuffler:
                         raise SystemFailure("the memory is too small for a record", "give a larger --memory") from None
         finally:
             self.files.close()
-            if self.aside is not None:
-                self.aside.close()
+            self.long_records.close()
         if self._everything is not None and not self._enough():
             check(self.written, Tally(self.records, self.written.size, self._everything))
 
@@ -99,40 +99,32 @@ class Shuffler:
     def _pass(self, keys: KeyRange) -> int:
         """Read the inputs once and write what fits of the records of these keys; return how many keys are done."""
         job = self.job
-        kind = MappedSource if job.plan.mapped else RecordSource
-        source = kind(job.inputs, job.shape, job.plan.decoder, self._keep_aside)
+        kind = MappedReader if job.plan.mapped else RecordReader
+        reader = kind(job.inputs, job.form, job.plan.decoder)
         try:
-            return self._run_pass(source, keys)
+            return self._run_pass(reader, keys)
         except self.pool.records.Truncated:
             raise DataError(
                 "an input became shorter while it was read", "leave inputs alone while they are read"
             ) from None
         finally:
-            source.close()
+            reader.close()
 
-    def _run_pass(self, source: RecordSource, keys: KeyRange) -> int:
-        sets, distribution = self._scatter(source, keys)
+    def _run_pass(self, reader: RecordReader, keys: KeyRange) -> int:
+        sets, distribution = self._scatter(reader, keys)
         self.passes += 1
-        level = Level.of(sets, self.written.records, self._header_bytes(source) + self.written.size)
+        level = Level.of(sets, self.written.records, self._header_bytes(reader) + self.written.size)
         if self.passes == 1:
-            self._begin(source, distribution, level)
+            self._begin(reader, distribution, level)
         expected = self._expected(level, distribution)
         before = replace(self.written)
-        self._gather(source, level, sum_of(level, SIZE))
+        self._gather(level, sum_of(level, SIZE))
         if not self._enough():
             passed = Tally(*(getattr(self.written, f) - getattr(before, f) for f in ("records", "size", "checksum")))
             check(passed, expected)
         return min(level.buckets << sets[0].shift, keys.span + 1)
 
-    def _keep_aside(self, piece: memoryview | None) -> int:
-        if self.aside is None:
-            raise DataError(
-                f"a record of more than {self.job.plan.buffer} bytes cannot be kept in memory",
-                "give more --memory, or leave --no-temp away",
-            )
-        return self.aside.take(piece)
-
-    def _scatter(self, source: RecordSource, keys: KeyRange) -> tuple[list[BucketSet], Distribution]:
+    def _scatter(self, reader: RecordReader, keys: KeyRange) -> tuple[list[BucketSet], Distribution]:
         """Distribute the inputs to fresh buckets."""
         job, plan = self.job, self.job.plan
         # Fewer than wanted are dropped again and again: that is one thread's business.
@@ -152,8 +144,8 @@ class Shuffler:
             # Low numbers on top: what is used lies together.
             one.give(array("I", range(stop - 1, first - 1, -1)))
             one.kernel.check_skipped = self.spill is None and not self.passes and self._whole()
-        crew = Crew(lambda: self._report("reading", source.raw_bytes, self._input_bytes()))
-        distribution = Distribution(source, plan.chunk, plan.buffer, crew.stopped)
+        crew = Crew(lambda: self._report("reading", reader.raw_bytes, self._input_bytes()))
+        distribution = Distribution(reader, self.long_records, plan.chunk, plan.buffer, crew.stopped)
         crew.wake = distribution.wake
         between = partial(self._make_finer, sets) if job.limit is not None else _nothing
         crew.run([partial(distribution.run, sets, slot, self.buffers[slot], between) for slot in range(workers)])
@@ -162,7 +154,7 @@ class Shuffler:
         self.records = distribution.records
         if self.spill is None and not self.passes and self._whole():
             kernels = sum(one.kernel.checksum + one.kernel.skipped for one in sets)
-            self._everything = (kernels + distribution.passed_giants.checksum) % KEYS
+            self._everything = (kernels + distribution.long_passed.checksum) % KEYS
         return sets, distribution
 
     def _whole(self) -> bool:
@@ -196,14 +188,14 @@ class Shuffler:
         new.finer = True
         sets[0] = new
 
-    def _header_bytes(self, source: RecordSource) -> int:
-        return len(source.header) if self.job.write_header else 0
+    def _header_bytes(self, reader: RecordReader) -> int:
+        return len(reader.header) if self.job.write_header else 0
 
-    def _begin(self, source: RecordSource, distribution: Distribution, level: Level) -> None:
+    def _begin(self, reader: RecordReader, distribution: Distribution, level: Level) -> None:
         """Write the header and lay out the shards, now that the records are counted."""
         job = self.job
-        if job.write_header and source.header:
-            job.sink.write(source.header)
+        if job.write_header and reader.header:
+            job.sink.write(reader.header)
         if job.shards is not None:
             total = distribution.records if self._whole() else level.starts[-1]
             if job.limit is not None:
@@ -218,10 +210,10 @@ class Shuffler:
         dropped = any(one.dropped_from < one.buckets or one.finer for one in level.sets)
         checksum = -1
         if not dropped:
-            checksum = (sum(one.kernel.checksum for one in level.sets) + distribution.giants.checksum) % KEYS
+            checksum = (sum(one.kernel.checksum for one in level.sets) + distribution.long_wanted.checksum) % KEYS
         return Tally(level.starts[-1] - level.starts[0], sum_of(level, SIZE), checksum)
 
-    def _gather(self, source: RecordSource, level: Level, size: int) -> None:
+    def _gather(self, level: Level, size: int) -> None:
         """Write a level's records in order."""
         job, plan = self.job, self.job.plan
         free: array[int] = array("I")
@@ -232,13 +224,6 @@ class Shuffler:
 
         def tick() -> None:
             self._report("writing", start + sum(worker.tally.size for worker in workers), start + size)
-
-        def files(number: int) -> tuple[str, Callable[[int, memoryview], int]]:
-            if number == 0:
-                assert self.aside is not None
-                return "temporary data", self.aside.read
-            kept = source.kept[number - 1]
-            return kept.source.name, read_at(kept.descriptor)
 
         crew = Crew(tick)
         limit = job.limit if job.limit is not None else KEYS
@@ -252,11 +237,10 @@ class Shuffler:
             limit,
             plan.lists,
             plan.mapped > 0,
-            files,
-            job.shape.delimiter,
+            self.long_records,
             crew.stopped,
         )
-        crew.wake = gather.wake
+        crew.wake = gather.turns.wake
         workers += [GatherWorker(gather, buffer, plan.buffer) for buffer in self.buffers]
         crew.run([partial(worker.run, level) for worker in workers])
         for worker in workers:

@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 
 from corpustools.errors import DataError
+from corpustools.files.batches import BatchReader, RecordBatch
+from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import STDIN, Input, inspect
 from corpustools.files.outputs import STDOUT, open_output
 from corpustools.formats import make_reader
 from corpustools.formats.reader import LineReader
 from corpustools.progress import Progress
-from corpustools.stages.tokenize.blocks import Block, Blocks
 from corpustools.stages.tokenize.run import TokenizeResult
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
@@ -43,10 +44,10 @@ def detokenize(
     out = open_output(os.fspath(output), None, 1)
     records = tokens = written = 0
     try:
-        blocks = Blocks(found, None, whole=True)
-        for block in blocks:
-            assert isinstance(block, Block)
-            for number, ids in _read(block, reader):
+        batches = BatchReader(found, RecordFormat(), whole=True)
+        for batch in batches:
+            assert isinstance(batch, RecordBatch)
+            for number, ids in _read(batch, reader):
                 try:
                     text = tokenizer.decode_bytes(ids)
                 except DataError as error:
@@ -56,7 +57,7 @@ def detokenize(
                 tokens += len(ids)
                 written += len(text) + 1
             if progress is not None:
-                progress("detokenizing", blocks.read, None)
+                progress("detokenizing", batches.raw_bytes, None)
         out.finish()
     except BaseException:
         out.abort()
@@ -64,7 +65,7 @@ def detokenize(
     return TokenizeResult(records, records, tokens, written, time.monotonic() - began), found
 
 
-def _read(block: Block, reader: LineReader) -> Iterator[tuple[int, Sequence[int]]]:
+def _read(batch: RecordBatch, reader: LineReader) -> Iterator[tuple[int, Sequence[int]]]:
     """Give the number and the ids of every record."""
-    for i, (start, end) in enumerate(zip(block.starts.tolist(), block.ends.tolist(), strict=True)):
-        yield block.first + i, reader.ids_of(block.data[start:end], block.first + i)
+    for i, (start, end) in enumerate(zip(batch.starts.tolist(), batch.ends.tolist(), strict=True)):
+        yield batch.first + i, reader.ids_of(batch.data[start:end], batch.first + i)

@@ -1,4 +1,4 @@
-"""From a block of records to the bytes of the output: what runs on the threads of `corpus tokenize`."""
+"""From a batch of records to the bytes of the output: what runs on the threads of `corpus tokenize`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from corpustools.files.batches import RecordBatch
 from corpustools.formats import make_writer
 from corpustools.formats.batch import FormattedBatch, IdBatch
-from corpustools.stages.tokenize.blocks import Block, take_field
+from corpustools.stages.tokenize.field import take_field
 from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
 from corpustools.stages.tokenize.lattice.segmenter import Draws
 from corpustools.stages.tokenize.request import Request
@@ -17,7 +18,7 @@ from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 
 class Pipeline:
-    """A tokenizer with a request, from a block of records to the bytes of the output."""
+    """A tokenizer with a request, from a batch of records to the bytes of the output."""
 
     def __init__(self, tokenizer: Tokenizer, request: Request) -> None:
         request.check(tokenizer)
@@ -46,15 +47,16 @@ class Pipeline:
         plain = not (request.nbest or request.unique or request.field or request.columns) and request.samples == 1
         return plain and self.writer.streams
 
-    def block(self, block: Block) -> FormattedBatch:
-        """Return the output of a block."""
+    def output_of(self, records: RecordBatch) -> FormattedBatch:
+        """Return the output of a batch of records."""
         if self.request.field is not None:
-            block = take_field(block, self.request.field)
-        normalized, offsets = self.tokenizer.model.normalizer.normalize_batch(block.data, block.starts, block.ends)
+            records = take_field(records, self.request.field)
+        normalizer = self.tokenizer.model.normalizer
+        normalized, offsets = normalizer.normalize_batch(records.data, records.starts, records.ends)
         if self.request.nbest or self.request.unique:
-            done = self._listed(memoryview(normalized), offsets.tolist(), block.first)
+            done = self._listed(memoryview(normalized), offsets.tolist(), records.first)
         else:
-            batch = self.segmenter.batch(normalized, offsets, block.first, self._measured)
+            batch = self.segmenter.batch(normalized, offsets, records.first, self._measured)
             done = IdBatch(batch.ids, batch.ends)
             if self.request.columns:
                 per = self.request.samples

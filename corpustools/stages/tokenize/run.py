@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from corpustools.files.batches import BatchReader, RecordFragment
+from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import STDIN, Input, inspect
+from corpustools.files.ordered import OrderedTasks
 from corpustools.files.outputs import STDOUT
 from corpustools.formats.batch import FormattedBatch
 from corpustools.progress import Progress
-from corpustools.stages.tokenize.blocks import Blocks, Piece
 from corpustools.stages.tokenize.lattice.segmenter import Running
 from corpustools.stages.tokenize.pipeline import Pipeline
 from corpustools.stages.tokenize.request import Request
@@ -92,37 +92,27 @@ def tokenize(
 
 
 class _Run:
-    """One run: blocks to the threads, their output in order to the file."""
+    """One run: batches to the threads, their output in order to the file."""
 
     def __init__(self, pipeline: Pipeline, inputs: list[Input], progress: Progress | None) -> None:
         self.pipeline, self.writer, self.progress = pipeline, pipeline.writer, progress
         sizes = [one.size for one in inputs]
         self.total = None if None in sizes else sum(size or 0 for size in sizes)
-        self.blocks = Blocks(inputs, pipeline.request.part, whole=not pipeline.streams)
+        self.batches = BatchReader(inputs, RecordFormat(), pipeline.request.part, whole=not pipeline.streams)
         self.records = 0
         self._running: Running | None = None
 
     def run(self) -> None:
         """Do it."""
         pipeline, workers = self.pipeline, self.pipeline.request.workers
-        with ThreadPoolExecutor(workers) as pool:
-            pending: deque[Future[FormattedBatch]] = deque()
-            try:
-                for item in self.blocks:
-                    if isinstance(item, Piece):
-                        while pending:
-                            self._write(pending.popleft().result())
-                        self._piece(item)
-                        continue
+        with OrderedTasks(workers, self._write) as tasks:
+            for item in self.batches:
+                if isinstance(item, RecordFragment):
+                    tasks.drain()
+                    self._fragment(item)
+                else:
                     self.records += len(item.starts)
-                    pending.append(pool.submit(pipeline.block, item))
-                    if len(pending) > workers + 1:
-                        self._write(pending.popleft().result())
-                while pending:
-                    self._write(pending.popleft().result())
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+                    tasks.submit(pipeline.output_of, item)
 
     def _write(self, done: FormattedBatch) -> None:
         self.writer.write(done)
@@ -130,17 +120,17 @@ class _Run:
 
     def _report(self) -> None:
         if self.progress is not None:
-            self.progress("tokenizing", self.blocks.read, self.total)
+            self.progress("tokenizing", self.batches.raw_bytes, self.total)
 
-    def _piece(self, piece: Piece) -> None:
-        """Carry the large record on."""
+    def _fragment(self, fragment: RecordFragment) -> None:
+        """Carry the long record on."""
         pipeline = self.pipeline
         if self._running is None:
-            self._running = Running(pipeline.segmenter, piece.record)
+            self._running = Running(pipeline.segmenter, fragment.record)
             self._normalizer = pipeline.tokenizer.model.normalizer.stream()
-        ids = self._running.feed(self._normalizer.feed(piece.data, piece.last), piece.last)
+        ids = self._running.feed(self._normalizer.feed(fragment.data, fragment.last), fragment.last)
         self.writer.write_part(ids)
-        if piece.last:
+        if fragment.last:
             self._running = None
             self.records += 1
             self.writer.end_document()

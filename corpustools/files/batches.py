@@ -1,0 +1,153 @@
+"""Records with their numbers and boundaries, for work on each: batches of whole ones, and fragments of a long one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from corpustools.errors import UsageError
+from corpustools.files.chunks import SLACK, Chunk, Fragment, RecordFormat
+from corpustools.files.inputs import Input
+from corpustools.files.reader import RecordReader
+
+Offsets = np.ndarray[Any, np.dtype[np.int64]]
+
+BATCH_BYTES = 1 << 20
+# A longer record is given in fragments.
+LONG_BYTES = 2 * BATCH_BYTES
+# What a compressed input may ask for to be decoded.
+_DECODER_MEMORY = 128 << 20
+
+
+@dataclass(frozen=True)
+class RecordBatch:
+    """Whole records: data[starts[i]:ends[i]] is record `first + i`, without its delimiter.
+
+    Attributes:
+        data: bytes of this batch alone.
+        starts: where each record begins, int64.
+        ends: where each record ends, int64.
+        first: the number of the first record, counted over all inputs from 0.
+    """
+
+    data: bytes
+    starts: Offsets
+    ends: Offsets
+    first: int
+
+
+@dataclass(frozen=True)
+class RecordFragment:
+    """The next bytes of a record that is longer than a batch, without its delimiter.
+
+    Attributes:
+        data: bytes of this fragment alone; the last one may be empty.
+        record: the number of the record, counted over all inputs from 0.
+        last: whether the record ends here.
+    """
+
+    data: bytes
+    record: int
+    last: bool
+
+
+class BatchReader:
+    """The records of several inputs in batches, one input after another.
+
+    Args:
+        inputs: in order.
+        form: what a record is.
+        part: (I, N) keeps only the records that begin in the I-th of N equal stretches of all inputs' bytes. A record
+            has the same number in every part.
+        whole: give a long record in a batch of its own, and not in fragments.
+
+    Raises:
+        UsageError: a part is asked of inputs that are no plain files.
+    """
+
+    def __init__(
+        self, inputs: list[Input], form: RecordFormat, part: tuple[int, int] | None = None, whole: bool = False
+    ) -> None:
+        self._form, self._whole = form, whole
+        self._reader = RecordReader(inputs, form, _DECODER_MEMORY)
+        self._buffer = bytearray(LONG_BYTES + SLACK)
+        sizes = [one.size or 0 for one in inputs]
+        # Where each input begins among the bytes of all inputs.
+        self._begins = list(accumulate(sizes, initial=0))
+        self._low, self._high = 0, math.inf
+        if part is not None:
+            for one in inputs:
+                if one.size is None or one.codec is not None:
+                    raise UsageError(f"{one.name}: a part needs plain files", "decompress it, or take all of it")
+            self._low, self._high = (part[0] - 1) * sum(sizes) // part[1], part[0] * sum(sizes) // part[1]
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes read from the files so far."""
+        return self._reader.raw_bytes
+
+    def __iter__(self) -> Iterator[RecordBatch | RecordFragment]:
+        """Give batches and fragments in order."""
+        number = 0
+        try:
+            while (got := self._reader.read(self._buffer, BATCH_BYTES, LONG_BYTES)) is not None:
+                begin = self._begins[got.input] + got.offset
+                if begin >= self._high:
+                    return
+                if isinstance(got, Chunk):
+                    batch = cut_records(bytes(memoryview(got.data)[got.start : got.stop]), number, self._form)
+                    yield from self._of_the_part(batch, begin)
+                    number += len(batch.starts)
+                else:
+                    yield from self._long_record(got, number, begin >= self._low)
+                    number += 1
+        finally:
+            self._reader.close()
+
+    def _of_the_part(self, batch: RecordBatch, begin: int) -> Iterator[RecordBatch]:
+        """Give what of a batch begins in the part, if anything does; `begin` is where the batch stands."""
+        if self._low <= begin and begin + len(batch.data) <= self._high:
+            yield batch
+            return
+        inside = (batch.starts + begin >= self._low) & (batch.starts + begin < self._high)
+        if inside.any():
+            first = batch.first + int(inside.argmax())
+            yield RecordBatch(batch.data, batch.starts[inside], batch.ends[inside], first)
+
+    def _long_record(self, first: Fragment, number: int, wanted: bool) -> Iterator[RecordBatch | RecordFragment]:
+        """Read a long record to its end, and give it if it is wanted."""
+        parts = []
+        for fragment in self._reader.fragments(first, self._buffer, LONG_BYTES):
+            delimiter = 1 if fragment.last and not self._form.record_bytes else 0
+            if not wanted:
+                continue
+            data = bytes(memoryview(fragment.data)[: fragment.size - delimiter])
+            if self._whole:
+                parts.append(data)
+            else:
+                yield RecordFragment(data, number, fragment.last)
+        if parts:
+            data = b"".join(parts)
+            yield RecordBatch(data, np.zeros(1, np.int64), np.array([len(data)], np.int64), number)
+
+
+def cut_records(data: bytes, first: int, form: RecordFormat) -> RecordBatch:
+    """Return whole records with their boundaries.
+
+    Args:
+        data: whole records.
+        first: the number of the first.
+        form: what a record is.
+    """
+    if form.record_bytes:
+        starts = np.arange(0, len(data), form.record_bytes, dtype=np.int64)
+        return RecordBatch(data, starts, starts + form.record_bytes, first)
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == form.delimiter).astype(np.int64, copy=False)
+    starts = np.zeros(len(ends), np.int64)
+    starts[1:] = ends[:-1] + 1
+    return RecordBatch(data, starts, ends, first)
