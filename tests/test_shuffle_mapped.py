@@ -13,7 +13,8 @@ from harness import COMPILED, needs_speed
 from corpustools.kernels.records import plain as records_plain
 from corpustools.kernels.records.layout import ROW_BYTES, BucketTable
 from corpustools.kernels.records.status import Status, Torn
-from corpustools.stages.shuffle import request
+from corpustools.stages.shuffle import shuffle_request
+from corpustools.stages.shuffle.plan import plan_shuffle
 
 if COMPILED:
     from corpustools.kernels.records import compiled as records
@@ -37,7 +38,7 @@ def test_files_of_all_sizes_are_the_same_mapped_and_copied(folder, size, ending)
     texts = [lines(size, 90, number) for number in range(3)]
     names = [folder.write(f"{number}", text if ending == "newline" else text[:-1]) for number, text in enumerate(texts)]
     paths = [str(folder.path / name) for name in names]
-    assert request(paths, "-", memory=1 << 30).plan().mapped == (sum(map(os.path.getsize, paths)))
+    assert plan_shuffle(shuffle_request(paths, "-", memory="1G")).mapped == (sum(map(os.path.getsize, paths)))
     mapped = folder.corpus("shuffle", *names, "-s", "x", "-m", "1G").ok().stdout
     copied = folder.corpus("shuffle", "-s", "x", "-m", "1G", stdin=b"".join(texts)).ok().stdout
     assert mapped == copied
