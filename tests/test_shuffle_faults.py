@@ -271,8 +271,8 @@ def test_the_output_may_be_an_input(small: Folder, name: str):
 
 def test_redirecting_to_the_input_is_refused(small: Folder):
     """`>> in`: the shell has opened it already; reading what is being written would never end."""
-    small.shell("$corpus shuffle in >> in").failed(2, "in:", "standard output", "-o")
-    small.shell("$corpus shuffle < in >> in").failed(2, "standard input", "-o")
+    small.shell("$corpus shuffle in >> in").failed(2, "in:", "standard output", "as the output")
+    small.shell("$corpus shuffle < in >> in").failed(2, "standard input", "as the output")
     assert small.read("in") == TEXT
     untouched(small)
 

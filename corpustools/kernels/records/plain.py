@@ -68,23 +68,10 @@ def _key_bits(key: int, shift: int) -> bytes:
     return (bits & 0xFFFFFFFF).to_bytes(4, "little")
 
 
-class Scatter:
-    """Distributes records to the buckets of one worker; see compiled.pyx for the arguments."""
+class Blocks:
+    """The streams of buckets in a pool of blocks; see Scatter in compiled.pyx for the arguments."""
 
-    def __init__(
-        self,
-        pool: Any,
-        links: Any,
-        table: Any,
-        free: Any,
-        full: Any,
-        block_bytes: int,
-        k0: int,
-        k1: int,
-        mask: int,
-        *,
-        check_skipped: bool = False,
-    ) -> None:
+    def __init__(self, pool: Any, links: Any, table: Any, free: Any, full: Any, block_bytes: int) -> None:
         if block_bytes < 256 or block_bytes & (block_bytes - 1):
             raise ValueError(f"{block_bytes} bytes a block: need a power of two from 256")
         self._pool = memoryview(pool).cast("B")
@@ -96,21 +83,11 @@ class Scatter:
         self.bucket_count = self._table.buckets
         if min(len(self._links), len(self._free)) < self.blocks:
             raise ValueError("the tables are too small for the pool")
-        self._block_bytes, self._key, self._mask = block_bytes, (k0, k1), mask
+        self._block_bytes = block_bytes
         self.free_count = self.full_count = 0
         self.resident = self.bucket_count
-        self.checksum = self.skipped = 0
-        self._check_skipped = check_skipped
-        self._low = self._range = self._shift = 0
-        self._words, self._first = array("Q", bytes(32 * 512)), -512
         for bucket in range(self.bucket_count):
             self._table.clear(bucket)
-
-    def cover(self, low: int, span: int, shift: int) -> None:
-        """Take keys from low to low + span, 2^shift of them a bucket."""
-        if not 0 <= shift <= 63 or span >> shift >= self.bucket_count:
-            raise ValueError(f"a span of {span} in buckets of 2^{shift} needs more than {self.bucket_count}")
-        self._low, self._range, self._shift = low, span, shift
 
     def spill_from(self, bucket: int) -> None:
         """Put this bucket and those above it on the full list, block by block, as their blocks fill."""
@@ -137,6 +114,70 @@ class Scatter:
         pairs = self._full[: 2 * self.full_count].tobytes()
         self.full_count = 0
         return pairs
+
+    def _fits(self, size: int) -> bool:
+        blocks = size // self._block_bytes + 2
+        return blocks <= self.free_count and self.full_count + blocks <= len(self._full) // 2
+
+    def _append(self, bucket: int, data: bytes) -> None:
+        """Put bytes at the end of a bucket's stream, for which there are blocks."""
+        row = self._table.row(bucket)
+        row[STREAM] += len(data)
+        while data:
+            if not row[ROOM]:
+                self._open_block(bucket, row)
+            piece = data[: row[ROOM]]
+            self._pool[row[CURSOR] : row[CURSOR] + len(piece)] = piece
+            row[CURSOR] += len(piece)
+            row[ROOM] -= len(piece)
+            data = data[len(piece) :]
+
+    def _open_block(self, bucket: int, row: memoryview[int]) -> None:
+        self.free_count -= 1
+        block = self._free[self.free_count]
+        self._links[block] = NO_BLOCK
+        if row[OPEN] == NO_BLOCK:
+            row[HEAD] = block
+        elif bucket >= self.resident:
+            self._full[2 * self.full_count] = bucket
+            self._full[2 * self.full_count + 1] = row[OPEN]
+            self.full_count += 1
+            row[HEAD] = block
+        else:
+            self._links[row[OPEN]] = block
+        row[OPEN] = block
+        row[CURSOR] = block * self._block_bytes
+        row[ROOM] = self._block_bytes
+
+
+class Scatter(Blocks):
+    """Distributes records to the buckets of one worker; see compiled.pyx for the arguments."""
+
+    def __init__(
+        self,
+        pool: Any,
+        links: Any,
+        table: Any,
+        free: Any,
+        full: Any,
+        block_bytes: int,
+        k0: int,
+        k1: int,
+        mask: int,
+        *,
+        check_skipped: bool = False,
+    ) -> None:
+        super().__init__(pool, links, table, free, full, block_bytes)
+        self._key, self._mask, self._check_skipped = (k0, k1), mask, check_skipped
+        self.checksum = self.skipped = 0
+        self._low = self._range = self._shift = 0
+        self._words, self._first = array("Q", bytes(32 * 512)), -512
+
+    def cover(self, low: int, span: int, shift: int) -> None:
+        """Take keys from low to low + span, 2^shift of them a bucket."""
+        if not 0 <= shift <= 63 or span >> shift >= self.bucket_count:
+            raise ValueError(f"a span of {span} in buckets of 2^{shift} needs more than {self.bucket_count}")
+        self._low, self._range, self._shift = low, span, shift
 
     def run(
         self,
@@ -211,10 +252,6 @@ class Scatter:
             order_plain.words(number, len(self._words) // 4, *self._key, self._words)
         return ((self._words[4 * (number - self._first)] & self._mask) - self._low) & _U64
 
-    def _fits(self, size: int) -> bool:
-        blocks = size // self._block_bytes + 2
-        return blocks <= self.free_count and self.full_count + blocks <= len(self._full) // 2
-
     def _enter(self, number: int, key: int, code: int, size: int, body: bytes) -> None:
         bucket = key >> self._shift
         row = self._table.row(bucket)
@@ -222,29 +259,4 @@ class Scatter:
         row[LAST] = number
         row[COUNT] += 1
         row[SIZE] += size
-        row[STREAM] += len(data)
-        while data:
-            if not row[ROOM]:
-                self._open_block(bucket, row)
-            piece = data[: row[ROOM]]
-            self._pool[row[CURSOR] : row[CURSOR] + len(piece)] = piece
-            row[CURSOR] += len(piece)
-            row[ROOM] -= len(piece)
-            data = data[len(piece) :]
-
-    def _open_block(self, bucket: int, row: memoryview[int]) -> None:
-        self.free_count -= 1
-        block = self._free[self.free_count]
-        self._links[block] = NO_BLOCK
-        if row[OPEN] == NO_BLOCK:
-            row[HEAD] = block
-        elif bucket >= self.resident:
-            self._full[2 * self.full_count] = bucket
-            self._full[2 * self.full_count + 1] = row[OPEN]
-            self.full_count += 1
-            row[HEAD] = block
-        else:
-            self._links[row[OPEN]] = block
-        row[OPEN] = block
-        row[CURSOR] = block * self._block_bytes
-        row[ROOM] = self._block_bytes
+        self._append(bucket, data)

@@ -11,8 +11,10 @@ from corpustools.files.ordered import Stopped, Turns
 from corpustools.files.reader import RecordReader
 from corpustools.stages.shuffle.buckets import BucketSet
 from corpustools.stages.shuffle.long_records import LongRecord, LongRecords, pack_place
+from corpustools.stages.shuffle.order import KeyRange, SortKeys
 from corpustools.stages.shuffle.refine import made_finer
 from corpustools.stages.shuffle.tally import Tally
+from corpustools.stages.shuffle.workspace import Workspace
 
 
 class Distribution:
@@ -98,3 +100,25 @@ class Distribution:
             self.long_passed.add(1, record.length, record.checksum)
             if entered:
                 self.long_wanted.add(1, record.length, record.checksum)
+
+
+def empty_sets(
+    workspace: Workspace, keys: SortKeys, wanted: KeyRange, limit: int | None, check_all: bool
+) -> list[BucketSet]:
+    """Return a set of buckets for each thread, which share the blocks of the pool; see ScatterTask for the rest."""
+    plan, pool, spill = workspace.plan, workspace.pool, workspace.spill
+    # What is not wanted is dropped again and again: that is one thread's business.
+    workers = 1 if limit is not None and spill is not None else plan.workers
+    # Without temporary space, every bucket but the lowest may wait for another pass.
+    drop_beyond = limit if spill is not None else 0
+    shift = max(0, wanted.span.bit_length() - plan.buckets.bit_length() + 1)
+    sets = []
+    for slot in range(workers):
+        one = BucketSet(
+            pool, plan.buckets, keys, wanted, shift, spill, drop_beyond=drop_beyond, check_skipped=check_all
+        )
+        first, stop = slot * plan.blocks // workers, (slot + 1) * plan.blocks // workers
+        # Low numbers on top: what is used lies together.
+        one.give(list(range(stop - 1, first - 1, -1)))
+        sets.append(one)
+    return sets

@@ -22,11 +22,11 @@ from corpustools.files.mapped import MappedReader
 from corpustools.files.ordered import Turns
 from corpustools.files.reader import RecordReader
 from corpustools.progress import Progress
-from corpustools.stages.shuffle.buckets import BucketRange, BucketSet
+from corpustools.stages.shuffle.buckets import BucketRange
 from corpustools.stages.shuffle.gather import Agenda, GatherWorker
 from corpustools.stages.shuffle.loader import FreeBlocks, Loader
 from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
-from corpustools.stages.shuffle.scatter import Distribution
+from corpustools.stages.shuffle.scatter import Distribution, empty_sets
 from corpustools.stages.shuffle.sorter import Sorter
 from corpustools.stages.shuffle.tally import Tally
 from corpustools.stages.shuffle.threads import ThreadGroup
@@ -164,13 +164,14 @@ def scatter(task: ScatterTask, workspace: Workspace, progress: Progress | None =
     workspace.clear()
     plan, before = workspace.plan, workspace.spilled_bytes
     with _inputs_stay(workspace):
-        sets = _empty_sets(task, workspace)
+        sets = empty_sets(workspace, task.keys, task.wanted, task.limit, task.check_all)
         reader = (MappedReader if plan.mapped else RecordReader)(task.inputs, task.form, plan.decoder)
         workspace.reader = reader
         group = ThreadGroup()
         distribution = Distribution(reader, workspace.long_records, task.first, plan.chunk, plan.buffer, group.stopped)
         refine = task.limit is not None and len(sets) == 1
-        total = _bytes_in_all(task.inputs)
+        sizes = [one.size for one in task.inputs if one.size is not None]
+        total = sum(sizes) if len(sizes) == len(task.inputs) else None
         sets = group.run(
             [partial(distribution.run, *pair, refine) for pair in zip(sets, workspace.buffers, strict=False)],
             tick=lambda: progress("reading", reader.raw_bytes, total) if progress is not None else None,
@@ -234,35 +235,6 @@ def gather(task: GatherTask, workspace: Workspace, sink: Sink, progress: Progres
     return GatherReceipt(written, workspace.spilled_bytes - before)
 
 
-def _empty_sets(task: ScatterTask, workspace: Workspace) -> list[BucketSet]:
-    """Return a set of buckets for each thread, which share the blocks of the pool."""
-    plan, pool = workspace.plan, workspace.pool
-    drop_beyond = task.limit
-    if workspace.spill is None:
-        # Every bucket but the lowest may wait for another pass.
-        drop_beyond = 0
-    # What is not wanted is dropped again and again: that is one thread's business.
-    workers = 1 if task.limit is not None and workspace.spill is not None else plan.workers
-    shift = max(0, task.wanted.span.bit_length() - plan.buckets.bit_length() + 1)
-    sets = []
-    for slot in range(workers):
-        one = BucketSet(
-            pool,
-            plan.buckets,
-            task.keys,
-            task.wanted,
-            shift,
-            workspace.spill,
-            drop_beyond=drop_beyond,
-            check_skipped=task.check_all,
-        )
-        first, stop = slot * plan.blocks // workers, (slot + 1) * plan.blocks // workers
-        # Low numbers on top: what is used lies together.
-        one.give(list(range(stop - 1, first - 1, -1)))
-        sets.append(one)
-    return sets
-
-
 @contextmanager
 def _inputs_stay(workspace: Workspace) -> Iterator[None]:
     """Clear the workspace when a task fails, and say so when it failed because an input shrank."""
@@ -275,8 +247,3 @@ def _inputs_stay(workspace: Workspace) -> Iterator[None]:
                 "an input became shorter while it was read", "leave inputs alone while they are read"
             ) from None
         raise
-
-
-def _bytes_in_all(inputs: list[Input]) -> int | None:
-    sizes = [one.size for one in inputs]
-    return None if None in sizes else sum(size for size in sizes if size is not None)
