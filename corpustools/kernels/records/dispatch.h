@@ -2,9 +2,9 @@
  * that may read a mapped input are guarded: they end with TRUNCATED when it shrinks meanwhile. */
 #ifndef CORPUS_DISPATCH_H
 #define CORPUS_DISPATCH_H
-#include <stdint.h>
 #include "guard.h"
 #include "records.h"
+#include <stdint.h>
 
 #define NAME(base) base##_portable
 #define TARGET

@@ -12,9 +12,9 @@
  */
 #ifndef CORPUS_RECORDS_H
 #define CORPUS_RECORDS_H
+#include "../philox.h"
 #include <stdint.h>
 #include <string.h>
-#include "../philox.h"
 
 #define SLACK 64
 #define NO_BLOCK 0xFFFFFFFFu
@@ -32,7 +32,7 @@ typedef enum {
     TRUNCATED     /* a mapped input became shorter while it was read */
 } status_t;
 
-typedef struct { /* a bucket; layout.py names its columns in this order */
+typedef struct {     /* a bucket; layout.py names its columns in this order */
     uint64_t cursor; /* pool offset of the next byte to write */
     uint64_t last;   /* number of the newest record */
     uint64_t count;  /* records */
@@ -47,18 +47,18 @@ typedef struct {
     uint8_t *pool;
     uint32_t *links; /* links[block] = the next block of the same stream */
     bucket_t *buckets;
-    uint32_t *free;  /* stack of free blocks */
-    uint32_t *full;  /* (bucket, block) pairs: full blocks of spilled buckets, oldest first */
+    uint32_t *free; /* stack of free blocks */
+    uint32_t *full; /* (bucket, block) pairs: full blocks of spilled buckets, oldest first */
     uint64_t free_count, full_count, full_capacity;
-    uint64_t block_bytes; /* a power of two */
-    uint64_t resident;    /* buckets from this one on are spilled */
+    uint64_t block_bytes;      /* a power of two */
+    uint64_t resident;         /* buckets from this one on are spilled */
     uint64_t low, span, shift; /* key k belongs here when k - low <= span, in bucket (k - low) >> shift */
     uint64_t k0, k1, mask;
     uint64_t checksum, skipped; /* of the records kept, and (if check_skipped) of those outside the span */
     uint64_t check_skipped;
 } scatter_t;
 
-typedef struct { /* where a walk through a stream stands */
+typedef struct {            /* where a walk through a stream stands */
     uint64_t block, offset; /* the next byte: pool block and offset in it */
     uint64_t available;     /* bytes of the stream that are in memory from here on */
     uint64_t number;        /* of the last record read */
@@ -70,19 +70,19 @@ typedef struct { /* the pool that streams are read from */
     uint64_t block_bytes, blocks;
 } chain_t;
 
-typedef struct { /* the records that are put in order, one entry in each list */
-    uint64_t *words;     /* what is sorted: 32 key bits, then 32 bits of the place in the other lists */
-    uint64_t *numbers;   /* of the records */
-    uint64_t *places;    /* pool offset of the record's code; of mapped records the address of their bytes */
-    uint64_t *lengths;   /* of mapped records; NULL otherwise */
+typedef struct {          /* the records that are put in order, one entry in each list */
+    uint64_t *words;      /* what is sorted: 32 key bits, then 32 bits of the place in the other lists */
+    uint64_t *numbers;    /* of the records */
+    uint64_t *places;     /* pool offset of the record's code; of mapped records the address of their bytes */
+    uint64_t *lengths;    /* of mapped records; NULL otherwise */
     uint64_t count, most; /* entries used, and how many there is room for */
 } lists_t;
 
 typedef struct { /* where records are copied to */
     uint8_t *bytes;
     uint64_t used, capacity;
-    uint64_t checksum;  /* of what was copied */
-    uint64_t next;      /* the first word not done */
+    uint64_t checksum;     /* of what was copied */
+    uint64_t next;         /* the first word not done */
     uint64_t reference[2]; /* place and length, when the last record done is kept elsewhere; else length 0 */
 } output_t;
 
@@ -121,7 +121,5 @@ static inline int places_in_range(const lists_t *lists, uint64_t first, uint64_t
 #define MAPPED_BODY 8
 #define REFERENCE_BODY 16
 
-static inline uint64_t body_bytes(uint64_t code) {
-    return code & 1 ? MAPPED_BODY : code ? code >> 1 : REFERENCE_BODY;
-}
+static inline uint64_t body_bytes(uint64_t code) { return code & 1 ? MAPPED_BODY : code ? code >> 1 : REFERENCE_BODY; }
 #endif
