@@ -69,8 +69,8 @@ def shuffle(
 ) -> ShuffleResult:
     """Write the records of the inputs in an order that is a function of the seed and their numbers alone.
 
-    >>> shuffle("lines.txt", "shuffled.txt", seed=42, memory="1GiB").records
-    3
+    >>> shuffle("letters.txt", "shuffled.txt", seed=42, memory="1G").records
+    2
 
     Args:
         inputs: a path, or paths in order; '-' is standard input. gz, zst, bz2 and xz are recognised by content.
