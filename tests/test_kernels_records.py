@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from corpustools.kernels.order import plain as order_plain
 from corpustools.kernels.records import plain as records_plain
+from corpustools.kernels.records.layout import CURSOR, NO_BLOCK, ROW_BYTES, SLACK, BucketTable
+from corpustools.kernels.records.status import Status
 
 try:
     from corpustools.kernels.order import compiled as order_compiled
@@ -22,8 +24,7 @@ needs_both = pytest.mark.skipif(records_compiled is None, reason="there is no co
 BACKENDS = [pytest.param((records_plain, order_plain), id="plain")] + (
     [pytest.param((records_compiled, order_compiled), id="compiled")] if records_compiled else []
 )
-SLACK, NONE, U64 = 64, 0xFFFFFFFF, (1 << 64) - 1
-COUNT, SIZE, STREAM, HEAD, OPEN = 2, 3, 4, 6, 7
+U64, BITS = (1 << 64) - 1, (1 << 32) - 1
 BLOCK = 256
 KEY = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
 KEYS = st.integers(0, U64)
@@ -45,31 +46,37 @@ class World:
         self.pool = bytearray(blocks * BLOCK + SLACK)
         self.links = array("I", [0]) * max(blocks, 1)
 
-    def scatter(self, buckets: int, full: int = 64, mask: int = U64, key: tuple[int, int] = KEY) -> Any:
-        tables = bytearray(64 * buckets), bytearray(4 * max(self.blocks, 1)), bytearray(8 * full)
-        one = self.backend.Scatter(self.pool, self.links, *tables, BLOCK, *key, mask)
+    def scatter(self, buckets: int, full: int = 64, mask: int = U64, check_skipped: bool = False) -> Any:
+        tables = bytearray(ROW_BYTES * buckets), bytearray(4 * max(self.blocks, 1)), bytearray(8 * full)
+        one = self.backend.Scatter(self.pool, self.links, *tables, BLOCK, *KEY, mask, check_skipped=check_skipped)
         one_tables[id(one)] = tables
         return one
 
-    def rows(self, one: Any) -> list[list[int]]:
-        table = memoryview(one_tables[id(one)][0]).cast("Q")
-        return [table[at : at + 8].tolist() for at in range(0, len(table), 8)]
+    def table(self, one: Any) -> BucketTable:
+        return BucketTable(one_tables[id(one)][0])
 
-    def stream(self, row: list[int]) -> bytes:
+    def walk(self, one: Any, bucket: int = 0, hidden: int = 0) -> tuple[int, int, int, int]:
+        """The beginning of a bucket's stream, of which the last bytes are not in memory yet."""
+        table = self.table(one)
+        return table.head(bucket), 0, max(0, table.stream_bytes(bucket) - hidden), 0
+
+    def stream(self, table: BucketTable, bucket: int) -> bytes:
         """The bytes of a bucket that are in memory."""
-        data, block = b"", row[HEAD]
-        while block != NONE:
-            end = row[0] if block == row[OPEN] else (block + 1) * BLOCK
+        data, block, last = b"", table.head(bucket), table.open(bucket)
+        while block != NO_BLOCK:
+            end = table.row(bucket)[CURSOR] if block == last else (block + 1) * BLOCK
             data += self.pool[block * BLOCK : end]
-            block = NONE if block == row[OPEN] else self.links[block]
+            block = NO_BLOCK if block == last else self.links[block]
         return data
 
     def state(self, one: Any) -> tuple[Any, ...]:
         """All that the two kernels must agree on (bytes behind a cursor are nobody's)."""
         _, free, full = one_tables[id(one)]
         listed = memoryview(full).cast("I")[: 2 * one.full_count].tolist()
+        table = self.table(one)
         return (
-            self.rows(one), [self.stream(row) for row in self.rows(one)],
+            [table.row(bucket).tolist() for bucket in range(table.buckets)],
+            [self.stream(table, bucket) for bucket in range(table.buckets)],
             memoryview(free).cast("I")[: one.free_count].tolist(), listed,
             [bytes(self.pool[block * BLOCK : (block + 1) * BLOCK]) for block in listed[1::2]],
             one.checksum, one.skipped, one.resident,
@@ -96,7 +103,7 @@ def same(pairs: list[Any]) -> Any:
 def test_distributing_is_the_same_in_kernel_and_twin(data, text, blocks, bits, mask, full, number):
     """Byte for byte: streams, tables, free stack, full list, checksums, also when it stops early for want of room."""
     both = worlds(blocks)
-    ones = [world.scatter(1 << bits, full, mask) for world in both]
+    ones = [world.scatter(1 << bits, full, mask, check_skipped=True) for world in both]
     low, shift = data.draw(KEYS), 64 - bits - data.draw(st.integers(0, 2)) * (bits > 0)
     shift = min(shift, 63)
     span = data.draw(st.integers(0, min(U64, (1 << bits << shift) - 1)))
@@ -104,28 +111,36 @@ def test_distributing_is_the_same_in_kernel_and_twin(data, text, blocks, bits, m
     for one in ones:
         one.cover(low, span, shift)
         one.give(array("I", range(blocks)))
-        one.check_skipped = True
     buffer = bytearray(text + bytes(SLACK))
     at = 0
     for _ in range(8):
         at, number = same([one.run(buffer, at, len(text), number, 10, size) for one in ones])
         same([world.state(one) for world, one in zip(both, ones, strict=True)])
         # Make room as the buckets do: full blocks back to the stack, the highest bucket from now on spilled.
-        listed = memoryview(one_tables[id(ones[0])][2]).cast("I")[: 2 * ones[0].full_count].tolist()
+        listed = array("I", same([one.take_full() for one in ones]))
         for one in ones:
-            one.full_count = 0
-            one.give(array("I", listed[1::2]))
-            one.resident = max(one.resident - 1, 0)
+            assert one.full_count == 0
+            one.give(listed[1::2])
+            one.spill_from(max(one.resident - 1, 0))
         entered = same([one.refer(number, 1 << 40, 1 << 33) for one in ones])
-        number += entered == 1
+        number += entered == Status.DONE
         same([world.state(one) for world, one in zip(both, ones, strict=True)])
+    # The stack is taken away as a whole.
+    same([one.take_free() for one in ones])
+    assert [one.free_count for one in ones] == [0, 0]
+
+
+@needs_both
+def test_statuses_have_the_same_names_and_numbers_everywhere():
+    """records.h, the twin and the callers speak of the same endings."""
+    assert records_compiled.STATUSES == records_plain.STATUSES == {one.name: one.value for one in Status}
 
 
 @needs_both
 @given(TEXTS, st.integers(0, 40), MASKS, st.integers(0, 64))
 @settings(max_examples=100)
 def test_redistributing_is_the_same_in_kernel_and_twin(text, few, mask, cut):
-    """Also where the target has few blocks (status 1) and where the stream ends inside a record (status 0)."""
+    """Also where the target has few blocks and where the stream ends inside a record."""
     blocks = 80 + 4 * len(text) // BLOCK
     both = worlds(blocks)
     sources = [world.scatter(1, mask=mask) for world in both]
@@ -137,15 +152,15 @@ def test_redistributing_is_the_same_in_kernel_and_twin(text, few, mask, cut):
         target.cover(1 << 60, (1 << 62) - 1, 59)
         target.give(array("I", range(few)))
         assert source.run(buffer, 0, len(text), 7, 10, 0)[0] == len(text)
-        assert source.refer(100_000, 5, 1 << 32) in (1, -1)
-    row = same([world.rows(source)[0] for world, source in zip(both, sources, strict=True)])
-    if row[COUNT]:
-        walk, left = (row[HEAD], 0, max(0, row[STREAM] - cut), 0), row[COUNT]
+        assert source.refer(100_000, 5, 1 << 32) in (Status.DONE, Status.OUT_OF_SPAN)
+    left = same([world.table(source).count(0) for world, source in zip(both, sources, strict=True)])
+    if left:
+        walk = same([world.walk(source, hidden=cut) for world, source in zip(both, sources, strict=True)])
         for _ in range(4):
             status, walk, left = same([target.redistribute(walk, left) for target in targets])
             same([world.state(target) for world, target in zip(both, targets, strict=True)])
-            assert status in (0, 1)
-            if status == 0 and left:
+            assert status in (Status.DONE, Status.NEEDS_BLOCKS)
+            if status == Status.DONE and left:
                 # What was held back comes into memory.
                 walk = (walk[0], walk[1], walk[2] + cut, walk[3])
 
@@ -159,17 +174,18 @@ def everything(world: World, orders: Any, text: bytes, mask: int, capacity: int,
     most = 200
     words, ordered, numbers, places = (array("Q", bytes(8 * most)) for _ in range(4))
     result, checksum = b"", 0
-    for row in world.rows(one):
-        if not row[COUNT]:
+    for bucket, wanted in enumerate(world.table(one).counts(4)):
+        if not wanted:
             continue
-        walk = (row[HEAD], 0, row[STREAM], 0)
+        walk = world.walk(one, bucket)
         lists = (words, numbers, places)
         count = 0
-        for least, greatest in ((0, 1 << 31), ((1 << 31) + 1, NONE)):
-            count = world.backend.index_stream(
-                world.pool, world.links, BLOCK, walk, row[COUNT], least, greatest, *lists, count
+        for least, greatest in ((0, 1 << 31), ((1 << 31) + 1, BITS)):
+            status, count = world.backend.index_stream(
+                world.pool, world.links, BLOCK, walk, wanted, least, greatest, *lists, count
             )
-        assert count == row[COUNT]
+            assert status == Status.DONE
+        assert count == wanted
         orders.sort(words, ordered, numbers, count, *KEY, mask)
         at, used, out = 0, 0, bytearray(capacity + SLACK)
         while at < count:
@@ -233,7 +249,7 @@ def test_the_checksum_sees_every_byte(backend, record, at, flip):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@given(bits=st.lists(st.integers(0, 5) | st.integers(0, NONE), max_size=300), mask=MASKS)
+@given(bits=st.lists(st.integers(0, 5) | st.integers(0, BITS), max_size=300), mask=MASKS)
 def test_sorting_settles_ties_by_the_whole_order(backend, bits, mask):
     """Equal key bits: by key under the mask, then 64 further bits, then number; against Python's sort."""
     count = len(bits)

@@ -44,7 +44,7 @@ WRONG = {
     "a directory as the output": (2, ["in", "-o", "tmp"], ["tmp", "directory"]),
     "a missing folder for temporary data": (1, ["in", "-o", "out", "-T", "no"], ["no", "no such file"]),
     "a missing folder for the manifest": (1, ["in", "-o", "out", "--manifest", "no/m"], ["no/m", "no such file"]),
-    "too little memory": (2, ["in", "-o", "out", "-m", "63MiB"], ["--memory", "64MiB"]),
+    "too little memory": (2, ["in", "-o", "out", "-m", "63MiB"], ["memory", "64MiB"]),
     "no size": (2, ["in", "-o", "out", "-m", "lots"], ["lots", "512MiB"]),
     "a part behind the last": (2, ["in", "-o", "out", "--part", "4/3"], ["4/3", "2/3"]),
     "part 0": (2, ["in", "-o", "out", "--part", "0/3"], ["0/3", "I/N"]),
@@ -271,8 +271,8 @@ def test_the_output_may_be_an_input(small: Folder, name: str):
 
 def test_redirecting_to_the_input_is_refused(small: Folder):
     """`>> in`: the shell has opened it already; reading what is being written would never end."""
-    small.shell("$corpus shuffle in >> in").failed(2, "in:", "standard output", "-o")
-    small.shell("$corpus shuffle < in >> in").failed(2, "standard input", "-o")
+    small.shell("$corpus shuffle in >> in").failed(2, "in:", "standard output", "as the output")
+    small.shell("$corpus shuffle < in >> in").failed(2, "standard input", "as the output")
     assert small.read("in") == TEXT
     untouched(small)
 

@@ -57,6 +57,7 @@ def large(tmp_path_factory) -> Large:
         "-m 100MB -j 2 --spill auto",
         "-m 64MiB -j 2 --no-temp",
         "-m 64MiB -j 1 --no-temp",
+        "-m 64MiB -j 1 --no-temp -n 1000000000",
         "-m 200MiB -j 3",
     ],
 )
@@ -81,10 +82,11 @@ def test_small_memory_really_spills(large: Large):
 
 MASKED = """
 import sys
-from corpustools.stages.shuffle import carry_out, request
+from dataclasses import replace
+from corpustools.stages.shuffle import run_shuffle, shuffle_request
 source, out, seed, workers, spill, mask = sys.argv[1:]
-asked = request(source, out, seed=seed, memory=64 << 20, workers=int(workers), spill=spill, _key_mask=int(mask))
-assert carry_out(asked).passes == 1
+request = shuffle_request(source, out, seed=seed, memory=64 << 20, workers=int(workers), spill=spill)
+assert run_shuffle(replace(request, keys=request.keys._replace(mask=int(mask)))).passes == 1
 """
 
 

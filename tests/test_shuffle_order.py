@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from dataclasses import replace
 from itertools import pairwise, permutations
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from reference import EVERY_BIT, order, records, shuffled
 from test_kernels_records import BACKENDS
 
 from corpustools.seeds import seed_words
-from corpustools.stages.shuffle import carry_out, request, shuffle
+from corpustools.stages.shuffle import run_shuffle, shuffle, shuffle_request
 
 SEEDS = 24_000
 
@@ -106,8 +107,8 @@ def test_ties_are_settled_by_further_bits(tmp_path: Path, mask, workers):
     """With most bits of the keys masked away, the second word decides, then the number."""
     count = 3000
     (tmp_path / "in").write_bytes(b"".join(b"%d\n" % i for i in range(count)))
-    options = {"seed": "ties", "memory": PLENTY, "workers": workers, "_key_mask": mask}
-    carry_out(request(tmp_path / "in", tmp_path / "out", **options))
+    request = shuffle_request(tmp_path / "in", tmp_path / "out", seed="ties", memory=PLENTY, workers=workers)
+    run_shuffle(replace(request, keys=request.keys._replace(mask=mask)))
     numbers = [int(line) for line in (tmp_path / "out").read_bytes().split()]
     assert numbers == order(count, "ties", mask)
 

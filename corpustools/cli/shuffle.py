@@ -131,25 +131,23 @@ def command(
 ) -> None:
     """Run `corpus shuffle`."""
     from corpustools.errors import UsageError
-    from corpustools.stages.shuffle import carry_out, request
+    from corpustools.stages.shuffle import describe_plan, run_shuffle, shuffle_request
 
     if zero_terminated and record_bytes:
         raise UsageError("--zero-terminated and --record-bytes exclude each other", "give one of them")
     options |= {"delimiter": b"\0" if zero_terminated else b"\n", "record_bytes": record_bytes or 0}
-    asked = request(inputs, tmp_dirs=tmp_dir, **options)
+    request = shuffle_request(inputs, tmp_dirs=tmp_dir, **options)
     if plan:
-        from corpustools.stages.shuffle.describe import describe
-
-        click.echo(describe(asked))
+        click.echo(describe_plan(request))
         return
     if manifest is not None:
         from corpustools.files.manifest import Manifest
 
-        record = Manifest(manifest, [asked.output, *(one.path for one in asked.inputs)])
+        record = Manifest(manifest, [request.output, *(one.path for one in request.inputs)])
     with Reporter(progress, quiet) as report:
-        result = carry_out(asked, report)
+        result = run_shuffle(request, report)
         if manifest is not None:
-            record.write("shuffle", asked.inputs, result, output=asked.output)
+            record.write("shuffle", request.inputs, result, output=request.output)
         rate = result.bytes / max(result.seconds, 1e-9) / 1e6
         report.summary(
             f"{result.records} records, {human(result.bytes)} in {result.seconds:.1f} s ({rate:.3g} MB/s), "

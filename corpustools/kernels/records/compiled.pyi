@@ -1,10 +1,12 @@
 from typing_extensions import Buffer
 
-SLACK: int
-NO_BLOCK: int
-MAPS: bool
+from corpustools.kernels.records.layout import NO_BLOCK as NO_BLOCK
+from corpustools.kernels.records.layout import SLACK as SLACK
+from corpustools.kernels.records.status import Torn as Torn
+from corpustools.kernels.records.status import Truncated as Truncated
 
-class Truncated(Exception): ...
+MAPS: bool
+STATUSES: dict[str, int]
 
 Walk = tuple[int, int, int, int]
 
@@ -24,7 +26,7 @@ def index_stream(
     numbers: Buffer,
     places: Buffer,
     listed: int,
-) -> int: ...
+) -> tuple[int, int]: ...
 def index_mapped(
     pool: Buffer,
     links: Buffer,
@@ -38,7 +40,7 @@ def index_mapped(
     addresses: Buffer,
     lengths: Buffer,
     listed: int,
-) -> int: ...
+) -> tuple[int, int]: ...
 def gather_mapped(
     words: Buffer, addresses: Buffer, lengths: Buffer, first: int, stop: int, out: Buffer, capacity: int, used: int
 ) -> tuple[int, int, int]: ...
@@ -58,10 +60,6 @@ def gather(
 class Scatter:
     blocks: int
     bucket_count: int
-    free_count: int
-    full_count: int
-    resident: int
-    check_skipped: bool
     def __init__(
         self,
         pool: Buffer,
@@ -73,14 +71,25 @@ class Scatter:
         k0: int,
         k1: int,
         mask: int,
+        *,
+        check_skipped: bool = False,
     ) -> None: ...
     def cover(self, low: int, span: int, shift: int) -> None: ...
+    def spill_from(self, bucket: int) -> None: ...
     def give(self, blocks: Buffer) -> None: ...
+    def take_free(self) -> bytes: ...
+    def take_full(self) -> bytes: ...
     def run(
         self, data: Buffer, start: int, stop: int, number: int, delimiter: int, record_bytes: int, mapped: bool = False
     ) -> tuple[int, int]: ...
-    def refer(self, number: int, offset: int, length: int) -> int: ...
+    def refer(self, number: int, place: int, length: int) -> int: ...
     def redistribute(self, walk: Walk, count: int) -> tuple[int, Walk, int]: ...
+    @property
+    def free_count(self) -> int: ...
+    @property
+    def full_count(self) -> int: ...
+    @property
+    def resident(self) -> int: ...
     @property
     def checksum(self) -> int: ...
     @property

@@ -26,17 +26,17 @@ static int guard_install(void) {
 }
 
 /* Runs a statement; evaluates to 0, or 1 when it was cut short. */
-#define GUARDED(statement)                 \
-    ({                                     \
-        sigjmp_buf guard_here;             \
-        int guard_cut = 0;                 \
-        if (sigsetjmp(guard_here, 1)) {    \
-            guard_cut = 1;                 \
-        } else {                           \
-            guard_exit = &guard_here;      \
-            statement;                     \
-        }                                  \
-        guard_exit = NULL;                 \
-        guard_cut;                         \
+#define GUARDED(statement)              \
+    ({                                  \
+        sigjmp_buf guard_here;          \
+        int guard_cut = 0;              \
+        if (sigsetjmp(guard_here, 1)) { \
+            guard_cut = 1;              \
+        } else {                        \
+            guard_exit = &guard_here;   \
+            statement;                  \
+        }                               \
+        guard_exit = NULL;              \
+        guard_cut;                      \
     })
 #endif

@@ -7,19 +7,32 @@
  * The code is twice the length and the body the record's bytes, or one more than that and the body the u64 address of
  * the bytes in a mapped input, or 0 and the body a reference: u64 place and u64 length of a record that the caller
  * keeps (a real record is never empty: it holds at least its delimiter). Records cross block ends freely.
+ *
+ * Here are the types; the loops are in *_loops.h, once per instruction set, and dispatch.h offers them.
  */
 #ifndef CORPUS_RECORDS_H
 #define CORPUS_RECORDS_H
+#include "../philox.h"
 #include <stdint.h>
 #include <string.h>
-#include "../philox.h"
 
 #define SLACK 64
 #define NO_BLOCK 0xFFFFFFFFu
 #define MAX_HEADER 24
 #define BATCH 256
 
-typedef struct {
+/* How a call ended. layout.py has the same names and numbers. */
+typedef enum {
+    DONE,         /* all that could be done */
+    NEEDS_BLOCKS, /* free blocks, or room in the full list, are wanting; go on when there are some */
+    OUT_OF_SPAN,  /* the record's key is not of this span */
+    LISTS_FULL,   /* more records are in the range than the lists take */
+    NOT_MAPPED,   /* a record is among them that does not stay in a mapped input */
+    TORN,         /* a chain of blocks ends inside a record, or the lists point outside the pool */
+    TRUNCATED     /* a mapped input became shorter while it was read */
+} status_t;
+
+typedef struct {     /* a bucket; layout.py names its columns in this order */
     uint64_t cursor; /* pool offset of the next byte to write */
     uint64_t last;   /* number of the newest record */
     uint64_t count;  /* records */
@@ -34,22 +47,44 @@ typedef struct {
     uint8_t *pool;
     uint32_t *links; /* links[block] = the next block of the same stream */
     bucket_t *buckets;
-    uint32_t *free;  /* stack of free blocks */
-    uint32_t *full;  /* (bucket, block) pairs: full blocks of spilled buckets, oldest first */
+    uint32_t *free; /* stack of free blocks */
+    uint32_t *full; /* (bucket, block) pairs: full blocks of spilled buckets, oldest first */
     uint64_t free_count, full_count, full_capacity;
-    uint64_t block_bytes; /* a power of two */
-    uint64_t resident;    /* buckets from this one on are spilled */
+    uint64_t block_bytes;      /* a power of two */
+    uint64_t resident;         /* buckets from this one on are spilled */
     uint64_t low, span, shift; /* key k belongs here when k - low <= span, in bucket (k - low) >> shift */
     uint64_t k0, k1, mask;
     uint64_t checksum, skipped; /* of the records kept, and (if check_skipped) of those outside the span */
     uint64_t check_skipped;
 } scatter_t;
 
-typedef struct { /* where a walk through a stream stands */
+typedef struct {            /* where a walk through a stream stands */
     uint64_t block, offset; /* the next byte: pool block and offset in it */
     uint64_t available;     /* bytes of the stream that are in memory from here on */
     uint64_t number;        /* of the last record read */
 } walk_t;
+
+typedef struct { /* the pool that streams are read from */
+    const uint8_t *pool;
+    const uint32_t *links;
+    uint64_t block_bytes, blocks;
+} chain_t;
+
+typedef struct {          /* the records that are put in order, one entry in each list */
+    uint64_t *words;      /* what is sorted: 32 key bits, then 32 bits of the place in the other lists */
+    uint64_t *numbers;    /* of the records */
+    uint64_t *places;     /* pool offset of the record's code; of mapped records the address of their bytes */
+    uint64_t *lengths;    /* of mapped records; NULL otherwise */
+    uint64_t count, most; /* entries used, and how many there is room for */
+} lists_t;
+
+typedef struct { /* where records are copied to */
+    uint8_t *bytes;
+    uint64_t used, capacity;
+    uint64_t checksum;     /* of what was copied */
+    uint64_t next;         /* the first word not done */
+    uint64_t reference[2]; /* place and length, when the last record done is kept elsewhere; else length 0 */
+} output_t;
 
 static inline uint64_t record_key(uint64_t number, uint64_t k0, uint64_t k1, uint64_t mask) {
     return philox_key(number, k0, k1) & mask;
@@ -74,9 +109,10 @@ static inline unsigned put_varint(uint8_t *to, uint64_t value) {
     return n;
 }
 
-/* Whether the words [first, stop) name places in the list of `most`, and those lie below `limit`. */
-static int places_in_range(const uint64_t *words, uint64_t first, uint64_t stop, const uint64_t *places, uint64_t most,
-                           uint64_t limit) {
+/* Whether the words [first, stop) name entries of the lists, and their places lie below `limit`. */
+static inline int places_in_range(const lists_t *lists, uint64_t first, uint64_t stop, uint64_t limit) {
+    const uint64_t *words = lists->words, *places = lists->places;
+    uint64_t most = lists->most;
     for (uint64_t i = first; i < stop; i++)
         if ((uint32_t)words[i] >= most || places[(uint32_t)words[i]] >= limit) return 0;
     return 1;
@@ -85,28 +121,5 @@ static int places_in_range(const uint64_t *words, uint64_t first, uint64_t stop,
 #define MAPPED_BODY 8
 #define REFERENCE_BODY 16
 
-static inline uint64_t body_bytes(uint64_t code) {
-    return code & 1 ? MAPPED_BODY : code ? code >> 1 : REFERENCE_BODY;
-}
-
-#define NAME(base) base##_portable
-#define TARGET
-#include "records_loops.h"
-#undef NAME
-#undef TARGET
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#define CORPUS_AVX2 1
-#define NAME(base) base##_avx2
-#define TARGET __attribute__((target("avx2,bmi,bmi2")))
-#include "records_loops.h"
-#undef NAME
-#undef TARGET
-#undef CORPUS_AVX2
-static inline int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"); }
-#define DISPATCH(call, args) (has_avx2() ? call##_avx2 args : call##_portable args)
-#else
-#define DISPATCH(call, args) call##_portable args
-#endif
+static inline uint64_t body_bytes(uint64_t code) { return code & 1 ? MAPPED_BODY : code ? code >> 1 : REFERENCE_BODY; }
 #endif

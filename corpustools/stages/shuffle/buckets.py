@@ -1,4 +1,4 @@
-"""The buckets of one worker: blocks in memory, streams on disk, and the rule for what is spilled.
+"""The buckets of one worker: blocks in memory, runs on disk, and the rule for what is spilled.
 
 All buckets are resident at first. When the blocks run out, the highest resident bucket goes to disk, and from then on
 its later blocks do too as they fill: each byte is spilled at most once, and the low keys stay in memory.
@@ -6,59 +6,21 @@ its later blocks do too as they fill: each byte is spilled at most once, and the
 
 from __future__ import annotations
 
-import mmap
 from array import array
-from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
 
-from corpustools import kernels
 from corpustools.errors import SystemFailure
 from corpustools.files.chunks import Chunk
-from corpustools.stages.shuffle.spill import BlockCodec, Spill, Stream
-
-ROW = 8
-LAST, COUNT, SIZE, STREAM, ROOM, HEAD, OPEN = range(1, 8)
-
-
-def allocate(size: int, huge: bool = False) -> mmap.mmap:
-    """Return zeroed memory that takes room only where it is touched."""
-    memory = mmap.mmap(-1, max(size, 1))
-    if huge and hasattr(mmap, "MADV_HUGEPAGE"):
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    return memory
+from corpustools.kernels.records.layout import NO_BLOCK, ROW_BYTES, BucketTable
+from corpustools.kernels.records.status import Status
+from corpustools.stages.shuffle.order import KeyRange, SortKeys
+from corpustools.stages.shuffle.pool import Pool, allocate
+from corpustools.stages.shuffle.spill import BlockCodec, Spill, SpillRun
 
 
 class RangeTooFull(Exception):
     """Not even the lowest bucket of a range fits the memory, and nothing may be spilled."""
-
-
-class Pool:
-    """Blocks of equal size in one stretch of memory, with a link each.
-
-    Args:
-        blocks: how many.
-        block_bytes: a power of two.
-        record_blocks: blocks that the longest record may touch.
-    """
-
-    def __init__(self, blocks: int, block_bytes: int, record_blocks: int) -> None:
-        self.records = kernels.load("records")
-        self.blocks, self.block_bytes, self.record_blocks = blocks, block_bytes, record_blocks
-        self.memory = allocate(blocks * block_bytes + self.records.SLACK, huge=True)
-        self.link_memory = allocate(4 * blocks)
-        self.links = memoryview(self.link_memory).cast("I")
-        self._view = memoryview(self.memory)
-
-    def block(self, number: int) -> memoryview:
-        """Return the bytes of a block."""
-        return self._view[number * self.block_bytes : (number + 1) * self.block_bytes]
-
-    def chain(self, block: int) -> list[int]:
-        """Return the blocks of a chain, from one of them to its end."""
-        blocks = []
-        while block < self.blocks:
-            blocks.append(block)
-            block = self.links[block]
-        return blocks
 
 
 class BucketSet:
@@ -67,48 +29,55 @@ class BucketSet:
     Args:
         pool: where resident blocks live.
         buckets: how many.
-        key: the generator's two words, and the mask that tests put over the keys.
-        low, span, shift: the range.
+        keys: what gives the records their sort keys.
+        covered: the range.
+        shift: bits of the keys of one bucket.
         spill: where blocks go when the pool is full; None: highest buckets are dropped instead.
-        droppable: given a bucket, whether it may be dropped for good (asked from the highest down).
+        drop_beyond: a bucket, but never the lowest, is dropped for good when it would have to be spilled and the
+            buckets below it hold at least so many records; None: none is.
+        check_skipped: whether records of other keys are read for their checksum.
+        takes_over: the set of the same keys whose records this one gets; some of them were dropped.
+
+    Attributes:
+        table: counts, sizes and blocks of the buckets.
+        runs: what was spilled, by bucket.
+        dropped_from: the lowest bucket that was dropped.
+        dropped: whether records were dropped, so that the kernel's checksum holds more than the buckets do.
     """
 
     def __init__(
         self,
         pool: Pool,
         buckets: int,
-        key: tuple[int, int, int],
-        low: int,
-        span: int,
+        keys: SortKeys,
+        covered: KeyRange,
         shift: int,
         spill: Spill | None,
-        droppable: Callable[[BucketSet, int], bool] | None = None,
+        *,
+        drop_beyond: int | None = None,
+        check_skipped: bool = False,
+        takes_over: BucketSet | None = None,
     ) -> None:
-        self.pool, self.buckets, self.low, self.span, self.shift = pool, buckets, low, span, shift
-        self._table_memory = allocate(64 * buckets)
-        self.table = memoryview(self._table_memory).cast("Q")
-        self._free_memory = allocate(4 * pool.blocks)
-        self._free = memoryview(self._free_memory).cast("I")
-        self._full_memory = allocate(8 * (pool.record_blocks + 64))
-        self._full = memoryview(self._full_memory).cast("I")
-        self.kernel = pool.records.Scatter(
-            pool.memory,
-            pool.link_memory,
-            self._table_memory,
-            self._free_memory,
-            self._full_memory,
-            pool.block_bytes,
-            *key,
+        self.pool, self.buckets, self.keys, self.covered, self.shift = pool, buckets, keys, covered, shift
+        self.spill, self.drop_beyond, self.check_skipped = spill, drop_beyond, check_skipped
+        table = allocate(ROW_BYTES * buckets)
+        free, full = allocate(4 * pool.blocks), allocate(8 * (pool.record_blocks + 64))
+        self.kernel = pool.kernel.Scatter(
+            pool.memory, pool.link_memory, table, free, full, pool.block_bytes, *keys, check_skipped=check_skipped
         )
-        self.kernel.cover(low, span, shift)
-        self.streams: dict[int, Stream] = {}
+        self.kernel.cover(covered.low, covered.span, shift)
+        self.table = BucketTable(table)
+        self.runs: dict[int, SpillRun] = {}
         self.codec = BlockCodec()
-        self._spill, self.droppable = spill, droppable
-        self.dropped_from = buckets
-        # Whether buckets have been dropped before this set took over, so that the checksum holds more than the records.
-        self.finer = False
+        self.dropped_from, self.dropped = buckets, takes_over is not None
+        self._checksum_before = takes_over.checksum_passed if takes_over is not None else 0
 
-    def run(self, chunk: Chunk, number: int, delimiter: int, record_bytes: int) -> None:
+    @property
+    def checksum_passed(self) -> int:
+        """The checksum of all records that passed, long ones aside: kept, dropped, and with `check_skipped` others."""
+        return int(self._checksum_before + self.kernel.checksum + self.kernel.skipped)
+
+    def distribute(self, chunk: Chunk, number: int, delimiter: int, record_bytes: int) -> None:
         """Distribute the records of a chunk, of which the first has the number."""
         at, stop = chunk.start, chunk.stop
         while True:
@@ -119,13 +88,9 @@ class BucketSet:
 
     def refer(self, number: int, place: int, length: int) -> bool:
         """Enter a record that is kept elsewhere; False where its key is not of this range."""
-        while not (entered := self.kernel.refer(number, place, length)):
+        while (status := self.kernel.refer(number, place, length)) == Status.NEEDS_BLOCKS:
             self.make_room()
-        return bool(entered > 0)
-
-    def row(self, bucket: int) -> list[int]:
-        """Return a bucket's fields."""
-        return self.table[ROW * bucket : ROW * (bucket + 1)].tolist()
+        return bool(status == Status.DONE)
 
     def give(self, blocks: list[int] | array[int]) -> None:
         """Add free blocks."""
@@ -133,9 +98,7 @@ class BucketSet:
 
     def take_free(self) -> array[int]:
         """Take all free blocks away."""
-        blocks = array("I", self._free[: self.kernel.free_count])
-        self.kernel.free_count = 0
-        return blocks
+        return array("I", self.kernel.take_free())
 
     def make_room(self) -> None:
         """Free blocks for any record, and some more where buckets have to be given up for it.
@@ -143,68 +106,96 @@ class BucketSet:
         Raises:
             RangeTooFull: nothing may be spilled, and the lowest bucket alone is too large.
         """
-        self._flush_full()
+        self.settle()
         if self.kernel.free_count >= self.pool.record_blocks:
             return
         while self.kernel.free_count < 2 * self.pool.record_blocks and self.kernel.resident:
             self._give_up(self.kernel.resident - 1)
         if self.kernel.free_count < self.pool.record_blocks:
-            raise SystemFailure("the memory is too small for the records of this input", "give a larger --memory")
+            raise SystemFailure("the memory is too small for the records of this input", "give more memory")
 
     def settle(self) -> None:
         """Write the full blocks that are still listed."""
-        self._flush_full()
-
-    def drop_from(self, bucket: int) -> None:
-        """Forget this bucket (not the lowest) and those above it, and refuse their records from now on."""
-        for above in range(bucket, min(self.dropped_from, self.buckets)):
-            self._forget(above)
-        self.dropped_from = min(self.dropped_from, bucket)
-        self.span = min(self.span, (bucket << self.shift) - 1)
-        self.kernel.cover(self.low, self.span, self.shift)
+        pairs = array("I", self.kernel.take_full())
+        for bucket, block in zip(pairs[::2], pairs[1::2], strict=True):
+            self._write(bucket, block)
+        self.give(pairs[1::2])
 
     def _give_up(self, bucket: int) -> None:
         """Drop or spill the highest resident bucket."""
         if bucket < self.dropped_from:
-            if self.droppable is not None and self.droppable(self, bucket):
-                self.drop_from(bucket)
-            elif self._spill is None:
+            if bucket and self.drop_beyond is not None and self.table.count_below(bucket) >= self.drop_beyond:
+                self._drop_from(bucket)
+            elif self.spill is None:
                 raise RangeTooFull
             else:
                 self._spill_chain(bucket)
-        self.kernel.resident = bucket
+        self.kernel.spill_from(bucket)
+
+    def _drop_from(self, bucket: int) -> None:
+        """Forget this bucket and those above it, and refuse their records from now on."""
+        for above in range(bucket, self.dropped_from):
+            self._forget(above)
+        self.dropped_from, self.dropped = bucket, True
+        self.covered = KeyRange(self.covered.low, min(self.covered.span, (bucket << self.shift) - 1))
+        self.kernel.cover(self.covered.low, self.covered.span, self.shift)
+
+    def _forget(self, bucket: int) -> None:
+        if self.table.open(bucket) != NO_BLOCK:
+            self.give(self.pool.chain(self.table.head(bucket)))
+        run = self.runs.pop(bucket, None)
+        if run is not None and self.spill is not None:
+            self.spill.release(run)
+        self.table.clear(bucket)
 
     def _spill_chain(self, bucket: int) -> None:
         """Write all blocks of a bucket but the open one."""
-        head, last = self.row(bucket)[HEAD], self.row(bucket)[OPEN]
-        if head == last:
+        if self.table.open(bucket) == NO_BLOCK:
             return
-        blocks = self.pool.chain(head)[:-1]
+        blocks = self.pool.chain(self.table.head(bucket))[:-1]
         for block in blocks:
             self._write(bucket, block)
-        self.table[ROW * bucket + HEAD] = last
+        self.table.begin_at_open(bucket)
         self.give(blocks)
 
-    def _flush_full(self) -> None:
-        pairs = self._full[: 2 * self.kernel.full_count].tolist()
-        for bucket, block in zip(pairs[::2], pairs[1::2], strict=True):
-            self._write(bucket, block)
-        self.kernel.full_count = 0
-        self.give(pairs[1::2])
-
     def _write(self, bucket: int, block: int) -> None:
-        assert self._spill is not None
-        stream = self.streams.get(bucket)
-        if stream is None:
-            stream = self.streams[bucket] = Stream()
-        self._spill.append(stream, self.pool.block(block), self.codec)
+        assert self.spill is not None
+        run = self.runs.get(bucket)
+        if run is None:
+            run = self.runs[bucket] = SpillRun()
+        self.spill.append(run, self.pool.block(block), self.codec)
 
-    def _forget(self, bucket: int) -> None:
-        row = self.row(bucket)
-        if row[OPEN] != self.pool.records.NO_BLOCK:
-            self.give(self.pool.chain(row[HEAD]))
-        stream = self.streams.pop(bucket, None)
-        if stream is not None and self._spill is not None:
-            self._spill.release(stream)
-        none = self.pool.records.NO_BLOCK
-        self.table[ROW * bucket : ROW * (bucket + 1)] = memoryview(array("Q", [0, 0, 0, 0, 0, 0, none, none]))
+
+@dataclass(frozen=True)
+class BucketRange:
+    """Buckets of one key range, one set a worker, and where each bucket begins in the output.
+
+    Attributes:
+        sets: of equal ranges and shifts.
+        buckets: how many are complete; records of higher ones were dropped.
+        starts: the output position of each bucket's first record, and of what follows the last.
+        offsets: the same as bytes of the output.
+    """
+
+    sets: list[BucketSet]
+    buckets: int
+    starts: list[int]
+    offsets: list[int]
+
+    @classmethod
+    def of(cls, sets: list[BucketSet], start: int, offset: int) -> BucketRange:
+        """Return the range of some sets, given its first record's number and byte in the output."""
+        buckets = min(one.dropped_from for one in sets)
+        counts = map(sum, zip(*(one.table.counts(buckets) for one in sets), strict=True))
+        sizes = map(sum, zip(*(one.table.sizes(buckets) for one in sets), strict=True))
+        return cls(sets, buckets, list(accumulate(counts, initial=start)), list(accumulate(sizes, initial=offset)))
+
+    @property
+    def records(self) -> int:
+        """Records in the buckets."""
+        return self.starts[-1] - self.starts[0]
+
+    @property
+    def size(self) -> int:
+        """Their bytes, delimiters included."""
+        return self.offsets[-1] - self.offsets[0]

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from corpustools.stages.shuffle import Request
+from corpustools.stages.shuffle.plan import plan_shuffle, temporary_bytes
+from corpustools.stages.shuffle.request import ShuffleRequest
 
 
-def describe(asked: Request) -> str:
+def describe_plan(request: ShuffleRequest) -> str:
     """Return the plan of a request, one `name: value` a line, sizes in bytes."""
-    plan = asked.plan()
-    temporary = asked.temporary_bytes(plan)
+    plan = plan_shuffle(request)
+    temporary = temporary_bytes(request, plan)
     lines = [
-        ("input", "unknown size" if asked.expected is None else f"{'' if asked.exact else 'about '}{asked.expected}"),
+        (
+            "input",
+            "unknown size" if request.expected is None else f"{'' if request.exact else 'about '}{request.expected}",
+        ),
         ("memory", str(plan.memory)),
         *((f"  {name}", str(size)) for name, size in plan.table()),
         ("workers", str(plan.workers)),
         ("buckets", str(plan.buckets)),
-        ("passes over the input", _passes(asked, plan.pool)),
+        ("passes over the input", _passes(request, plan.pool)),
         ("temporary space", "what does not fit the pool" if temporary is None else f"about {temporary}"),
-        ("temporary directories", ", ".join(asked.tmp_dirs)),
-        ("seed", asked.seed),
+        ("temporary directories", ", ".join(request.tmp_dirs)),
+        ("seed", request.seed),
     ]
     return "\n".join(f"{name}: {value}" for name, value in lines)
 
 
-def _passes(asked: Request, pool: int) -> str:
-    if not asked.no_temp or asked.expected is None:
+def _passes(request: ShuffleRequest, pool: int) -> str:
+    if not request.no_temp or request.expected is None:
         return "1"
-    return f"about {-(-asked.expected // (pool * 7 // 8))}"
+    return f"about {-(-request.expected // (pool * 7 // 8))}"

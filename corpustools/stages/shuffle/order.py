@@ -7,8 +7,29 @@ as two little-endian words. Records stand in ascending order of (key, second wor
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from corpustools.seeds import seed_words
 
 KEYS = 1 << 64
+
+
+class SortKeys(NamedTuple):
+    """What gives every record its sort key.
+
+    Attributes:
+        word0, word1: the key of the generator, from the seed.
+        mask: the bits of a sort key that count. All of them do, except in tests that crowd many records into few keys.
+    """
+
+    word0: int
+    word1: int
+    mask: int = KEYS - 1
+
+    @classmethod
+    def of_seed(cls, seed: str) -> SortKeys:
+        """Return the sort keys that belong to a seed's text."""
+        return cls(*seed_words(seed))
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
+from corpustools import kernels
 from corpustools.errors import UsageError
+from corpustools.files.mapped import mean_record
+from corpustools.files.outputs import STDOUT, require_space
+from corpustools.machine import resident
+from corpustools.stages.shuffle.request import ShuffleRequest
 
 MIB = 1 << 20
 MEMORY_FLOOR = 64 * MIB
@@ -18,6 +24,10 @@ _CACHED_BUCKET = 4 * MIB
 _MAPPED_BLOCK = 16 << 10
 # Their bytes are fetched in any case: a bucket is as much as is written at once.
 _MAPPED_BUCKET = 2 * MIB
+# An address and its header take as much memory and time as so many bytes.
+_WORTH_MAPPING = 32
+# What an encoder of a compressed output holds, whatever the memory.
+_ENCODER = 6 * MIB
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,74 @@ class Plan:
         ]
 
 
+def plan_shuffle(request: ShuffleRequest) -> Plan:
+    """Lay out the memory for a request.
+
+    Raises:
+        UsageError: the memory is too small.
+    """
+    _load_codecs(request)
+    # A pipe may turn out to be compressed.
+    decodes = any(one.codec or not one.seekable for one in request.inputs)
+    decoder = max(10 * MIB, min(request.memory // 8, 128 * MIB)) if decodes else 0
+    workers, encoders = request.workers, 0
+    if request.output.endswith((".zst", ".gz")):
+        # Fewer encoders where they would leave nothing for records.
+        workers = min(workers, max(1, request.memory // (32 * MIB) - 1))
+        encoders = workers * _ENCODER
+    expected = None if request.head_count is not None else request.expected
+    fixed, mapped = resident() + encoders, _mappable_bytes(request)
+    if mapped * 5 // 4 + fixed + 64 * MIB > request.memory:
+        mapped = 0
+    return make_plan(request.memory, workers, expected, request.exact, fixed, decoder, mapped)
+
+
+def temporary_bytes(request: ShuffleRequest, plan: Plan) -> int | None:
+    """Return about how much temporary space a plan will use; None where the input's size is not known."""
+    if request.no_temp or request.head_count is not None:
+        return 0
+    if request.expected is None:
+        return None
+    share = request.expected // (request.part[1] if request.part else 1)
+    # About 6 bytes of header a record; the spilled share of them is small change.
+    return max(0, share - plan.pool * 7 // 8)
+
+
+def require_room(request: ShuffleRequest, plan: Plan) -> None:
+    """Refuse before the first byte what cannot fit the disks.
+
+    Raises:
+        SystemFailure: a disk has not the bytes that are needed, or a folder cannot be written.
+    """
+    known = temporary_bytes(request, plan) if request.spill == "raw" and request.exact else 0
+    share, remedy = (known or 0) // len(request.tmp_dirs), "name another temporary directory, or use none"
+    for directory in request.tmp_dirs:
+        require_space(directory, share, "temporary data", remedy)
+    if request.output == STDOUT or (os.path.exists(request.output) and not os.path.isfile(request.output)):
+        return
+    size = 0
+    if request.exact and request.head_count is None and not request.output.endswith((".zst", ".gz")):
+        size = (request.expected or 0) // (request.part[1] if request.part else 1)
+    folder = os.path.dirname(os.path.abspath(request.output))
+    require_space(folder, size * 99 // 100, "the output", "free some space or write elsewhere")
+
+
+def _mappable_bytes(request: ShuffleRequest) -> int:
+    """Return the bytes of input if it pays to leave them where they are: plain files, no tiny records."""
+    if not request.exact or request.head_count is not None or request.part is not None:
+        return 0
+    if not kernels.load("records").MAPS:
+        return 0
+    small = request.form.record_bytes or mean_record(request.inputs[0], request.form)
+    return (request.expected or 0) if small >= _WORTH_MAPPING else 0
+
+
+def _load_codecs(request: ShuffleRequest) -> None:
+    """Import now what would otherwise grow the process behind the plan's back."""
+    if any(one.codec == "zst" or not one.seekable for one in request.inputs) or request.spill != "raw":
+        import zstandard  # noqa: F401
+
+
 def tables_bytes(workers: int, buckets: int, blocks: int) -> int:
     """Return the bytes of bucket rows, links and stacks of free blocks."""
     return workers * buckets * _BUCKET_ROW + (2 + workers) * 4 * blocks
@@ -97,48 +175,43 @@ def make_plan(
     Raises:
         UsageError: the memory is below the floor, or too small for what is fixed.
     """
-    if memory < MEMORY_FLOOR:
-        raise UsageError(f"--memory of {memory} bytes is too small", f"the least is {MEMORY_FLOOR // MIB}MiB")
     fixed += RESERVE
-    usable = memory - fixed - decoder - mapped
-    if usable < 16 * MIB:
-        raise UsageError(
-            f"--memory of {memory} bytes leaves {max(usable, 0)} for records beside {fixed + decoder} for the process",
-            "give more memory",
-        )
+    usable = _usable(memory, fixed, decoder, mapped)
     # A buffer and its lists should not eat the pool; a worker costs about a 16th of the memory.
     workers = max(1, min(workers, usable // (8 * MIB)))
     buffer = _power_of_two(usable // (32 * workers), 256 << 10, 4 * MIB)
     lists = min(usable // (16 * workers), 256 * MIB) // LIST_BYTES
     pool = usable - workers * (buffer + 4096 + lists * LIST_BYTES)
-    buckets = (
-        _bucket_count(pool, workers, expected) if not mapped else _power_of_two(mapped // _MAPPED_BUCKET, 2, 1 << 13)
-    )
+    buckets = _mapped_buckets(mapped) if mapped else _bucket_count(pool, workers, expected)
     # All open blocks together take at most an eighth of the pool; larger blocks make longer reads and writes.
     block = _power_of_two(pool // (8 * workers * buckets), 4096, _MAPPED_BLOCK if mapped else 64 << 10)
     while buckets > 64 and workers * buckets * block > pool // 4:
         buckets //= 2
     blocks = (pool - tables_bytes(workers, buckets, pool // block)) // block - 1
     if expected is not None and exact:
-        # A small input needs no large tables. A record of one byte takes at most 10 with its header; each stream ends
-        # in a partly filled block.
+        # A small input needs no large tables. A record of one byte takes at most 10 with its header; each run of blocks
+        # ends in a partly filled one.
         most = 10 * expected // block + 2 * workers * buckets + workers * (4 * buffer // block + 256)
         blocks = min(blocks, max(most, 1))
     chunk = min(buffer, MIB // 2)
-    return Plan(
-        memory=memory,
-        workers=workers,
-        buckets=buckets,
-        block=block,
-        blocks=blocks,
-        chunk=chunk,
-        buffer=buffer,
-        lists=lists,
-        decoder=decoder,
-        fixed=fixed,
-        expected=expected,
-        mapped=mapped,
-    )
+    return Plan(memory, workers, buckets, block, blocks, chunk, buffer, lists, decoder, fixed, expected, mapped)
+
+
+def _usable(memory: int, fixed: int, decoder: int, mapped: int) -> int:
+    """Return the bytes that are left for records and what belongs to them."""
+    if memory < MEMORY_FLOOR:
+        raise UsageError(f"a memory of {memory} bytes is too small", f"the least is {MEMORY_FLOOR // MIB}MiB")
+    usable = memory - fixed - decoder - mapped
+    if usable < 16 * MIB:
+        raise UsageError(
+            f"a memory of {memory} bytes leaves {max(usable, 0)} for records beside {fixed + decoder} for the process",
+            "give more memory",
+        )
+    return usable
+
+
+def _mapped_buckets(mapped: int) -> int:
+    return _power_of_two(mapped // _MAPPED_BUCKET, 2, 1 << 13)
 
 
 def _bucket_count(pool: int, workers: int, expected: int | None) -> int:

@@ -10,22 +10,27 @@ from corpustools.files.chunks import Chunk, Fragment, count_records
 from corpustools.files.ordered import Stopped, Turns
 from corpustools.files.reader import RecordReader
 from corpustools.stages.shuffle.buckets import BucketSet
-from corpustools.stages.shuffle.gather import Tally
 from corpustools.stages.shuffle.long_records import LongRecord, LongRecords, pack_place
+from corpustools.stages.shuffle.order import KeyRange, SortKeys
+from corpustools.stages.shuffle.refine import made_finer
+from corpustools.stages.shuffle.tally import Tally
+from corpustools.stages.shuffle.workspace import Workspace
 
 
 class Distribution:
-    """One pass over the inputs.
+    """One pass over the inputs, by several threads that each call `run`.
 
     Args:
         reader: the records; read by one thread at a time.
         long_records: takes those that are longer than a buffer.
+        first: the number of the first record.
         chunk: bytes to read at a time.
         capacity: bytes of a buffer.
         stopped: whether another thread has failed.
 
     Attributes:
-        records: how many were numbered so far.
+        turns: the order in which chunks are numbered.
+        next: the number of the next record.
         long_wanted: the long records whose keys were wanted.
         long_passed: all long records.
     """
@@ -34,58 +39,86 @@ class Distribution:
         self,
         reader: RecordReader,
         long_records: LongRecords,
+        first: int,
         chunk: int,
         capacity: int,
         stopped: Callable[[], bool],
     ) -> None:
-        self.reader, self.long_records = reader, long_records
-        self.chunk, self.capacity, self.stopped = chunk, capacity, stopped
-        self.records = 0
+        self._reader, self._long_records = reader, long_records
+        self._chunk, self._capacity, self._stopped = chunk, capacity, stopped
+        self.turns = Turns(stopped)
+        self.next = first
         self.long_wanted, self.long_passed = Tally(), Tally()
         self._reading = threading.Lock()
-        self._numbering = Turns(stopped)
         self._chunks = 0
 
-    def run(self, sets: list[BucketSet], slot: int, buffer: mmap.mmap, between: Callable[[], None]) -> None:
-        """Distribute chunks to the set in a slot of `sets` until the inputs end.
+    def run(self, target: BucketSet, buffer: mmap.mmap, refine: bool) -> BucketSet:
+        """Distribute chunks until the inputs end.
 
-        `between` is called after each chunk; it may put another set in the slot.
+        Args:
+            target: takes the records.
+            buffer: takes the chunks.
+            refine: whether few coarse buckets are spread over many.
+
+        Returns:
+            The set that holds the records: `target`, or a finer one in its place.
         """
-        form = self.reader.form
+        form = self._reader.form
         while True:
             with self._reading:
-                if self.stopped():
+                if self._stopped():
                     raise Stopped
                 got = self._read(buffer)
                 if got is None:
-                    return
+                    return target
                 ticket = self._chunks
                 self._chunks += 1
             if isinstance(got, LongRecord):
-                self._refer(sets[slot], self._number(ticket, 1), got)
+                self._refer(target, self._number(ticket, 1), got)
             else:
                 count = count_records(got.data, got.start, got.stop, form)
-                sets[slot].run(got, self._number(ticket, count), form.delimiter, form.record_bytes)
-            between()
+                target.distribute(got, self._number(ticket, count), form.delimiter, form.record_bytes)
+            if refine:
+                target = made_finer(target)
 
     def _read(self, buffer: mmap.mmap) -> Chunk | LongRecord | None:
-        got = self.reader.read(buffer, self.chunk, self.capacity)
-        return self.long_records.follow(self.reader, got, buffer, self.capacity) if isinstance(got, Fragment) else got
-
-    def wake(self) -> None:
-        """Let waiting threads see that the work has stopped."""
-        self._numbering.wake()
+        got = self._reader.read(buffer, self._chunk, self._capacity)
+        if isinstance(got, Fragment):
+            return self._long_records.follow(self._reader, got, buffer, self._capacity)
+        return got
 
     def _number(self, ticket: int, count: int) -> int:
         """Return the number of the first of `count` records of a chunk, in the order of the tickets."""
-        with self._numbering.turn(ticket):
-            first = self.records
-            self.records += count
+        with self.turns.turn(ticket):
+            first = self.next
+            self.next += count
         return first
 
     def _refer(self, target: BucketSet, number: int, record: LongRecord) -> None:
         entered = target.refer(number, pack_place(record.place), record.length)
-        with self._numbering.condition:
+        with self.turns.condition:
             self.long_passed.add(1, record.length, record.checksum)
             if entered:
                 self.long_wanted.add(1, record.length, record.checksum)
+
+
+def empty_sets(
+    workspace: Workspace, keys: SortKeys, wanted: KeyRange, limit: int | None, check_all: bool
+) -> list[BucketSet]:
+    """Return a set of buckets for each thread, which share the blocks of the pool; see ScatterTask for the rest."""
+    plan, pool, spill = workspace.plan, workspace.pool, workspace.spill
+    # What is not wanted is dropped again and again: that is one thread's business.
+    workers = 1 if limit is not None and spill is not None else plan.workers
+    # Without temporary space, every bucket but the lowest may wait for another pass.
+    drop_beyond = limit if spill is not None else 0
+    shift = max(0, wanted.span.bit_length() - plan.buckets.bit_length() + 1)
+    sets = []
+    for slot in range(workers):
+        one = BucketSet(
+            pool, plan.buckets, keys, wanted, shift, spill, drop_beyond=drop_beyond, check_skipped=check_all
+        )
+        first, stop = slot * plan.blocks // workers, (slot + 1) * plan.blocks // workers
+        # Low numbers on top: what is used lies together.
+        one.give(list(range(stop - 1, first - 1, -1)))
+        sets.append(one)
+    return sets

@@ -1,6 +1,6 @@
-"""Streams of blocks on disk: one a bucket and worker, in extents of the temporary files, raw or compressed.
+"""Runs of blocks on disk: one a bucket and worker, in extents of the temporary files, raw or compressed.
 
-A stream begins with raw blocks, one after another; from the moment that compression is switched on, frames follow:
+A run begins with raw blocks, one after another; from the moment that compression is switched on, frames follow:
 u32 stored bytes, u32 block bytes, data (stored as it is where compression does not make it smaller).
 """
 
@@ -19,7 +19,7 @@ _SLOW_DISK = 100e6
 _TRIAL = 256 << 20
 
 
-class Stream:
+class SpillRun:
     """What one worker has spilled of one bucket.
 
     Attributes:
@@ -37,7 +37,7 @@ class Stream:
 
 
 class Spill:
-    """Writes and reads streams.
+    """Writes and reads runs.
 
     Args:
         files: where to.
@@ -51,20 +51,20 @@ class Spill:
         self._auto = codec == "auto"
         self._bytes, self._seconds = 0, 0.0
 
-    def append(self, stream: Stream, block: memoryview, codec: Any) -> None:
-        """Put one full block at the end of a stream; `codec` is the worker's BlockCodec."""
+    def append(self, run: SpillRun, block: memoryview, codec: Any) -> None:
+        """Put one full block at the end of a run; `codec` is the worker's BlockCodec."""
         if self.compress:
             packed = codec.compress(block)
             if len(packed) >= len(block):
                 packed = block
-            self._write(stream, [_FRAME.pack(len(packed), len(block)), packed])
+            self._write(run, [_FRAME.pack(len(packed), len(block)), packed])
         else:
             start = time.perf_counter()
-            self._write(stream, [block])
-            stream.raw += 1
+            self._write(run, [block])
+            run.raw += 1
             if self._auto:
                 self._judge(len(block), time.perf_counter() - start)
-        stream.blocks += 1
+        run.blocks += 1
 
     def _judge(self, size: int, seconds: float) -> None:
         """Switch to compression once the disk has been slow for a while (the page cache hides it at first)."""
@@ -75,61 +75,61 @@ class Spill:
             self._auto = not self.compress
             self._bytes, self._seconds = 0, 0.0
 
-    def _write(self, stream: Stream, parts: list[memoryview | bytes]) -> None:
+    def _write(self, run: SpillRun, parts: list[memoryview | bytes]) -> None:
         size = self.files.extent_bytes
         total = sum(len(part) for part in parts)
-        within = stream.length % size
+        within = run.length % size
         if within and total > size - within:
             data = memoryview(b"".join(parts))
-            self.files.write(stream.extents[-1], within, [data[: size - within]])
-            stream.length += size - within
+            self.files.write(run.extents[-1], within, [data[: size - within]])
+            run.length += size - within
             parts = [data[size - within :]]
             total, within = len(parts[0]), 0
         if not within:
-            stream.extents.append(self.files.allocate())
-        self.files.write(stream.extents[-1], within, parts)
-        stream.length += total
+            run.extents.append(self.files.allocate())
+        self.files.write(run.extents[-1], within, parts)
+        run.length += total
 
-    def read(self, stream: Stream, first: int, blocks: list[memoryview], codec: Any, at: int) -> int:
-        """Fill `blocks` with a stream's blocks from number `first`, which stands at byte `at`; return the next byte."""
-        raw = max(0, min(stream.raw - first, len(blocks)))
-        self._read_raw(stream, at, blocks[:raw])
+    def read(self, run: SpillRun, first: int, blocks: list[memoryview], codec: Any, at: int) -> int:
+        """Fill `blocks` with a run's blocks from number `first`, which stands at byte `at`; return the next byte."""
+        raw = max(0, min(run.raw - first, len(blocks)))
+        self._read_raw(run, at, blocks[:raw])
         at += raw * self.block_bytes
         for block in blocks[raw:]:
-            stored, size = _FRAME.unpack(self._read(stream, at, _FRAME.size))
-            data = self._read(stream, at + _FRAME.size, stored)
+            stored, size = _FRAME.unpack(self._read(run, at, _FRAME.size))
+            data = self._read(run, at + _FRAME.size, stored)
             block[:] = data if stored == size else codec.decompress(data, size)
             at += _FRAME.size + stored
         return at
 
-    def _read_raw(self, stream: Stream, at: int, blocks: list[memoryview]) -> None:
+    def _read_raw(self, run: SpillRun, at: int, blocks: list[memoryview]) -> None:
         size = self.files.extent_bytes
         while blocks:
             extent, within = divmod(at, size)
             n = min(len(blocks), (size - within) // self.block_bytes, 512)
-            self.files.read(stream.extents[extent], within, blocks[:n])
+            self.files.read(run.extents[extent], within, blocks[:n])
             blocks = blocks[n:]
             at += n * self.block_bytes
 
-    def _read(self, stream: Stream, at: int, length: int) -> memoryview:
-        """Return bytes of a stream, which may cross from one extent to the next."""
+    def _read(self, run: SpillRun, at: int, length: int) -> memoryview:
+        """Return bytes of a run, which may cross from one extent to the next."""
         data = memoryview(bytearray(length))
         filled = 0
         while filled < length:
             extent, within = divmod(at + filled, self.files.extent_bytes)
             n = min(length - filled, self.files.extent_bytes - within)
-            self.files.read(stream.extents[extent], within, [data[filled : filled + n]])
+            self.files.read(run.extents[extent], within, [data[filled : filled + n]])
             filled += n
         return data
 
-    def expect(self, stream: Stream) -> None:
-        """Tell the kernel that a stream will be read soon."""
-        for extent in stream.extents:
+    def expect(self, run: SpillRun) -> None:
+        """Tell the kernel that a run will be read soon."""
+        for extent in run.extents:
             self.files.expect(extent)
 
-    def release(self, stream: Stream) -> None:
-        """Free the disk space of a stream that has been read."""
-        for extent in stream.extents:
+    def release(self, run: SpillRun) -> None:
+        """Free the disk space of a run that has been read."""
+        for extent in run.extents:
             self.files.release(extent)
 
 

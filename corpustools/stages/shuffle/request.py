@@ -1,0 +1,151 @@
+"""What a shuffle is asked to do, checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from corpustools.errors import UsageError
+from corpustools.files.chunks import RecordFormat
+from corpustools.files.inputs import STDIN, Input, inspect
+from corpustools.files.outputs import STDOUT
+from corpustools.machine import default_memory, default_workers
+from corpustools.seeds import fresh_seed
+from corpustools.sizes import size_in_bytes
+from corpustools.stages.shuffle.order import KEYS, SortKeys
+
+Path = str | os.PathLike[str]
+Paths = Path | Sequence[Path]
+
+# A compressed text is taken for about a quarter of what it holds.
+_EXPANSION = 4
+
+
+@dataclass(frozen=True)
+class ShuffleRequest:
+    """The options of a shuffle, checked against each other; see `shuffle` for their meaning.
+
+    Attributes:
+        inputs: in order, as they were found.
+        keys: what gives the records their sort keys; they belong to the seed.
+        form: what a record is.
+    """
+
+    inputs: list[Input]
+    output: str
+    seed: str
+    keys: SortKeys
+    memory: int
+    tmp_dirs: list[str]
+    workers: int
+    head_count: int | None
+    form: RecordFormat
+    shards: int | None
+    part: tuple[int, int] | None
+    spill: str
+    no_temp: bool
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            UsageError: options out of range or at odds.
+        """
+        for name, least, value in (
+            ("workers", 1, self.workers),
+            ("shards", 1, self.shards),
+            ("head count", 0, self.head_count),
+            ("record size", 0, self.form.record_bytes),
+            ("header", 0, self.form.header),
+        ):
+            if value is not None and value < least:
+                raise UsageError(f"{name}: {value}", f"give {least} or more")
+        if self.part is not None and not 1 <= self.part[0] <= self.part[1] <= KEYS:
+            raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1, to at most 2^64")
+        if self.spill not in ("auto", "raw", "zstd"):
+            raise UsageError(f"spill '{self.spill}'", "accepted are auto, raw and zstd")
+        self._refuse_pipes_without_temporary_space()
+        if self.output == STDOUT:
+            self._refuse_own_output()
+
+    def _refuse_pipes_without_temporary_space(self) -> None:
+        if not self.no_temp:
+            return
+        for one in self.inputs:
+            if not one.seekable:
+                raise UsageError(
+                    f"{one.name}: without temporary space the input is read more than once, a pipe cannot be",
+                    "use a file",
+                )
+        if self.part is not None and self.shards is not None:
+            raise UsageError(
+                "the size of a part is not known without temporary space",
+                "leave the shards or the part away, or allow temporary space",
+            )
+
+    def _refuse_own_output(self) -> None:
+        status = os.fstat(1)
+        for one in self.inputs:
+            if one.seekable and one.identity == (status.st_dev, status.st_ino):
+                raise UsageError(
+                    f"{one.name}: is also the standard output", "name it as the output, which is replaced at the end"
+                )
+
+    @property
+    def expected(self) -> int | None:
+        """Bytes of decoded input: known for plain files, guessed for compressed ones, None for pipes."""
+        sizes = [one.size * (_EXPANSION if one.codec else 1) for one in self.inputs if one.size is not None]
+        return sum(sizes) if len(sizes) == len(self.inputs) else None
+
+    @property
+    def exact(self) -> bool:
+        """Whether `expected` is no guess."""
+        return all(one.size is not None and one.codec is None for one in self.inputs)
+
+
+def shuffle_request(
+    inputs: Paths,
+    output: Path,
+    *,
+    seed: str | int | None = None,
+    memory: int | str | None = None,
+    tmp_dirs: Sequence[Path] = (),
+    workers: int | None = None,
+    head_count: int | None = None,
+    delimiter: bytes = b"\n",
+    record_bytes: int = 0,
+    header: int = 0,
+    shards: int | None = None,
+    part: tuple[int, int] | None = None,
+    spill: str = "auto",
+    no_temp: bool = False,
+) -> ShuffleRequest:
+    """Check the arguments of `shuffle` and look at the inputs; nothing is read or made yet.
+
+    Raises:
+        UsageError: options out of range or at odds.
+        DataError: an input is a directory.
+        SystemFailure: an input is missing or may not be read.
+    """
+    if len(delimiter) != 1:
+        raise UsageError(f"delimiter {delimiter!r}", "give one byte")
+    names = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
+    target = os.fspath(output)
+    folder = "" if target == STDOUT else os.path.dirname(os.path.abspath(target))
+    seed = fresh_seed() if seed is None else str(seed)
+    return ShuffleRequest(
+        inputs=inspect([os.fspath(name) for name in names] or [STDIN]),
+        output=target,
+        seed=seed,
+        keys=SortKeys.of_seed(seed),
+        memory=default_memory() if memory is None else size_in_bytes(memory),
+        tmp_dirs=[os.fspath(one) for one in tmp_dirs] or [os.environ.get("TMPDIR") or folder or "/tmp"],  # noqa: S108
+        workers=default_workers() if workers is None else workers,
+        head_count=head_count,
+        form=RecordFormat(delimiter[0], record_bytes, header),
+        shards=shards,
+        part=part,
+        spill=spill,
+        no_temp=no_temp,
+    )

@@ -1,0 +1,249 @@
+"""The tasks that a shuffle is made of: count records, scatter them to buckets, gather the buckets to the output.
+
+Each is a function from plain data (paths, ranges, counts) to a receipt of plain data, so that a journal can note what
+is done and a cluster can place it. Beside that, scatter and gather get the process's Workspace as an argument: the
+buckets stay in its pool and its temporary files between the two, so a gather runs where its scatter ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from mmap import mmap
+
+from corpustools import kernels
+from corpustools.errors import DataError
+from corpustools.files.chunks import Chunk, RecordFormat, count_records
+from corpustools.files.descriptors import Sink
+from corpustools.files.inputs import Input
+from corpustools.files.mapped import MappedReader
+from corpustools.files.ordered import Turns
+from corpustools.files.reader import RecordReader
+from corpustools.progress import Progress
+from corpustools.stages.shuffle.buckets import BucketRange
+from corpustools.stages.shuffle.gather import Agenda, GatherWorker
+from corpustools.stages.shuffle.loader import FreeBlocks, Loader
+from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
+from corpustools.stages.shuffle.scatter import Distribution, empty_sets
+from corpustools.stages.shuffle.sorter import Sorter
+from corpustools.stages.shuffle.tally import Tally
+from corpustools.stages.shuffle.threads import ThreadGroup
+from corpustools.stages.shuffle.workspace import Workspace
+from corpustools.stages.shuffle.writer import RecordWriter, Target
+
+
+@dataclass(frozen=True)
+class CountTask:
+    """Count the records of inputs, so that a scatter of the inputs behind them can begin with the right number.
+
+    Attributes:
+        inputs: in order.
+        form: what a record is.
+        memory: what a decoder may allocate, in bytes.
+    """
+
+    inputs: list[Input]
+    form: RecordFormat
+    memory: int
+
+
+@dataclass(frozen=True)
+class ScatterTask:
+    """Read inputs once and put the records of a range of sort keys into buckets.
+
+    Attributes:
+        inputs: in order.
+        form: what a record is.
+        first: the number of the first record.
+        keys: what gives the records their sort keys.
+        wanted: the range of sort keys.
+        limit: how many records of the range are wanted, the lowest ones; None: all.
+        check_all: whether records of other keys are read for their checksum too.
+    """
+
+    inputs: list[Input]
+    form: RecordFormat
+    first: int
+    keys: SortKeys
+    wanted: KeyRange
+    limit: int | None
+    check_all: bool
+
+
+@dataclass(frozen=True)
+class ScatterReceipt:
+    """What a scatter did.
+
+    Attributes:
+        records: records of the inputs, of all keys.
+        header: the header of the first input.
+        held: records in the buckets, and their bytes and checksum.
+        keys_done: how many keys, from the low end of the range, the buckets hold the records of.
+        checksum_known: whether `held.checksum` is that of the records held. Else it covers dropped ones too.
+        checksum_all: the checksum of all records of the inputs, if that was asked for.
+        spilled_bytes: bytes that went to temporary files.
+    """
+
+    records: int
+    header: bytes
+    held: Tally
+    keys_done: int
+    checksum_known: bool
+    checksum_all: int | None
+    spilled_bytes: int
+
+
+@dataclass(frozen=True)
+class GatherTask:
+    """Write what a scatter left, in order.
+
+    Attributes:
+        keys: what gives the records their sort keys.
+        start: the output position of the first record.
+        offset: its first byte in the output.
+        cuts: output positions at which another shard begins, ascending.
+        limit: the output position at which to stop, or None.
+    """
+
+    keys: SortKeys
+    start: int
+    offset: int
+    cuts: list[int]
+    limit: int | None
+
+
+@dataclass(frozen=True)
+class GatherReceipt:
+    """What a gather did.
+
+    Attributes:
+        written: records that were written, and their bytes and checksum.
+        spilled_bytes: bytes that went to temporary files, of buckets that had to be split.
+    """
+
+    written: Tally
+    spilled_bytes: int
+
+
+def count(task: CountTask, buffer: mmap) -> int:
+    """Return how many records the inputs have.
+
+    Args:
+        task: what to do.
+        buffer: what to read through, its last SLACK bytes aside.
+
+    Raises:
+        DataError: an input is torn or malformed.
+        SystemFailure: an input cannot be read.
+    """
+    reader, capacity = RecordReader(task.inputs, task.form, task.memory), len(buffer) - kernels.load("records").SLACK
+    records = 0
+    try:
+        while (got := reader.read(buffer, capacity, capacity)) is not None:
+            records += count_records(got.data, got.start, got.stop, task.form) if isinstance(got, Chunk) else got.last
+    finally:
+        reader.close()
+    return records
+
+
+def scatter(task: ScatterTask, workspace: Workspace, progress: Progress | None = None) -> ScatterReceipt:
+    """Put records into buckets, which stay in the workspace for `gather`.
+
+    Args:
+        task: what to do.
+        workspace: the memory and temporary space to use; what another scatter left there goes.
+        progress: called now and then with ("reading", bytes read, bytes in all or None).
+
+    Raises:
+        RangeTooFull: without temporary space, the memory is too small for the lowest bucket of such a range.
+        DataError: an input is torn or malformed, or became shorter while it was read.
+        SystemFailure: a file, the disk or the memory failed.
+    """
+    workspace.clear()
+    plan, before = workspace.plan, workspace.spilled_bytes
+    with _inputs_stay(workspace):
+        sets = empty_sets(workspace, task.keys, task.wanted, task.limit, task.check_all)
+        reader = (MappedReader if plan.mapped else RecordReader)(task.inputs, task.form, plan.decoder)
+        workspace.reader = reader
+        group = ThreadGroup()
+        distribution = Distribution(reader, workspace.long_records, task.first, plan.chunk, plan.buffer, group.stopped)
+        refine = task.limit is not None and len(sets) == 1
+        sizes = [one.size for one in task.inputs if one.size is not None]
+        total = sum(sizes) if len(sizes) == len(task.inputs) else None
+        sets = group.run(
+            [partial(distribution.run, *pair, refine) for pair in zip(sets, workspace.buffers, strict=False)],
+            tick=lambda: progress("reading", reader.raw_bytes, total) if progress is not None else None,
+            wake=distribution.turns.wake,
+        )
+        for one in sets:
+            one.settle()
+        workspace.buckets = sets
+        held = BucketRange.of(sets, 0, 0)
+        kept = sum(one.kernel.checksum for one in sets) + distribution.long_wanted.checksum
+        passed = sum(one.checksum_passed for one in sets) + distribution.long_passed.checksum
+        return ScatterReceipt(
+            records=distribution.next - task.first,
+            header=reader.header,
+            held=Tally(held.records, held.size, kept % KEYS),
+            keys_done=min(held.buckets << sets[0].shift, task.wanted.span + 1),
+            checksum_known=not any(one.dropped for one in sets),
+            checksum_all=passed % KEYS if task.check_all else None,
+            spilled_bytes=workspace.spilled_bytes - before,
+        )
+
+
+def gather(task: GatherTask, workspace: Workspace, sink: Sink, progress: Progress | None = None) -> GatherReceipt:
+    """Write the records of the buckets that `scatter` left in the workspace.
+
+    Args:
+        task: what to do.
+        workspace: where the buckets are; they are gone afterwards.
+        sink: takes the records.
+        progress: called now and then with ("writing", bytes written, bytes in all).
+
+    Raises:
+        DataError: an input became shorter meanwhile.
+        SystemFailure: a file, the disk or the memory failed.
+    """
+    plan, pool, before = workspace.plan, workspace.pool, workspace.spilled_bytes
+    with _inputs_stay(workspace):
+        group = ThreadGroup()
+        turns = Turns(group.stopped)
+        buckets = BucketRange.of(workspace.buckets, task.start, task.offset)
+        limit = KEYS if task.limit is None else task.limit
+        free = FreeBlocks(turns)
+        for one in buckets.sets:
+            free.give(one.take_free())
+        agenda = Agenda(buckets, turns, limit)
+        target = Target(sink, turns, task.cuts, limit, workspace.long_records)
+        workers = []
+        for buffer in workspace.buffers:
+            sorter = Sorter(pool, task.keys, plan.lists, plan.mapped > 0)
+            loader = Loader(pool, free, workspace.spill)
+            workers.append(GatherWorker(agenda, loader, RecordWriter(target, sorter, buffer, plan.buffer)))
+
+        def tick() -> None:
+            if progress is not None:
+                progress("writing", sum(worker.tally.size for worker in workers), buckets.size)
+
+        written = Tally()
+        for part in group.run([worker.run for worker in workers], tick=tick, wake=turns.wake):
+            written.add_all(part)
+        workspace.clear()
+    return GatherReceipt(written, workspace.spilled_bytes - before)
+
+
+@contextmanager
+def _inputs_stay(workspace: Workspace) -> Iterator[None]:
+    """Clear the workspace when a task fails, and say so when it failed because an input shrank."""
+    try:
+        yield
+    except BaseException as error:
+        workspace.clear()
+        if isinstance(error, workspace.pool.kernel.Truncated):
+            raise DataError(
+                "an input became shorter while it was read", "leave inputs alone while they are read"
+            ) from None
+        raise

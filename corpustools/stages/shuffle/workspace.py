@@ -1,0 +1,62 @@
+"""The memory and the temporary space of one process, in which tasks run one after another."""
+
+from __future__ import annotations
+
+from corpustools.files.reader import RecordReader
+from corpustools.files.temporary import TemporaryFiles
+from corpustools.stages.shuffle.buckets import BucketSet
+from corpustools.stages.shuffle.long_records import LongRecords
+from corpustools.stages.shuffle.plan import Plan
+from corpustools.stages.shuffle.pool import Pool, allocate
+from corpustools.stages.shuffle.spill import Spill
+
+_EXTENT = 1 << 20
+
+
+class Workspace:
+    """What is laid out once and used by every task, and what a scatter leaves for the gather after it.
+
+    Args:
+        plan: the layout of the memory.
+        delimiter: the byte that ends a record.
+        tmp_dirs: where temporary data goes.
+        spill: raw, zstd or auto; None: there is no temporary space.
+
+    Attributes:
+        plan: as given.
+        pool: where records lie.
+        buffers: one a thread, of `plan.buffer` bytes and SLACK.
+        spill: where blocks go that the pool has no room for, or None.
+        long_records: those that are kept outside the pool.
+        buckets: the sets of the last scatter, until they are written.
+        reader: what the last scatter read from; mapped records are still there.
+    """
+
+    def __init__(self, plan: Plan, delimiter: int, tmp_dirs: list[str], spill: str | None) -> None:
+        self.plan = plan
+        self.pool = Pool(plan.blocks, plan.block, plan.record_blocks)
+        slack = self.pool.kernel.SLACK
+        self.buffers = [allocate(plan.buffer + slack, huge=True) for _ in range(plan.workers)]
+        self._files = TemporaryFiles(tmp_dirs, max(_EXTENT, 16 * plan.block))
+        self.spill = Spill(self._files, plan.block, spill) if spill is not None else None
+        self.long_records = LongRecords(tmp_dirs[0] if spill is not None else None, delimiter)
+        self.buckets: list[BucketSet] = []
+        self.reader: RecordReader | None = None
+
+    @property
+    def spilled_bytes(self) -> int:
+        """Bytes that went to temporary files so far, long records aside."""
+        return self._files.bytes_written
+
+    def clear(self) -> None:
+        """Let go of what the last scatter left."""
+        self.buckets = []
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
+
+    def close(self) -> None:
+        """Close all files; temporary ones end."""
+        self.clear()
+        self._files.close()
+        self.long_records.close()
