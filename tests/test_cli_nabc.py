@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 
+import harness
 import pytest
 
 from corpustools.stages.nabc import nabc
 from corpustools.stages.nabc.text import MAX_DIGITS
 
-COMMAND = [sys.executable, "-m", "corpustools", "nabc"]
 ROWS = {5: b"5\t2\t2\t1\t5\n", 7: b"7\t2\t3\t1\t6\n", 100: b"100\t10\t10\t0\t20\n"}
 # Without a step limit this takes a quarter of an hour in Python's integers.
 SLOW = b"%d\n" % (10**58 // 7)
@@ -22,14 +22,7 @@ SLOW = b"%d\n" % (10**58 // 7)
 
 def corpus(*arguments, stdin=b"", **environment):
     """Run the command; on failure of a test pytest shows what this returns."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        timeout=60,
-        env={**os.environ, **environment},
-        check=False,
-    )
+    return harness.run("nabc", *arguments, stdin=stdin, env=environment)
 
 
 @pytest.fixture
@@ -38,8 +31,7 @@ def started():
     processes = []
 
     def start(*arguments, **streams):
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-        processes.append(subprocess.Popen([*COMMAND, *map(str, arguments)], **pipes))
+        processes.append(harness.start("nabc", *arguments, **{"stdin": subprocess.PIPE, **streams}))
         return processes[-1]
 
     yield start
@@ -137,7 +129,7 @@ def test_a_file_and_a_pipe_give_the_same(tmp_path):
     path = tmp_path / "numbers"
     path.write_bytes(b"".join(b"%d\n" % (n * 48271 % 2147483647) for n in range(200_000)))
     with path.open("rb") as file:
-        from_file = subprocess.run(COMMAND, stdin=file, capture_output=True, check=True, timeout=60).stdout
+        from_file = corpus(stdin=file).stdout
     assert from_file == corpus(stdin=path.read_bytes()).stdout
     assert from_file.count(b"\n") == 200_000
     for line in from_file.splitlines()[::9973]:
@@ -195,7 +187,7 @@ def test_a_closed_pipe_is_silent(started, arguments, tmp_path):
 @pytest.mark.parametrize("arguments", [["5"], ["--range", "0:100"]])
 def test_a_full_disk_is_one_error(arguments):
     with open("/dev/full", "wb") as full:
-        result = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, check=False)
+        result = harness.run("nabc", *arguments, stdout=full)
     assert result.returncode == 1
     assert result.stderr == b"corpus: standard output: no space left on device\n"
 

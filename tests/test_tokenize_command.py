@@ -4,11 +4,9 @@ import gzip
 import itertools
 import json
 import math
-import os
 import random
-import subprocess
-import sys
 
+import harness
 import numpy as np
 import pytest
 from harness import needs_speed
@@ -43,8 +41,8 @@ def text(tmp_path, lines):
 
 
 def corpus(*arguments, data=None, status=0, env=None):
-    command = [sys.executable, "-m", "corpustools", *map(str, arguments)]
-    done = subprocess.run(command, input=data, capture_output=True, env=os.environ | (env or {}), timeout=120)
+    """Run the command; return what it wrote, or with a status what it said."""
+    done = harness.run(*arguments, stdin=data, env=env)
     assert done.returncode == status, done.stderr.decode()
     return done.stdout if status == 0 else done.stderr.decode()
 
@@ -199,7 +197,7 @@ def test_manifest_and_summary(model, text, tmp_path):
         "--manifest",
         tmp_path / "m.json",
     ]
-    done = subprocess.run([sys.executable, "-m", "corpustools", *map(str, command)], capture_output=True, timeout=120)
+    done = harness.run(*command)
     facts = json.loads((tmp_path / "m.json").read_text())
     assert (facts["command"], facts["records"], facts["alpha"]) == ("tokenize", 3000, 0.5)
     assert f"--seed {facts['seed']}" in done.stderr.decode()
