@@ -1,4 +1,4 @@
-"""tokenizer.json: what it becomes, what is refused by name, and the tokenizers package as peer (heavy)."""
+"""tokenizer.json: what it becomes, what is refused by name, and the tokenizers package as peer."""
 
 import base64
 import json
@@ -25,10 +25,7 @@ except ImportError:
     tokenizers = None
 
 
-def heavy(test):
-    """Mark a test that asks the tokenizers package."""
-    missing = pytest.mark.skipif(tokenizers is None, reason="the peer is missing: pip install tokenizers")
-    return pytest.mark.heavy(missing(test))
+needs_peer = pytest.mark.skipif(tokenizers is None, reason="the peer is missing: pip install tokenizers")
 
 
 LLAMA3 = (
@@ -179,8 +176,8 @@ def parts_of(model, text):
     return [surfaces.get(part, part).decode() for part in parts if part]
 
 
-@heavy
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@needs_peer
+@settings(max_examples=500)
 @given(normalizer=st.sampled_from(sorted(NORMALIZERS)), splitter=st.sampled_from(sorted(SPLITTERS)), text=TEXTS)
 @example("Precompiled", "none", "\r\n \u0600a e\u0301")
 @example("Lowercase", "T5", "A\u03a3 B")
@@ -215,8 +212,14 @@ def byte_level(name, added=()):
     return tokenizer_json("none", BYTE_LEVEL[name], added, type="BPE", vocab=vocab, merges=[], unk_id=None)
 
 
-@heavy
-@pytest.mark.parametrize("splitter", ["Whitespace", "inverted", "Punctuation", "Digits", "WhitespaceSplit", "Llama 3"])
+ALONE = ["Whitespace", "inverted", "Punctuation", "Digits", "WhitespaceSplit"]
+
+
+@needs_peer
+@pytest.mark.parametrize(
+    "splitter",
+    ["Llama 3", *(pytest.param(name, marks=pytest.mark.heavy) for name in ALONE)],
+)
 def test_classes_of_characters_equal_those_of_tokenizers(splitter):
     """Every character that this Python's Unicode knows, except what later versions changed."""
     model, peer = pair("none", splitter)
@@ -227,8 +230,8 @@ def test_classes_of_characters_equal_those_of_tokenizers(splitter):
             assert parts_of(model, text) == wanted, hex(code)
 
 
-@heavy
-@settings(max_examples=500, deadline=None, derandomize=True)
+@needs_peer
+@settings(max_examples=200)
 @given(name=st.sampled_from(sorted(BYTE_LEVEL)), text=TEXTS)
 def test_byte_level_parts_equal_those_of_tokenizers(name, text):
     content = byte_level(name)
@@ -279,8 +282,8 @@ def test_byte_level_bpe_keeps_bytes_that_are_no_text():
     assert model.normalizer.denormalize(made) == text
 
 
-@heavy
-@settings(max_examples=300, deadline=None, derandomize=True)
+@needs_peer
+@settings(max_examples=200)
 @given(
     text=st.floats(-1e4, 0).map(repr)
     | st.from_regex(r"-?(0|[1-9][0-9]{0,25})\.[0-9]{1,30}([eE][-+]?[0-9]{1,3})?", fullmatch=True)
@@ -316,10 +319,10 @@ def unigram_pair(byte_fallback):
     return Tokenizer(parse(json.dumps(content).encode(), "m")), tokenizers.Tokenizer.from_str(json.dumps(content))
 
 
-@heavy
-@pytest.mark.parametrize("kernels", ["compiled", "plain"])
+@needs_peer
+@pytest.mark.parametrize("kernels", ["compiled", pytest.param("plain", marks=pytest.mark.heavy)])
 @pytest.mark.parametrize("byte_fallback", [False, True])
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(
     text=st.lists(st.sampled_from([*"ab 天地<z\u00e9\U0001f600", "<new>", "<unk>", "地ab"]), max_size=40).map("".join)
 )

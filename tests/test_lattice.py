@@ -51,7 +51,7 @@ def everything(model, texts, mode, alpha, draws, cache_bytes=1 << 20):
 
 
 @needs_compiled
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     scores=vocabularies(),
     texts=st.lists(st.text(ALPHABET, max_size=60).map(str.encode) | st.binary(max_size=20), max_size=4),
@@ -106,7 +106,7 @@ def test_a_cache_that_forgets_all_the_time_changes_nothing(mode, alpha, carried)
 
 
 @needs_compiled
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(
     text=st.text("abcd", max_size=200) | st.text("abcd" + MARK, max_size=60).map(lambda part: 3 * part),
     mode=st.sampled_from(MODES),
@@ -128,7 +128,7 @@ def test_chunks_with_cuts_inside_are_drawn_alike(text, mode, alpha):
 
 @pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
 @pytest.mark.parametrize(("kind", "unit"), [("bytepiece", "byte"), ("hf-unigram", "character")])
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(
     scores=st.dictionaries(
         st.text("ab", min_size=1, max_size=4), st.sampled_from([-0.1, -0.7, -1.1, -3.3]), min_size=1
@@ -174,7 +174,7 @@ def test_kernel_and_twin_are_equal_over_bytes(scores, texts, mode, cuts):
 
 
 @pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(scores=vocabularies("ab中"), text=st.text("ab中", min_size=1, max_size=8).map(str.encode))
 def test_best_path_and_nbest_are_those_of_the_enumeration(kernels, scores, text):
     paths = sorted(segmentations(scores, text), key=lambda path: -path[1])
@@ -201,7 +201,7 @@ def test_ties_go_to_the_longest_last_token(vocabulary, text, expected):
 
 
 @pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     scores=vocabularies("ab中", low=-40.0),
     text=st.text("ab中", min_size=1, max_size=9).map(str.encode),

@@ -98,7 +98,7 @@ def test_the_twin_writes_the_same_bytes(model, tmp_path, lines, kernels):
 
 @needs_speed
 def test_a_record_larger_than_a_block_is_one_record(model, tmp_path, lines):
-    giant = " ".join(lines * 50)  # some megabytes without a newline
+    giant = " ".join(lines * 20)  # some megabytes without a newline
     path = tmp_path / "giant.txt"
     path.write_text(f"{lines[0]}\n{giant}\n{lines[1]}\n", encoding="utf-8")
     for arguments in ([], ["--alpha", "0.2", "-s", "1"], ["--scores", "f32"], ["-f", "u16", "--eos"]):
