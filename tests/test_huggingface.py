@@ -183,6 +183,7 @@ def parts_of(model, text):
 @example("Lowercase", "T5", "A\u03a3 B")
 @example("none", "first", "<s>a <SEP>x  b")
 def test_parts_equal_those_of_tokenizers(normalizer, splitter, text):
+    """Normalizer and pre-tokenizer cut text as the peer does."""
     # "first" asks where a part began before normalisation, which is not followed through rules that remove.
     assume(splitter not in ("first", "unsplit") or normalizer in ("none", "NFC", "NFKC", "Lowercase"))
     # Its table of marks is of Unicode 8.
@@ -234,6 +235,7 @@ def test_classes_of_characters_equal_those_of_tokenizers(splitter):
 @settings(max_examples=200)
 @given(name=st.sampled_from(sorted(BYTE_LEVEL)), text=TEXTS)
 def test_byte_level_parts_equal_those_of_tokenizers(name, text):
+    """The byte-level pre-tokenizers cut text as the peer does."""
     content = byte_level(name)
     peer = tokenizers.Tokenizer.from_str(json.dumps(content)).pre_tokenizer
     alphabet = byte_alphabet()
@@ -243,6 +245,7 @@ def test_byte_level_parts_equal_those_of_tokenizers(name, text):
 
 
 def test_unigram():
+    """What a Unigram file says is what the model holds."""
     vocab = [["<unk>", 0.0], ["<s>", 0.0], ["\u2581a", -1.5], ["b", -2.25], ["<0x41>", -9.0]]
     added = [
         {"id": 0, "content": "<unk>", "special": True},
@@ -289,6 +292,7 @@ def test_byte_level_bpe_keeps_bytes_that_are_no_text():
     | st.from_regex(r"-?(0|[1-9][0-9]{0,25})\.[0-9]{1,30}([eE][-+]?[0-9]{1,3})?", fullmatch=True)
 )
 def test_scores_are_the_numbers_that_tokenizers_reads(text):
+    """A score's decimal digits become the double that the peer makes of them."""
     content = json.dumps(tokenizer_json("none", "none", [], vocab=[["<unk>", 0.0], ["a", "SCORE"]]))
     try:
         peer = tokenizers.Tokenizer.from_str(content.replace('"SCORE"', text))
@@ -352,6 +356,7 @@ def test_byte_level_characters_beyond_unicode_have_one_path(kernels, monkeypatch
 
 
 def test_byte_fallback_bpe():
+    """A BPE vocabulary with byte fallback is read, and decodes bytes back to text."""
     vocab = {"<unk>": 0, **{f"<0x{byte:02X}>": byte + 1 for byte in range(256)}, "\u2581a": 257, "b": 258}
     content = tokenizer_json("Prepend", "none", type="BPE", vocab=vocab, merges=[], unk_token="<unk>", fuse_unk=True)
     content["model"]["byte_fallback"] = True
@@ -422,6 +427,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_not_done_is_refused_by_name(case):
+    """A part that is not supported is an error that names the file and the part."""
     content, said = REFUSED[case]
     with pytest.raises(UnsupportedModel, match=said) as caught:
         parse(json.dumps(content).encode(), "the-file")
@@ -430,6 +436,7 @@ def test_what_is_not_done_is_refused_by_name(case):
 
 @pytest.mark.parametrize("case", DAMAGED)
 def test_a_damaged_file_is_an_error(case):
+    """A file that is no sound tokenizer.json is refused with its name."""
     content = json.dumps(DAMAGED[case]).replace('"precompiled_charsmap": ""', '"precompiled_charsmap": "%"')
     with pytest.raises(DataError, match="the-file"):
         parse(content.encode(), "the-file")
@@ -455,6 +462,7 @@ def test_a_tokenizer_json_with_any_part_exchanged_is_refused_or_read(data):
 
 
 def test_white_space_of_regular_expressions_is_unicodes():
+    r"""\s and negated classes mean what they mean in the peer's regular expressions."""
     assert [code for code in range(0x3001) if translate(r"\s").fullmatch(chr(code))] == [
         *range(9, 14), 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000,
     ]  # fmt: skip

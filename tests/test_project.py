@@ -44,3 +44,14 @@ def test_signals_arrive_where_the_caller_ignores_them():
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "2 passed" in done.stdout
+
+
+def test_every_test_says_its_promise():
+    """A test without a docstring is a test whose failure nobody can judge."""
+    silent = [
+        f"{path.name}::{node.name}"
+        for path in sorted((ROOT / "tests").glob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not ast.get_docstring(node)
+    ]
+    assert silent == []
