@@ -463,7 +463,8 @@ def test_a_tokenizer_json_with_any_part_exchanged_is_refused_or_read(data):
 
 def test_white_space_of_regular_expressions_is_unicodes():
     r"""\s and negated classes mean what they mean in the peer's regular expressions."""
-    assert [code for code in range(0x3001) if translate(r"\s").fullmatch(chr(code))] == [
+    space = translate(r"\s")
+    assert [code for code in range(0x3001) if space.fullmatch(chr(code))] == [
         *range(9, 14), 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000,
     ]  # fmt: skip
     assert not translate(r"[^\S]").fullmatch("a")

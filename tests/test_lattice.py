@@ -158,7 +158,7 @@ def test_ties_fall_as_sums_from_the_start_of_the_text_do(kernels, kind, unit, sc
 
 
 @needs_compiled
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(
     scores=st.dictionaries(st.binary(min_size=1, max_size=4), st.floats(-20, 0), max_size=30),
     texts=st.lists(st.binary(max_size=40) | st.text("a\n", max_size=30).map(str.encode), max_size=4),

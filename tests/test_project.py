@@ -40,7 +40,7 @@ def test_signals_arrive_where_the_caller_ignores_them():
     """`nohup bin/check &` ignores SIGHUP and SIGINT; `corpus` in the tests gets them all the same."""
     ignoring = ["/bin/sh", "-c", 'trap "" INT HUP; exec "$@"', "sh"]
     tests = [f"tests/test_cli_nabc.py::{QUIET}", f"tests/test_shuffle_faults.py::{READING}"]
-    words = [*ignoring, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "60", *tests]
+    words = [*ignoring, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "120", *tests]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "2 passed" in done.stdout

@@ -21,7 +21,7 @@ def model(folder):
 @pytest.fixture
 def text(folder):
     chance = random.Random(6)
-    lines = [" ".join(chance.choices(WORDS, k=chance.randrange(0, 30))) for _ in range(2000 if COMPILED else 150)]
+    lines = [" ".join(chance.choices(WORDS, k=chance.randrange(0, 30))) for _ in range(600 if COMPILED else 150)]
     return folder.write("a.txt", "\n".join(lines).encode())
 
 
