@@ -96,6 +96,7 @@ def everything(made, records, measured):
     form=st.sampled_from([{}, {"cuts": "newline-runs"}, {"byte_ids": True}, {"fuse": False}]),
 )
 def test_ids_and_measures_are_those_of_the_walk(scores, records, mode, alpha, form):
+    """The automaton finds the ids and measures that the walk through the trie finds."""
     model = make_model(scores, unit="byte", **form)
     draws = Draws("automaton", epoch=1, samples=2)
     fast, slow = (segmenter(model, mode, alpha, draws, windows) for windows in (True, False))
@@ -112,6 +113,7 @@ def test_ids_and_measures_are_those_of_the_walk(scores, records, mode, alpha, fo
     alpha=st.sampled_from([0.0, 0.3, 1.0]),
 )
 def test_ids_and_measures_are_those_of_the_twin(scores, record, mode, alpha):
+    """The compiled automaton finds the ids and measures of the Python twin."""
     model = make_model(scores, unit="byte", cuts="newline-runs")
     found = everything(segmenter(model, mode, alpha, Draws("twin")), [record], True)
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -129,6 +131,7 @@ def test_ids_and_measures_are_those_of_the_twin(scores, record, mode, alpha):
     measured=st.booleans(),
 )
 def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cuts, bounds, measured):
+    """Where a text is cut into parts changes neither its ids nor its measures."""
     made = segmenter(make_model(scores, unit="byte", cuts=cuts), mode, 0.4, Draws("parts"))
     whole = made.batch(text, np.array([0, len(text)], np.int64), 7, measured=True)
     running = Running(made, 7, measured=measured)
@@ -140,6 +143,7 @@ def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cuts, boun
 
 
 def test_what_does_not_fit_is_left_to_the_walk():
+    """A vocabulary that the tables cannot hold has no automaton, and works without."""
     runs = {b"a" * n: -1.0 * n for n in range(1, 80)}
     assert Tokenizer(make_model(runs, unit="byte")).trie.automaton is None  # more pieces in one list than a unit counts
     assert Tokenizer(make_model({b"a" * 256: -1.0}, unit="byte")).trie.automaton is None
@@ -149,6 +153,7 @@ def test_what_does_not_fit_is_left_to_the_walk():
 
 
 def test_arrays_that_do_not_fit_each_other_are_refused():
+    """The kernel checks its tables against each other before it reads them."""
     tokenizer = Tokenizer(make_model(BYTES | {b"ab": -1.0, b"abc": -2.0}, unit="byte"))
     automaton = tokenizer.trie.automaton
     lengths = np.array([len(piece) for piece in tokenizer.model.pieces] + [1, 2, 3, 4], np.uint32)

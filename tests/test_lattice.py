@@ -51,7 +51,7 @@ def everything(model, texts, mode, alpha, draws, cache_bytes=1 << 20):
 
 
 @needs_compiled
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     scores=vocabularies(),
     texts=st.lists(st.text(ALPHABET, max_size=60).map(str.encode) | st.binary(max_size=20), max_size=4),
@@ -61,6 +61,7 @@ def everything(model, texts, mode, alpha, draws, cache_bytes=1 << 20):
     seed=st.text(max_size=3),
 )
 def test_kernel_and_twin_are_equal(scores, texts, mode, alpha, form, seed):
+    """Compiled with a cache, compiled without and the twin give the same ids and measures."""
     options = {"bytes": {"byte_ids": True}, "marks": {"cuts": "marks"}, "unfused": {"fuse": False}}.get(form, {})
     model = make_model(scores, **options)
     draws = Draws(seed, epoch=2, samples=2)
@@ -106,7 +107,7 @@ def test_a_cache_that_forgets_all_the_time_changes_nothing(mode, alpha, carried)
 
 
 @needs_compiled
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(
     text=st.text("abcd", max_size=200) | st.text("abcd" + MARK, max_size=60).map(lambda part: 3 * part),
     mode=st.sampled_from(MODES),
@@ -128,7 +129,7 @@ def test_chunks_with_cuts_inside_are_drawn_alike(text, mode, alpha):
 
 @pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
 @pytest.mark.parametrize(("kind", "unit"), [("bytepiece", "byte"), ("hf-unigram", "character")])
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(
     scores=st.dictionaries(
         st.text("ab", min_size=1, max_size=4), st.sampled_from([-0.1, -0.7, -1.1, -3.3]), min_size=1
@@ -157,7 +158,7 @@ def test_ties_fall_as_sums_from_the_start_of_the_text_do(kernels, kind, unit, sc
 
 
 @needs_compiled
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(
     scores=st.dictionaries(st.binary(min_size=1, max_size=4), st.floats(-20, 0), max_size=30),
     texts=st.lists(st.binary(max_size=40) | st.text("a\n", max_size=30).map(str.encode), max_size=4),
@@ -165,6 +166,7 @@ def test_ties_fall_as_sums_from_the_start_of_the_text_do(kernels, kind, unit, sc
     cuts=st.sampled_from(["none", "newline-runs"]),
 )
 def test_kernel_and_twin_are_equal_over_bytes(scores, texts, mode, cuts):
+    """The same where a vocabulary is of bytes."""
     model = make_model(scores | {b"a": -1.0}, unit="byte", cuts=cuts)
     with pytest.MonkeyPatch.context() as monkeypatch:
         on(monkeypatch, "compiled")
@@ -174,9 +176,10 @@ def test_kernel_and_twin_are_equal_over_bytes(scores, texts, mode, cuts):
 
 
 @pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(scores=vocabularies("ab中"), text=st.text("ab中", min_size=1, max_size=8).map(str.encode))
 def test_best_path_and_nbest_are_those_of_the_enumeration(kernels, scores, text):
+    """The best and the n best paths are those of the list of all segmentations."""
     paths = sorted(segmentations(scores, text), key=lambda path: -path[1])
     with pytest.MonkeyPatch.context() as monkeypatch:
         on(monkeypatch, kernels)
@@ -196,18 +199,20 @@ def test_best_path_and_nbest_are_those_of_the_enumeration(kernels, scores, text)
     ],
 )
 def test_ties_go_to_the_longest_last_token(vocabulary, text, expected):
+    """Of equal scores the one with the longest last token wins, at each place."""
     tokenizer = make_tokenizer({piece.encode(): -float(len(piece)) for piece in vocabulary})
     assert pieces_of(tokenizer.model, tokenizer.encode(text)) == tuple(p.encode() for p in expected)
 
 
 @pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     scores=vocabularies("ab中", low=-40.0),
     text=st.text("ab中", min_size=1, max_size=9).map(str.encode),
     alpha=st.sampled_from([0.0, 0.1, 0.5, 1.0, 3.0]),
 )
 def test_log_z_entropy_and_length_match_exact_rationals(kernels, scores, text, alpha):
+    """Measures of the distribution equal those in exact rationals."""
     paths = segmentations(scores, text)
     unknown = min(scores.values()) - 10.0
     mantissas, exponents = exponential(alpha * np.array([*scores.values(), unknown]))
@@ -242,6 +247,7 @@ SMALL = {b"a": -1.0, b"b": -1.5, b"ab": -2.2, b"ba": -1.9, b"aba": -3.0, b"bab":
 @pytest.mark.parametrize("text", [b"abacabab", "▁ab▁aba".encode()])
 @needs_compiled
 def test_samples_follow_the_exact_law(alpha, mode, text):
+    """Frequencies of samples are those of the exact distribution."""
     scores = SMALL | {"▁".encode(): -2.0, "▁a".encode(): -2.5, "▁ab".encode(): -3.5}
     model = make_model(scores, fuse=False)
     tokenizer = Tokenizer(model)
@@ -400,6 +406,7 @@ def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cut, cells
 
 @needs_compiled
 def test_a_sample_of_an_endless_run_is_certain_long_before_its_end():
+    """A text without a cut streams within a bounded window."""
     tokenizer = make_tokenizer({b"a" * n: -1.0 * n for n in range(1, 9)}, unit="byte")
     running = Running(tokenizer.segmenter("sample", 0.5, 1.0, Draws("run")), 0)
     waiting = 0
@@ -412,6 +419,7 @@ def test_a_sample_of_an_endless_run_is_certain_long_before_its_end():
 
 @needs_compiled
 def test_ids_do_not_depend_on_batches_and_do_on_seed_epoch_and_record():
+    """A sample is a function of seed, epoch, record number and text alone."""
     tokenizer = make_tokenizer(SMALL)
     texts = ["abacababab" * 5] * 6
     whole, offsets = tokenizer.sample_batch(texts, 0.3, "s")
@@ -425,6 +433,7 @@ def test_ids_do_not_depend_on_batches_and_do_on_seed_epoch_and_record():
 
 
 def test_unique_samples_are_all_segmentations_and_their_first_follows_the_law():
+    """Sampling without replacement meets every segmentation once, with the chances of drawing without replacement."""
     scores = {b"a": -1.0, b"b": -1.5, b"ab": -2.2, b"ba": -1.9}
     tokenizer = make_tokenizer(scores)
     text = b"abab"
@@ -446,6 +455,7 @@ def test_unique_samples_are_all_segmentations_and_their_first_follows_the_law():
 
 
 def test_alpha_zero_counts_segmentations_of_a_vocabulary_without_probabilities():
+    """A vocabulary without weights has a uniform distribution and no other."""
     model = make_model({b"a": -5e9, b"b": math.nan, b"ab": 1.0}, weighted=False)
     tokenizer = Tokenizer(model)
     assert math.exp(tokenizer.log_partition("abab", 0.0)) == pytest.approx(4)
@@ -460,17 +470,20 @@ def test_alpha_zero_counts_segmentations_of_a_vocabulary_without_probabilities()
 
 @pytest.mark.parametrize("alpha", [-0.1, math.nan, math.inf])
 def test_an_impossible_alpha_is_refused(alpha):
+    """Negative, infinite and undefined exponents are refused."""
     with pytest.raises(UsageError, match="alpha is"):
         make_tokenizer(SMALL).sample("ab", alpha)
 
 
 def test_ids_that_are_no_segmentation_are_refused():
+    """Only ids that spell the text have a score."""
     tokenizer = make_tokenizer(SMALL)
     with pytest.raises(DataError, match="no segmentation"):
         tokenizer.score("abab", tokenizer.encode("abba"))
 
 
 def test_a_character_that_cannot_be_written_is_an_error_that_names_the_record():
+    """Without an unknown piece, text beyond the vocabulary is an error with its record."""
     tokenizer = make_tokenizer(SMALL, unknown=False)
     with pytest.raises(DataError, match="record 1 "):
         tokenizer.encode_batch(["ab", "xyz"])
@@ -481,12 +494,14 @@ def test_a_character_that_cannot_be_written_is_an_error_that_names_the_record():
     [([b""], "is empty"), ([b"\xff"], "not UTF-8"), ([b"a" * 5000], "5000 bytes"), ([b"a", b"a"], "twice")],
 )
 def test_a_vocabulary_that_is_none_is_refused(pieces, message):
+    """Empty, broken, endless and repeated pieces are refused."""
     model = make_model({b"x": 0.0}, pieces=[b"", *pieces], arc=np.array([False] + [True] * len(pieces)))
     with pytest.raises(DataError, match=message):
         Tokenizer(model)
 
 
 def test_exponential_is_right_to_the_last_place():
+    """The library's own exponential is within a rounding of the exact one."""
     x = np.concatenate([np.linspace(-745, 709, 20001), np.linspace(-1e-3, 1e-3, 101), [0.0]])
     mantissas, exponents = exponential(x)
     for value, m, e in zip(x.tolist(), mantissas.tolist(), exponents.tolist(), strict=True):
@@ -496,6 +511,7 @@ def test_exponential_is_right_to_the_last_place():
 
 
 def test_weights_beyond_a_double_take_the_wide_lattice(monkeypatch):
+    """Where products leave the range of a double the mode with exponents is chosen, and is right."""
     scores = {b"a": -400.0, b"b": -450.0, b"ab" * 20: -900.0}
     tokenizer = make_tokenizer(scores)
     assert tokenizer.law("sample", 1.0).mode == SAMPLE_WIDE
@@ -505,6 +521,7 @@ def test_weights_beyond_a_double_take_the_wide_lattice(monkeypatch):
 
 @needs_compiled
 def test_a_cell_far_below_the_ones_behind_it_is_no_reason_to_leave_the_range():
+    """One tiny weight among large ones costs neither range nor exactness."""
     tokenizer = make_tokenizer({b"a": -440.0, b"aa": -0.7, b"b": -1.0}, unit="byte")
     assert tokenizer.law("sample", 1.0).mode == SAMPLE
     for text in (b"aaaa", b"b" + b"aa" * 3000, b"aaa" * 3000):
@@ -516,6 +533,7 @@ def test_a_cell_far_below_the_ones_behind_it_is_no_reason_to_leave_the_range():
 
 
 def test_exponents_do_not_overflow_on_long_texts():
+    """Sums far beyond a double's range stay right over thousands of characters."""
     tokenizer = make_tokenizer({b"a": -4e5, b"aa": -8e5}, unit="byte")
     assert tokenizer.log_partition("a" * 5000, 10.0) == pytest.approx(
         -4e6 * 5000 + 5000 * math.log((1 + 5**0.5) / 2), rel=1e-9
@@ -524,6 +542,7 @@ def test_exponents_do_not_overflow_on_long_texts():
 
 
 def test_the_law_is_kept_within_the_range_of_exponents():
+    """Scores too large for any exponent are refused."""
     with pytest.raises(DataError, match="too large"):
         make_tokenizer({b"a": -1e9}).sample("a", 1.0)
     assert laws.VITERBI == lattice_plain.VITERBI
