@@ -23,6 +23,9 @@ class FileSink:
 
     Attributes:
         name: the path as it was given. path: the file that is replaced. folder: where that file is.
+
+    Raises:
+        SystemFailure: the folder is missing, not writable, or the file cannot be made.
     """
 
     def __init__(self, path: str) -> None:
@@ -77,7 +80,11 @@ class FileSink:
         self._synced = True
 
     def close(self) -> None:
-        """Make the bytes durable under a temporary name, and close the file."""
+        """Make the bytes durable under a temporary name, and close the file.
+
+        Raises:
+            SystemFailure: the data could not be made durable.
+        """
         if self._closed:
             return
         self.sync()
@@ -101,7 +108,11 @@ class FileSink:
         self._temporary = None
 
     def finish(self) -> None:
-        """Close the file and give it its name."""
+        """Close the file and give it its name.
+
+        Raises:
+            SystemFailure: the file could not be made durable, or could not be renamed into place.
+        """
         self.close()
         self.rename()
         sync_folder(self.folder)

@@ -94,7 +94,7 @@ class Pipeline:
         owners: list[int],
         measures: np.ndarray[Any, Any] | None,
     ) -> None:
-        """Fill in what --with asks for; `owners` are the records that segmentations belong to."""
+        """Fill in what is asked for beside the ids; `owners` are the records that segmentations belong to."""
         request, asked = self.request, self.request.columns
         known: dict[str, list[float]] = {}
         if measures is not None:
