@@ -129,7 +129,9 @@ def _open_unnamed(directory: str) -> int:
         with tempfile.TemporaryFile(dir=directory, prefix="corpus-") as file:
             return os.dup(file.fileno())
     except OSError as error:
-        raise from_os(error, f"{directory}: no temporary file can be made", "name another temporary directory") from error
+        raise from_os(
+            error, f"{directory}: no temporary file can be made", "name another temporary directory"
+        ) from error
 
 
 def _punch_hole(descriptor: int, start: int, length: int) -> bool:
