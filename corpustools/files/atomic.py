@@ -69,7 +69,11 @@ class FileSink:
         return self._closed and (self._temporary is None or not os.path.lexists(self._temporary))
 
     def sync(self) -> None:
-        """Make the bytes durable; nothing is written afterwards."""
+        """Make the bytes durable; nothing is written afterwards.
+
+        Raises:
+            SystemFailure: the data could not be made durable.
+        """
         if self._synced:
             return
         self._out.flush()
@@ -98,7 +102,11 @@ class FileSink:
         close(self._out.descriptor, self.name)
 
     def rename(self) -> None:
-        """Put the closed file in its place; durable when its folder has been synced."""
+        """Put the closed file in its place; durable when its folder has been synced.
+
+        Raises:
+            SystemFailure: the file could not be renamed into place.
+        """
         assert self._closed
         assert self._temporary is not None
         try:
@@ -134,7 +142,11 @@ def hidden_name(path: str) -> str:
 
 
 def sync_folder(folder: str) -> None:
-    """Make the names in a folder durable."""
+    """Make the names in a folder durable.
+
+    Raises:
+        SystemFailure: the folder's entries could not be made durable.
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
