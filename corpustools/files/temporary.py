@@ -66,7 +66,7 @@ class TemporaryFiles:
             raise from_os(
                 error,
                 f"{self._directory(extent)}: writing temporary data failed after {self.bytes_written} bytes",
-                "free some space, name another temporary directory, compress what is spilled, or work without temporary files",
+                "free some space, name another temporary directory, compress temporary data, or do without it",
             ) from error
 
     def read(self, extent: int, offset: int, parts: list[memoryview]) -> None:
