@@ -208,7 +208,7 @@ def test_five_thousand_digits():
     result = corpus(stdin=b"5\n" + hard + b"\n7\n")
     assert (result.returncode, result.stdout) == (1, ROWS[5])
     assert b"standard input, line 2: a number of 5000 digits" in result.stderr
-    assert b"--max-steps" in result.stderr
+    assert b"max_steps" in result.stderr
     assert result.stderr.count(b"\n") == 1
     result = corpus(stdin=easy + b"\n7\n")
     assert (result.returncode, result.stderr) == (0, b"")

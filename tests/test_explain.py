@@ -60,7 +60,7 @@ def test_everything_is_that_of_the_enumeration(scores, text, alpha, length_weigh
     """All that is explained equals what the list of all segmentations gives, in exact rationals."""
     exact, total = exact_law(scores, text, alpha, length_weight)
     tokenizer = make_tokenizer(scores, fuse=False)
-    found = explain(tokenizer, text, alpha, length_weight, n=len(exact) + 2, marginals=10**6)
+    found = explain(tokenizer, text, alpha, length_weight=length_weight, nbest=len(exact) + 2, marginals=10**6)
     assert found.segmentations == len(exact)
     assert found.log10_segmentations == pytest.approx(math.log10(len(exact)), abs=1e-9)
     assert found.log_z == pytest.approx(log(total), abs=1e-9)
@@ -138,7 +138,7 @@ def test_unlikely_tokens_are_shown_on_request():
     assert len(explain(tokenizer, "aaaa", marginals=100).tokens) == 7
     most = explain(tokenizer, "aaaa", marginals=2).tokens
     assert [t.piece for t in most] == ["a", "a"]
-    assert explain(tokenizer, "aaaa", n=0, marginals=0).nbest == []
+    assert explain(tokenizer, "aaaa", nbest=0, marginals=0).nbest == []
 
 
 @needs_speed
@@ -146,7 +146,7 @@ def test_a_long_text_without_a_cut_stays_exact():
     """Shares near the middle are those of the renewal process; sums of logarithms would have drifted."""
     tokenizer = make_tokenizer({b"a": -1.0, b"aa": -1.7, b"aaa": -2.9}, unit="byte")
     size = 100_000
-    found = explain(tokenizer, "a" * size, 1.0, n=2)
+    found = explain(tokenizer, "a" * size, 1.0, nbest=2)
     over = [0.0] * size
     for t in found.tokens:
         for at in range(t.start, t.end):
@@ -175,7 +175,7 @@ def test_what_cannot_be_meant_is_refused():
     with pytest.raises(UsageError, match="only alpha = 0"):
         explain(Tokenizer(make_model(SMALL, weighted=False)), "ab", 1.0)
     with pytest.raises(UsageError, match="negative"):
-        explain(make_tokenizer(SMALL), "ab", n=-1)
+        explain(make_tokenizer(SMALL), "ab", nbest=-1)
     with pytest.raises(DataError, match="cannot write"):
         explain(make_tokenizer(SMALL, unknown=False), "xyz")
 

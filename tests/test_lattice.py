@@ -15,8 +15,9 @@ from vocabularies import chi_square, chi_square_limit, law, make_model, make_tok
 from corpustools.errors import DataError, UsageError
 from corpustools.kernels.lattice import plain as lattice_plain
 from corpustools.stages.tokenize.lattice import weights as laws
-from corpustools.stages.tokenize.lattice.segmenter import Draws, Running, Segmenter, Workspace
+from corpustools.stages.tokenize.lattice.segmenter import SampleKey, Segmenter, StreamingSegmenter
 from corpustools.stages.tokenize.lattice.weights import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32, exponential
+from corpustools.stages.tokenize.lattice.workspace import Workspace, WorkspacePool
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 try:
@@ -39,11 +40,12 @@ def on(monkeypatch, kernels):
     monkeypatch.setenv("CORPUS_KERNELS", kernels)
 
 
-def everything(model, texts, mode, alpha, draws, cache_bytes=1 << 20):
+def everything(model, texts, mode, alpha, key, cache_bytes=1 << 20):
     """Return ids, ends and measures of a batch, made by whichever kernel CORPUS_KERNELS asks for."""
     tokenizer = Tokenizer(model)
-    segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), draws)
-    segmenter.law.spaces.space = Workspace(tokenizer.trie, segmenter.law.mode, cache_bytes=cache_bytes)
+    weights = tokenizer._engine.weights_by_number(mode, alpha)
+    pool = WorkspacePool(tokenizer._engine.trie, weights.mode, cache_bytes=cache_bytes)
+    segmenter = Segmenter(model, tokenizer._engine.trie, weights, key, workspaces=pool)
     offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
     batch = segmenter.batch(b"".join(texts), offsets, 5, measured=True)
     assert batch.ids.tolist() == segmenter.batch(b"".join(texts), offsets, 5, measured=False).ids.tolist()
@@ -64,13 +66,13 @@ def test_kernel_and_twin_are_equal(scores, texts, mode, alpha, form, seed):
     """Compiled with a cache, compiled without and the twin give the same ids and measures."""
     options = {"bytes": {"byte_ids": True}, "marks": {"cuts": "marks"}, "unfused": {"fuse": False}}.get(form, {})
     model = make_model(scores, **options)
-    draws = Draws(seed, epoch=2, samples=2)
+    key = SampleKey(seed, epoch=2, samples=2)
     with pytest.MonkeyPatch.context() as monkeypatch:
         on(monkeypatch, "compiled")
-        compiled = everything(model, texts, mode, alpha, draws)
-        without = everything(model, texts, mode, alpha, draws, cache_bytes=0)
+        compiled = everything(model, texts, mode, alpha, key)
+        without = everything(model, texts, mode, alpha, key, cache_bytes=0)
         on(monkeypatch, "plain")
-        assert compiled == everything(model, texts, mode, alpha, draws) == without
+        assert compiled == everything(model, texts, mode, alpha, key) == without
 
 
 @needs_compiled
@@ -97,12 +99,13 @@ def test_a_cache_that_forgets_all_the_time_changes_nothing(mode, alpha, carried)
     offsets = np.array([0, len(text) // 2, len(text)], np.int64)
     made = []
     for cache_bytes in (0, 1 << 16, 1 << 24):
-        segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), Draws("small"))
-        space = segmenter.law.spaces.space = Workspace(tokenizer.trie, mode, cache_bytes=cache_bytes)
+        weights = tokenizer._engine.weights_by_number(mode, alpha)
+        pool = WorkspacePool(tokenizer._engine.trie, mode, cache_bytes=cache_bytes)
+        segmenter = Segmenter(model, tokenizer._engine.trie, weights, SampleKey("small"), workspaces=pool)
         made.append(segmenter.batch(text, offsets, 3, measured=False).ids.tolist())
         made.append(segmenter.batch(text, offsets, 3, measured=True).ids.tolist())
         if cache_bytes:
-            assert np.count_nonzero(space.cache) > 1000
+            assert np.count_nonzero(pool.mine().cache) > 1000
     assert all(ids == made[0] for ids in made)
 
 
@@ -117,14 +120,14 @@ def test_chunks_with_cuts_inside_are_drawn_alike(text, mode, alpha):
     """Neighbours of "bcd" join chunks at places that no arc spans; and chunks stand just below and above 48 bytes."""
     pieces = ["ab", "a", "b", "bcd", "c", "d", "cc", "dab", MARK, MARK + "a", "aab"]
     model = make_model({piece.encode(): -1.0 - i / 4 for i, piece in enumerate(pieces)})
-    draws = Draws("chunks", samples=3)
+    key = SampleKey("chunks", samples=3)
     texts = [text.encode(), (text[:47] + MARK + text).encode(), text.encode()]
     with pytest.MonkeyPatch.context() as monkeypatch:
         on(monkeypatch, "compiled")
-        compiled = everything(model, texts, mode, alpha, draws)
-        without = everything(model, texts, mode, alpha, draws, cache_bytes=0)
+        compiled = everything(model, texts, mode, alpha, key)
+        without = everything(model, texts, mode, alpha, key, cache_bytes=0)
         on(monkeypatch, "plain")
-        assert compiled == everything(model, texts, mode, alpha, draws) == without
+        assert compiled == everything(model, texts, mode, alpha, key) == without
 
 
 @pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
@@ -170,9 +173,9 @@ def test_kernel_and_twin_are_equal_over_bytes(scores, texts, mode, cuts):
     model = make_model(scores | {b"a": -1.0}, unit="byte", cuts=cuts)
     with pytest.MonkeyPatch.context() as monkeypatch:
         on(monkeypatch, "compiled")
-        compiled = everything(model, texts, mode, 0.5, Draws("s"))
+        compiled = everything(model, texts, mode, 0.5, SampleKey("s"))
         on(monkeypatch, "plain")
-        assert compiled == everything(model, texts, mode, 0.5, Draws("s"))
+        assert compiled == everything(model, texts, mode, 0.5, SampleKey("s"))
 
 
 @pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
@@ -254,7 +257,9 @@ def test_samples_follow_the_exact_law(alpha, mode, text):
     exact, _ = law(
         segmentations(scores, text), lambda path: Fraction(math.exp(alpha * sum(scores[piece] for piece in path)))
     )
-    segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), Draws("law", 1, 8))
+    segmenter = Segmenter(
+        model, tokenizer._engine.trie, tokenizer._engine.weights_by_number(mode, alpha), SampleKey("law", 1, 8)
+    )
     count = 5000
     offsets = np.arange(count + 1, dtype=np.int64) * len(text)
     batch = segmenter.batch(text * count, offsets, 0, measured=False)
@@ -285,7 +290,7 @@ def test_viterbi_sampling_has_the_biased_law_of_bytepiece_0_4(kernels, scores, t
     model = make_model(logs, unit="byte")
     tokenizer = Tokenizer(model)
     count = 20000 if kernels == "compiled" else 2500
-    segmenter = tokenizer.segmenter("viterbi-sampling", 1.0, 1.0, Draws("vs", 0, count))
+    segmenter = tokenizer._engine.segmenter("viterbi-sampling", 1.0, 1.0, SampleKey("vs", 0, count))
     batch = segmenter.batch(text, np.array([0, len(text)], np.int64), 0, measured=False)
     counts = {}
     for ids in np.split(batch.ids, batch.ends[:-1]):
@@ -335,7 +340,7 @@ GOLDEN = {
 
 @pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiled)])
 def test_samples_are_what_they_always_were(kernels, monkeypatch):
-    """The draws are a contract: any Python, kernel, machine and later version gives these ids for these seeds."""
+    """The key are a contract: any Python, kernel, machine and later version gives these ids for these seeds."""
     on(monkeypatch, kernels)
     assert golden_samples() == GOLDEN
 
@@ -361,7 +366,7 @@ def test_a_long_text_follows_its_forward_marginals_all_along():
     scores = {b"a": -1.0, b"aa": -1.7, b"aaa": -2.9}
     size, alpha = 2_000_000, 0.5
     model = make_model(scores, unit="byte")
-    segmenter = Tokenizer(model).segmenter("sample", alpha, 1.0, Draws("drift"))
+    segmenter = Tokenizer(model)._engine.segmenter("sample", alpha, 1.0, SampleKey("drift"))
     ids = segmenter.batch(b"a" * size, np.array([0, size], np.int64), 0, measured=False).ids
     weights = {n: math.exp(alpha * s) for n, s in zip((1, 2, 3), scores.values(), strict=True)}
     # Far from the ends token lengths are independent, n with probability w x^n, where the sum is 1.
@@ -391,10 +396,11 @@ def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cut, cells
     """Also where the window is far smaller than the text, and where paths never meet."""
     model = make_model(scores)
     tokenizer = Tokenizer(model)
-    segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, 0.4, 1.0), Draws("parts"))
+    weights = tokenizer._engine.weights_by_number(mode, 0.4)
+    segmenter = Segmenter(model, tokenizer._engine.trie, weights, SampleKey("parts"))
     whole = segmenter.batch(text, np.array([0, len(text)], np.int64), 7, measured=True)
-    running = Running(segmenter, 7, measured=True)
-    running._space = Workspace(tokenizer.trie, segmenter.law.mode, cells=cells)
+    workspace = Workspace(tokenizer._engine.trie, segmenter.weights.mode, cells=cells)
+    running = StreamingSegmenter(segmenter, 7, measured=True, workspace=workspace)
     bounds = [0, *sorted(at for at in set(cut) if at < len(text)), len(text)]
     parts = [
         running.feed(text[a:b], b == len(text) and i == len(bounds) - 2)
@@ -408,7 +414,7 @@ def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cut, cells
 def test_a_sample_of_an_endless_run_is_certain_long_before_its_end():
     """A text without a cut streams within a bounded window."""
     tokenizer = make_tokenizer({b"a" * n: -1.0 * n for n in range(1, 9)}, unit="byte")
-    running = Running(tokenizer.segmenter("sample", 0.5, 1.0, Draws("run")), 0)
+    running = StreamingSegmenter(tokenizer._engine.segmenter("sample", 0.5, 1.0, SampleKey("run")), 0)
     waiting = 0
     for _ in range(50):
         running.feed(b"a" * 100_000)
@@ -514,8 +520,8 @@ def test_weights_beyond_a_double_take_the_wide_lattice(monkeypatch):
     """Where products leave the range of a double the mode with exponents is chosen, and is right."""
     scores = {b"a": -400.0, b"b": -450.0, b"ab" * 20: -900.0}
     tokenizer = make_tokenizer(scores)
-    assert tokenizer.law("sample", 1.0).mode == SAMPLE_WIDE
-    assert tokenizer.law("sample", 0.01).mode == SAMPLE
+    assert tokenizer._engine.weights("sample", 1.0).mode == SAMPLE_WIDE
+    assert tokenizer._engine.weights("sample", 0.01).mode == SAMPLE
     assert tokenizer.sample("ab" * 60, 1.0)[0] == [3, 3, 3]
 
 
@@ -523,10 +529,11 @@ def test_weights_beyond_a_double_take_the_wide_lattice(monkeypatch):
 def test_a_cell_far_below_the_ones_behind_it_is_no_reason_to_leave_the_range():
     """One tiny weight among large ones costs neither range nor exactness."""
     tokenizer = make_tokenizer({b"a": -440.0, b"aa": -0.7, b"b": -1.0}, unit="byte")
-    assert tokenizer.law("sample", 1.0).mode == SAMPLE
+    assert tokenizer._engine.weights("sample", 1.0).mode == SAMPLE
     for text in (b"aaaa", b"b" + b"aa" * 3000, b"aaa" * 3000):
-        segmenter = tokenizer.segmenter("sample", 1.0, 1.0, Draws("far"))
-        segmenter.law.spaces.space = Workspace(tokenizer.trie, SAMPLE, windows=False)
+        engine = tokenizer._engine
+        pool = WorkspacePool(engine.trie, SAMPLE, windows=False)
+        segmenter = Segmenter(tokenizer.model, engine.trie, engine.weights("sample"), SampleKey("far"), workspaces=pool)
         batch = segmenter.batch(text, np.array([0, len(text)], np.int64), 0, measured=True)
         assert len(batch.ids) == (len(text) + 1) // 2
         assert batch.measures[0, 1] == pytest.approx(tokenizer.log_partition(text, 1.0), rel=1e-12)

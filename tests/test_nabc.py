@@ -281,7 +281,7 @@ def test_a_step_limit_brackets_the_minimum(n, limit, pad):
 
 def test_what_has_no_end_is_refused_but_easy_cases_are_answered():
     """An N that would take for ever is an error; one next to a square is not."""
-    with pytest.raises(DataError, match=r"500 digits .* 10\^83 steps; --max-steps"):
+    with pytest.raises(DataError, match=r"500 digits .* 10\^83 steps; a limit, max_steps"):
         nabc(10**500 // 9)
     assert nabc(10**500 + 3) == (10**250, 10**250, 3)
     found = search(10**500 // 9, max_steps=50)

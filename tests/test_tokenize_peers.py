@@ -46,9 +46,9 @@ def test_double_paths_differ_only_where_scores_are_near(pair, text):
     ours, peer = pair
     theirs, mine = peer.encode(text), ours.encode(text)
     if theirs != mine:
-        law = ours.law("viterbi")
-        lattice = lattice_of(ours.model, law, ours.normalize(text))
-        scores = [law.scores[path_of(ours.model, lattice, ids)].sum() for ids in (mine, theirs)]
+        weights = ours._engine.weights("viterbi")
+        lattice = lattice_of(ours.model, weights, ours.normalize(text))
+        scores = [weights.scores[path_of(ours.model, lattice, ids)].sum() for ids in (mine, theirs)]
         assert 0 <= scores[0] - scores[1] < 1e-4
 
 
@@ -60,12 +60,12 @@ def test_nbest_scores_are_the_library_s(pair, text, n):
     if ours.model.user_defined.any():
         pytest.skip("the library gives these another score in its lattice than on its best path")
     theirs = peer.nbest_encode(text, nbest_size=n)
-    law = ours.law("viterbi")
-    lattice = lattice_of(ours.model, law, ours.normalize(text))
+    weights = ours._engine.weights("viterbi")
+    lattice = lattice_of(ours.model, weights, ours.normalize(text))
     mine = [score for _, score in ours.nbest(text, n)]
     if not ours.normalize(text):
         return
-    assert mine == pytest.approx([law.scores[path_of(ours.model, lattice, ids)].sum() for ids in theirs], abs=1e-3)
+    assert mine == pytest.approx([weights.scores[path_of(ours.model, lattice, ids)].sum() for ids in theirs], abs=1e-3)
 
 
 @settings(deadline=None, max_examples=100)
