@@ -199,8 +199,18 @@ def test_the_summary_repeats_the_run(small: Folder):
 def test_quiet_says_nothing(small: Folder):
     """Not even the summary, whatever --progress says; errors still."""
     for style in ("auto", "bar", "lines", "json", "none"):
-        assert small.corpus("shuffle", "in", "-q", "-o", "out", "--progress", style).ok().stderr == ""
+        assert small.corpus("shuffle", "in", "-s", "1", "-q", "-o", "out", "--progress", style).ok().stderr == ""
     small.corpus("shuffle", "missing", "-q").failed(1, "missing")
+
+
+def test_a_seed_that_was_drawn_is_never_lost(small: Folder):
+    """Where nothing else holds it, -q prints it alone, so that every run can be repeated."""
+    said = small.corpus("shuffle", "in", "-q", "-o", "out").ok().stderr.split()
+    assert said[0] == "--seed"
+    assert len(said) == 2
+    assert small.read("out") == shuffled_by(said[1])
+    assert small.corpus("shuffle", "in", "-q", "-o", "out", "--manifest", "m").ok().stderr == ""
+    assert small.read("out") == shuffled_by(json.loads(small.read("m"))["seed"])
 
 
 @pytest.mark.parametrize("style", ["auto", "lines", "json", "none"])

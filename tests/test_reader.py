@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+from harness import is_plain
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from reference import records
@@ -14,7 +15,6 @@ from corpustools.errors import DataError, UsageError
 from corpustools.files import batches, mapped
 from corpustools.files.batches import BatchReader, RecordBatch
 from corpustools.files.chunks import SLACK, Chunk, RecordFormat
-from corpustools.files.compression import detect
 from corpustools.files.inputs import inspect
 from corpustools.files.mapped import MappedReader
 from corpustools.files.reader import HEADER_LIMIT, RecordReader
@@ -78,15 +78,20 @@ def write_all(folder: Path, inputs: list[bytes]) -> list[str]:
 @given(st.lists(TEXT, min_size=1, max_size=3), FORMS, st.integers(1, 40), st.integers(1, 40), st.integers(0, 2))
 def test_readers_give_every_record_once(tmp_path_factory, inputs, form, target, capacity, kind):
     """Buffers of any size, read, decoded or mapped: the records, in order, and the first header."""
-    assume(all(detect(data) is None for data in inputs))
+    assume(all(is_plain(data) for data in inputs))
     target = min(target, capacity)
     names = write_all(tmp_path_factory.mktemp("in"), [gzip.compress(one) if kind == 1 else one for one in inputs])
     whole = [of_the_input(data, form) for data in inputs]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mapped, "_SMALL", 1)
         reader = (MappedReader if kind == 2 else RecordReader)(inspect(names), form, 1 << 20)
+        if len(inputs) > 1 and any(0 < len(mine) < form.header for mine in whole):
+            with pytest.raises(DataError, match="ends inside the header"):
+                read_all(reader, target, capacity)
+            reader.close()
+            return
         assert read_all(reader, target, capacity) == [one for mine in whole for one in mine[form.header :]]
-    assert reader.header == b"".join(whole[0][: form.header])
+    assert reader.header == next((b"".join(mine[: form.header]) for mine in whole if mine), b"")
     assert reader.raw_bytes == sum(Path(name).stat().st_size for name in names)
 
 
@@ -97,6 +102,7 @@ def test_readers_give_records_of_fixed_size(tmp_path_factory, counts, size, head
     inputs = [bytes((i * 7 + size) % 11 for i in range(count * size)) for count in counts]
     names = write_all(tmp_path_factory.mktemp("fixed"), inputs)
     expected = [one for data in inputs for one in of_the_input(data, fixed(size))[header:]]
+    assume(len(counts) == 1 or not any(0 < count < header for count in counts))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mapped, "_SMALL", 1)
         for kind in (RecordReader, MappedReader):
@@ -116,7 +122,7 @@ def test_bytes_left_over_and_headers_without_end_are_errors(tmp_path: Path):
 @given(st.lists(TEXT, min_size=1, max_size=3), st.integers(1, 5), st.booleans(), st.integers(1, 12))
 def test_batches_number_the_records_of_every_part(tmp_path_factory, inputs, parts, whole, size):
     """Together the parts have every record once, each where its first byte is, under its own number."""
-    assume(all(detect(data) is None for data in inputs))
+    assume(all(is_plain(data) for data in inputs))
     names = write_all(tmp_path_factory.mktemp("parts"), inputs)
     lines = [one.removesuffix(b"\n") for data in inputs for one in records(data, b"\n")]
     begins, at = [], 0

@@ -85,7 +85,7 @@ def prepare(folder: Folder) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(f'#!/bin/sh\n{python} {words} "$@"\n')
         path.chmod(0o755)
-    folder.variables["PATH"] = f"{folder.path / 'tools'}{os.pathsep}{folder.variables['PATH']}"
+    folder.added["PATH"] = f"{folder.path / 'tools'}{os.pathsep}{folder.variables['PATH']}"
 
 
 @needs_speed

@@ -56,7 +56,8 @@ def command(
     if manifest is not None:
         from corpustools.files.manifest import Manifest
 
-        record = Manifest(manifest, [model, output, *inputs])
+        others = [("the model", model), ("the output", output), *(("the input", one) for one in inputs)]
+        record = Manifest(manifest, others)
     tokenizer = Tokenizer.load(model)
     with Reporter(progress, quiet) as report:
         found = inspect(as_paths(inputs))

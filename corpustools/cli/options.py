@@ -64,7 +64,12 @@ def report_options(command: Command) -> Command:
             show_default=True,
             help="How to show progress on standard error. auto is a bar on a terminal, else a line every minute.",
         ),
-        click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+        click.option(
+            "-q",
+            "--quiet",
+            is_flag=True,
+            help="Print errors only, and the seed where a random one is used and no manifest holds it.",
+        ),
         click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback when something fails."),
     ]
     for option in reversed(options):

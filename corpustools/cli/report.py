@@ -56,6 +56,10 @@ class Reporter:
             return
         say(json.dumps({"event": "done", **facts}) if self.style == "json" else text)
 
+    def seed(self, seed: str) -> None:
+        """Print a seed that was drawn here and stands nowhere else: without it nobody can repeat the run."""
+        say(f"--seed {seed}")
+
     def _show_bar(self, phase: str, done: int, total: int | None) -> None:
         try:
             self._draw_bar(phase, done, total)

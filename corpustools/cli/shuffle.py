@@ -143,11 +143,14 @@ def command(
     if manifest is not None:
         from corpustools.files.manifest import Manifest
 
-        record = Manifest(manifest, [request.output, *(one.path for one in request.inputs)])
+        outputs = [("the output", path) for path in request.output_paths]
+        record = Manifest(manifest, outputs + [("the input", one.path) for one in request.inputs if one.seekable])
     with Reporter(progress, quiet) as report:
         result = run_shuffle(request, report)
         if manifest is not None:
             record.write("shuffle", request.inputs, result, output=request.output)
+        if quiet and options["seed"] is None and manifest is None:
+            report.seed(result.seed)
         rate = result.bytes / max(result.seconds, 1e-9) / 1e6
         report.summary(
             f"{result.records} records, {human(result.bytes)} in {result.seconds:.1f} s ({rate:.3g} MB/s), "

@@ -156,6 +156,7 @@ def command(
     **options: Any,
 ) -> None:
     """Run `corpus tokenize`."""
+    from corpustools.errors import UsageError
     from corpustools.files.inputs import as_paths, inspect
     from corpustools.machine import default_workers
     from corpustools.seeds import fresh_seed
@@ -164,6 +165,8 @@ def command(
     from corpustools.stages.tokenize.tokenizer import Tokenizer
 
     mode = mode or ("viterbi" if alpha is None else "sample")
+    if options["part"] is not None and mode != "viterbi" and seed is None:
+        raise UsageError("a part of samples without a seed: every run would draw its own", "give all parts one --seed")
     request = TokenizeRequest(
         mode=mode,
         alpha=1.0 if alpha is None else alpha,
@@ -177,7 +180,8 @@ def command(
     if manifest is not None:
         from corpustools.files.manifest import Manifest
 
-        record = Manifest(manifest, [model, output, *inputs])
+        others = [("the model", model), ("the output", output), *(("the input", one) for one in inputs)]
+        record = Manifest(manifest, others)
     tokenizer = Tokenizer.load(model)
     with Reporter(progress, quiet) as report:
         found = inspect(as_paths(inputs))
@@ -196,6 +200,8 @@ def command(
             packed = f" in {result.windows} windows of {request.context} ({result.dropped} dropped)"
             facts |= {"windows": result.windows, "dropped": result.dropped}
         drawn = "" if mode == "viterbi" else f", --seed {request.seed}"
+        if quiet and drawn and seed is None and manifest is None:
+            report.seed(request.seed)
         report.summary(
             f"{result.records} records, {result.tokens} tokens{packed}, {human(result.bytes)} "
             f"in {result.seconds:.1f} s ({rate}){drawn}",

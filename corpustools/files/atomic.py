@@ -7,12 +7,15 @@ and given its name at the end. Existing files stay until then.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import shutil
 import stat
 
 from corpustools.errors import from_os
 from corpustools.files.descriptors import Descriptor, close
+from corpustools.files.targets import is_mount_point
 
 
 class FileSink:
@@ -39,8 +42,7 @@ class FileSink:
                 self._temporary = hidden_name(self.path)
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 descriptor = os.open(self._temporary, flags, mode)
-            if os.path.exists(self.path):
-                os.fchmod(descriptor, mode)
+            _keep_owner_and_mode(descriptor, self.path)
         except OSError as error:
             raise from_os(error, f"{path}: cannot be written", "check the folder and its permissions") from error
         self._out = Descriptor(descriptor, path)
@@ -109,6 +111,10 @@ class FileSink:
         """
         assert self._closed
         assert self._temporary is not None
+        if is_mount_point(self.path):
+            temporary, self._temporary = self._temporary, None
+            _copy_over(temporary, self.path, self.name)
+            return
         try:
             os.replace(self._temporary, self.path)
         except OSError as error:
@@ -136,13 +142,29 @@ class FileSink:
                 os.unlink(self._temporary)
 
 
+def _copy_over(source: str, path: str, name: str) -> None:
+    """Put a file's bytes into another that cannot be replaced, such as a single file mounted into a container.
+
+    Raises:
+        SystemFailure: copying failed; the source stays then.
+    """
+    try:
+        with open(source, "rb") as whole, open(path, "wb") as target:
+            shutil.copyfileobj(whole, target, 1 << 20)
+            target.flush()
+            os.fsync(target.fileno())
+        os.unlink(source)
+    except OSError as error:
+        raise from_os(error, f"{name}: copying into the mounted file failed", f"the output is in {source}") from error
+
+
 def hidden_name(path: str) -> str:
-    """Return a fresh name beside a path that no listing shows."""
-    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{secrets.token_hex(6)}.part")
+    """Return a fresh name beside a path that no listing shows; short, so that the longest names work too."""
+    return os.path.join(os.path.dirname(path), f".corpus-{secrets.token_hex(6)}.part")
 
 
 def sync_folder(folder: str) -> None:
-    """Make the names in a folder durable.
+    """Make the names in a folder durable, on file systems that can.
 
     Raises:
         SystemFailure: the folder's entries could not be made durable.
@@ -154,6 +176,9 @@ def sync_folder(folder: str) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
+        # Some network and shared file systems sync no folders; a folder that may not be listed cannot be opened.
+        if error.errno in (errno.EINVAL, errno.ENOTSUP, errno.EACCES):
+            return
         raise from_os(error, f"{folder}: new names cannot be made durable", "the new files are in place") from error
 
 
@@ -166,8 +191,6 @@ def _open_unnamed(folder: str, mode: int) -> int | None:
     except (IsADirectoryError, NotImplementedError):
         return None
     except OSError as error:
-        import errno
-
         if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
             return None
         raise
@@ -176,11 +199,29 @@ def _open_unnamed(folder: str, mode: int) -> int | None:
 def _give_name(descriptor: int, folder: str, path: str) -> None:
     """Link a file without a name to a path (linkat(2), AT_SYMLINK_FOLLOW)."""
     # Only with a directory descriptor does os.link() ask the kernel to follow the link under /proc.
-    directory = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    directory = os.open(folder, os.O_PATH | os.O_CLOEXEC)
     try:
         os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=directory, follow_symlinks=True)
     finally:
         os.close(directory)
+
+
+def _keep_owner_and_mode(descriptor: int, path: str) -> None:
+    """Give a new file the owner, group and permissions of the one it replaces, as far as the system allows.
+
+    Where it belongs to somebody else then, it gets no set-user-id or set-group-id bit.
+    """
+    try:
+        old = os.stat(path)
+    except FileNotFoundError:
+        return
+    for owner, group in ((old.st_uid, old.st_gid), (-1, old.st_gid)):
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, owner, group)
+            break
+    new = os.fstat(descriptor)
+    same = (new.st_uid, new.st_gid) == (old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & (0o7777 if same else 0o777))
 
 
 def _mode_of(path: str) -> int:

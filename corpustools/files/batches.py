@@ -14,14 +14,15 @@ from corpustools.errors import UsageError
 from corpustools.files.chunks import SLACK, Chunk, Fragment, RecordFormat
 from corpustools.files.inputs import Input
 from corpustools.files.reader import RecordReader
+from corpustools.files.zstd import LARGEST_WINDOW
 
 Offsets = np.ndarray[Any, np.dtype[np.int64]]
 
 BATCH_BYTES = 1 << 20
 # A longer record is given in fragments.
 LONG_BYTES = 2 * BATCH_BYTES
-# What a compressed input may ask for to be decoded.
-_DECODER_MEMORY = 128 << 20
+# What a compressed input may ask for to be decoded: nothing else here needs much memory.
+_DECODER_MEMORY = LARGEST_WINDOW
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import os
 
 from corpustools.errors import CorpusError, SystemFailure, UsageError, from_os
 from corpustools.files.atomic import FileSink, hidden_name, sync_folder
+from corpustools.files.targets import require_replaceable
 
 # Finished files that wait for their names with an open descriptor: a process that is killed leaves nothing of them.
 # The others are closed under temporary names, so that a thousand shards need no thousand descriptors.
@@ -54,8 +55,7 @@ class FileSet:
             SystemFailure: the folder is missing or not writable.
         """
         assert not (last and self._last)
-        if os.path.isdir(path):
-            raise UsageError(f"output '{path}' is a directory", "name a file")
+        require_replaceable(path)
         other = self._files.get(os.path.realpath(path))
         if other is not None:
             raise UsageError(f"outputs '{other.name}' and '{path}' are the same file", "give each a name of its own")

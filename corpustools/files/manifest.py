@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from corpustools.errors import UsageError
 from corpustools.files.inputs import Input
-from corpustools.files.outputs import STDOUT, open_output
+from corpustools.files.outputs import open_output
+from corpustools.files.targets import refuse_conflicts
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -23,15 +22,14 @@ class Manifest:
 
     Args:
         path: where to; the file appears whole.
-        data: the paths of inputs and outputs, none of which it may replace.
+        data: what messages call it and the path, of each input and output; it may replace none of them.
 
     Raises:
         UsageError: the path is one of these.
     """
 
-    def __init__(self, path: str, data: Iterable[str]) -> None:
-        if path != STDOUT and os.path.realpath(path) in map(os.path.realpath, data):
-            raise UsageError(f"the manifest {path} would replace an input or output", "give it a name of its own")
+    def __init__(self, path: str, data: Iterable[tuple[str, str]]) -> None:
+        refuse_conflicts("the manifest", path, data)
         self._sink = open_output(path, None, 1)
         self._began = time.time()
 

@@ -12,8 +12,9 @@ from corpustools.files.compression import PIECE, encoder, output_codec
 from corpustools.files.descriptors import Sink, StreamSink
 from corpustools.files.fileset import FileSet
 from corpustools.files.ordered import OrderedTasks
+from corpustools.files.targets import STDOUT as STDOUT
+from corpustools.files.targets import descriptor_of, require_replaceable
 
-STDOUT = "-"
 SHARD = "{shard}"
 
 
@@ -75,11 +76,9 @@ class ShardSink:
     """
 
     def __init__(self, pattern: str, shards: int, workers: int) -> None:
-        width = len(str(shards - 1))
-        self.paths = [pattern.replace(SHARD, f"{number:0{width}}") for number in range(shards)]
+        self.paths = shard_paths(pattern, shards)
         for path in self.paths:
-            if os.path.isdir(path):
-                raise UsageError(f"output '{path}' is a directory", "name files")
+            require_replaceable(path)
         self._codec, self._workers = output_codec(pattern), workers
         self._files = FileSet()
         self._begun = 0
@@ -112,6 +111,12 @@ class ShardSink:
         return CompressedSink(file, self._codec, self._workers) if self._codec else file
 
 
+def shard_paths(pattern: str, shards: int) -> list[str]:
+    """Return the paths of the shards: the pattern with numbers of equal width for '{shard}'."""
+    width = len(str(shards - 1))
+    return [pattern.replace(SHARD, f"{number:0{width}}") for number in range(shards)]
+
+
 def open_output(path: str, shards: int | None, workers: int) -> Sink:
     """Return the sink for an output option: '-', a path, or a pattern with '{shard}'.
 
@@ -132,18 +137,17 @@ def open_output(path: str, shards: int | None, workers: int) -> Sink:
 
 
 def _open_single(path: str) -> Sink:
-    if path == STDOUT:
-        return StreamSink(1, "standard output", close=False)
+    descriptor = descriptor_of(path)
+    if descriptor is not None:
+        return StreamSink(descriptor, "standard output" if descriptor == 1 else path, close=False)
+    require_replaceable(path)
     try:
-        status = os.stat(path)
-    except FileNotFoundError:
+        if not os.path.lexists(path) or stat.S_ISREG(os.stat(path).st_mode):
+            return FileSink(path)
+    except FileNotFoundError:  # a link to a file that does not exist yet
         return FileSink(path)
     except OSError as error:
         raise from_os(error, f"{path}: cannot be written") from error
-    if stat.S_ISDIR(status.st_mode):
-        raise UsageError(f"output '{path}' is a directory", "name a file in it")
-    if stat.S_ISREG(status.st_mode):
-        return FileSink(path)
     try:
         return StreamSink(os.open(path, os.O_WRONLY | os.O_CLOEXEC), path, close=True)
     except OSError as error:

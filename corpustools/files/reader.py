@@ -134,7 +134,7 @@ class RecordReader:
 
     Attributes:
         form: what a record is.
-        header: the header of the first input, known once something was read.
+        header: the header of the first input that is not empty, known once that was read.
         current: the input that the last chunk or fragment came from, open until the next call of `read`.
     """
 
@@ -204,9 +204,14 @@ class RecordReader:
         self.current = OpenInput(self._inputs[number], self._memory)
         self._next += 1
         if self.form.header:
-            header = take_header(self.current, self.form)
-            if number == 0:
-                self.header = header
+            header, whole = take_header(self.current, self.form)
+            if not whole and header and len(self._inputs) > 1:
+                raise DataError(
+                    f"{self.current.source.name}: ends inside the header of {self.form.header} records",
+                    "give each input the whole header, or none of its bytes",
+                )
+            # Inputs without a byte, such as an empty shard, have no header to keep.
+            self.header = self.header or header
         return self._records_of(self.current, number)
 
     def _close_current(self) -> None:
@@ -216,8 +221,10 @@ class RecordReader:
         self.current = self._records = None
 
 
-def take_header(source: OpenInput, form: RecordFormat) -> bytes:
-    """Take the header records off the front of an input; a missing last delimiter is added.
+def take_header(source: OpenInput, form: RecordFormat) -> tuple[bytes, bool]:
+    """Take the header records off the front of an input; return them, and whether there are as many as there should.
+
+    A missing last delimiter is added.
 
     Raises:
         DataError: they are longer than HEADER_LIMIT.
@@ -232,7 +239,8 @@ def take_header(source: OpenInput, form: RecordFormat) -> bytes:
             )
         n = source.readinto(piece)
         if not n:
-            return bytes(head) + (bytes([form.delimiter]) if lacks_delimiter(head, len(head), form) else b"")
+            ended = bytes(head) + (bytes([form.delimiter]) if lacks_delimiter(head, len(head), form) else b"")
+            return ended, header_end(ended, form) >= 0
         head += piece[:n]
     source.put_back(bytes(head[end:]))
-    return bytes(head[:end])
+    return bytes(head[:end]), True

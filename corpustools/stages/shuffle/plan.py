@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from corpustools import kernels
 from corpustools.errors import UsageError
 from corpustools.files.mapped import mean_record
-from corpustools.files.outputs import STDOUT, require_space
+from corpustools.files.outputs import require_space
+from corpustools.files.targets import descriptor_of
 from corpustools.machine import resident
 from corpustools.stages.shuffle.request import ShuffleRequest
 
@@ -95,6 +96,9 @@ def plan_shuffle(request: ShuffleRequest) -> Plan:
     # A pipe may turn out to be compressed.
     decodes = any(one.codec or not one.seekable for one in request.inputs)
     decoder = max(10 * MIB, min(request.memory // 8, 128 * MIB)) if decodes else 0
+    # A long zstd window is had where half of the memory holds it.
+    window = max(one.window for one in request.inputs)
+    decoder = max(decoder, window if window <= request.memory // 2 else 0)
     workers, encoders = request.workers, 0
     if request.output.endswith((".zst", ".gz")):
         # Fewer encoders where they would leave nothing for records.
@@ -126,15 +130,25 @@ def require_room(request: ShuffleRequest, plan: Plan) -> None:
     """
     known = temporary_bytes(request, plan) if request.spill == "raw" and request.exact else 0
     share, remedy = (known or 0) // len(request.tmp_dirs), "name another temporary directory, or use none"
+    unused = temporary_bytes(request, plan) == 0
     for directory in request.tmp_dirs:
-        require_space(directory, share, "temporary data", remedy)
-    if request.output == STDOUT or (os.path.exists(request.output) and not os.path.isfile(request.output)):
+        # A batch system's TMPDIR may be gone; a folder that was named has to be there.
+        if not (unused and _is_default(directory)):
+            what = "temporary data (the folder is that of TMPDIR)" if _is_default(directory) else "temporary data"
+            require_space(directory, share, what, remedy)
+    if descriptor_of(request.output) is not None or (
+        os.path.exists(request.output) and not os.path.isfile(request.output)
+    ):
         return
     size = 0
     if request.exact and request.head_count is None and not request.output.endswith((".zst", ".gz")):
         size = (request.expected or 0) // (request.part[1] if request.part else 1)
     folder = os.path.dirname(os.path.abspath(request.output))
     require_space(folder, size * 99 // 100, "the output", "free some space or write elsewhere")
+
+
+def _is_default(directory: str) -> bool:
+    return directory == os.environ.get("TMPDIR")
 
 
 def _mappable_bytes(request: ShuffleRequest) -> int:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from corpustools.errors import UsageError
 from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import STDIN, Input, inspect
-from corpustools.files.outputs import STDOUT
+from corpustools.files.outputs import shard_paths
+from corpustools.files.targets import descriptor_of, refuse_own_output
 from corpustools.machine import default_memory, default_workers
 from corpustools.seeds import fresh_seed
 from corpustools.sizes import size_in_bytes
@@ -66,8 +67,7 @@ class ShuffleRequest:
         if self.spill not in ("auto", "raw", "zstd"):
             raise UsageError(f"spill '{self.spill}'", "accepted are auto, raw and zstd")
         self._refuse_pipes_without_temporary_space()
-        if self.output == STDOUT:
-            self._refuse_own_output()
+        refuse_own_output(self.output, self.inputs)
 
     def _refuse_pipes_without_temporary_space(self) -> None:
         if not self.no_temp:
@@ -84,13 +84,10 @@ class ShuffleRequest:
                 "leave the shards or the part away, or allow temporary space",
             )
 
-    def _refuse_own_output(self) -> None:
-        status = os.fstat(1)
-        for one in self.inputs:
-            if one.seekable and one.identity == (status.st_dev, status.st_ino):
-                raise UsageError(
-                    f"{one.name}: is also the standard output", "name it as the output, which is replaced at the end"
-                )
+    @property
+    def output_paths(self) -> list[str]:
+        """The output, or the shards of it."""
+        return [self.output] if self.shards is None else shard_paths(self.output, self.shards)
 
     @property
     def expected(self) -> int | None:
@@ -132,7 +129,12 @@ def shuffle_request(
         raise UsageError(f"delimiter {delimiter!r}", "give one byte")
     names = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
     target = os.fspath(output)
-    folder = "" if target == STDOUT else os.path.dirname(os.path.abspath(target))
+    folder = "" if descriptor_of(target) is not None else os.path.dirname(os.path.abspath(target))
+    if part is not None and seed is None:
+        raise UsageError(
+            f"part {part[0]} of {part[1]} without a seed: every run would draw its own, and the parts would not fit",
+            "give all parts the same seed",
+        )
     seed = fresh_seed() if seed is None else str(seed)
     return ShuffleRequest(
         inputs=inspect([os.fspath(name) for name in names] or [STDIN]),

@@ -10,6 +10,7 @@ from corpustools.files.batches import BatchReader, RecordBatch
 from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input
 from corpustools.files.outputs import open_output
+from corpustools.files.targets import refuse_conflicts, refuse_own_output
 from corpustools.formats import make_reader
 from corpustools.formats.reader import LineReader
 from corpustools.progress import Progress
@@ -35,6 +36,9 @@ def carry_out(
         SystemFailure: a file or the disk failed.
     """
     began = time.monotonic()
+    refuse_own_output(output, inputs)
+    if tokenizer.path is not None:
+        refuse_conflicts("the output", output, [("the model", tokenizer.path)])
     reader = make_reader(form)
     out = open_output(output, None, 1)
     records = tokens = written = 0

@@ -8,6 +8,7 @@ from corpustools.files.batches import BatchReader, RecordFragment
 from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input
 from corpustools.files.ordered import OrderedTasks
+from corpustools.files.targets import refuse_conflicts, refuse_own_output
 from corpustools.formats.batch import FormattedBatch
 from corpustools.progress import Progress
 from corpustools.stages.tokenize.lattice.segmenter import StreamingSegmenter
@@ -39,6 +40,9 @@ def carry_out(
         SystemFailure: a file or the disk failed.
     """
     began = time.monotonic()
+    refuse_own_output(output, inputs)
+    if tokenizer.path is not None:
+        refuse_conflicts("the output", output, [("the model", tokenizer.path)])
     pipeline = Pipeline(tokenizer, request)
     writer = pipeline.writer
     writer.open(output, request.workers)
