@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from vocabularies import chi_square, chi_square_limit, law, make_model, make_tokenizer, pieces_of, segmentations
 
@@ -373,19 +373,25 @@ def test_a_long_text_follows_its_forward_marginals_all_along():
 
 
 @needs_compiled
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=80)
 @given(
-    scores=vocabularies("ab" + MARK) | st.just({b"aa": -1.0}) | st.just({b"aaaa": -1.0, b"a": -1.0}),
+    scores=vocabularies("ab" + MARK) | st.sampled_from([{b"aa": -1.0}, {b"aaaa": -1.0, b"a": -1.0}, {b"a" * 47: -1.0}]),
     text=st.text("ab" + MARK, max_size=300).map(str.encode) | st.integers(0, 3000).map(lambda n: b"a" * n),
     mode=st.sampled_from(MODES),
+    alpha=st.sampled_from([0.0, 0.4, 3.0]),
     cut=st.lists(st.integers(1, 700), max_size=8),
-    cells=st.sampled_from([0, 4096]),
+    cells=st.sampled_from([0, 70, 4096]),
 )
-def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cut, cells):
-    """Also where the window is far smaller than the text, and where paths never meet."""
+@example({b"aa": -1.0}, b"a" * 29, SAMPLE_WIDE, 0.4, [], 0)
+@example({b"aa": -1.0}, b"a" * 29, SAMPLE, 0.4, [], 0)
+@example({b"aa": -1.0, b"a": -1.0}, b"a" * 47, SAMPLE, 0.0, [1, 31], 0)
+@example({b"aa": -1.0, b"a": -1.0}, b"a" * 48, SAMPLE_WIDE, 3.0, [47], 0)
+@example({b"aa": -1.0, b"a": -1.0}, b"a" * 49, SAMPLE, 0.4, [48], 0)
+def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, alpha, cut, cells):
+    """Also where the window is far smaller than the text, where it just holds a chunk, and where paths never meet."""
     model = make_model(scores)
     tokenizer = Tokenizer(model)
-    segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, 0.4, 1.0), Draws("parts"))
+    segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), Draws("parts"))
     whole = segmenter.batch(text, np.array([0, len(text)], np.int64), 7, measured=True)
     running = Running(segmenter, 7, measured=True)
     running._space = Workspace(tokenizer.trie, segmenter.law.mode, cells=cells)
@@ -396,6 +402,25 @@ def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cut, cells
     ]
     assert np.concatenate(parts).tolist() == whole.ids.tolist()
     assert [running.score, running.log_z] == whole.measures[0].tolist()
+
+
+@needs_compiled
+@pytest.mark.parametrize("mode", [SAMPLE, SAMPLE_WIDE])
+def test_a_workspace_that_just_holds_a_chunk_is_the_smallest(mode):
+    """What one number draws must not be settled half-way: the sample would depend on the memory."""
+    model = make_model({b"a": -1.0, b"aa": -1.5})
+    tokenizer = Tokenizer(model)
+    segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, 1.0, 1.0))
+    space = segmenter.law.spaces.space = Workspace(tokenizer.trie, mode, cells=0, cache_bytes=0)
+    size = lattice_compiled.CHUNK_BYTES
+    text, offsets = b"a" * 6 * size, np.arange(7, dtype=np.int64) * size
+    ids = segmenter.batch(text, offsets, 7, measured=False).ids.tolist()
+    cells, arcs = size + tokenizer.trie.longest, (size + 1) * tokenizer.trie.arcs_per_start
+    space.cells, space.arcs = cells, arcs
+    assert segmenter.batch(text, offsets, 7, measured=False).ids.tolist() == ids
+    for space.cells, space.arcs in ((cells - 1, arcs), (cells, arcs - 1)):
+        with pytest.raises(ValueError, match="too small for a chunk"):
+            segmenter.batch(text, offsets, 7, measured=False)
 
 
 @needs_compiled

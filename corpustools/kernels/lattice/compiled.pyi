@@ -7,6 +7,7 @@ MOMENTS_SIZE: int
 MOMENT_SIZE: int
 CACHE_SIZE: int
 OUT_SLACK: int
+CHUNK_BYTES: int
 WINDOW_SIZE: int
 
 def workspace_size(cells: int, arcs: int) -> int: ...

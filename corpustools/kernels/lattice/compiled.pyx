@@ -6,7 +6,8 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 
 cdef extern from "segment.h" nogil:
     enum:
-        RUN_MORE, VITERBI, SAMPLE_WIDE, ARRIVAL, CHUNK_LARGEST, LEAVES_LARGEST
+        RUN_MORE, VITERBI, SAMPLE, SAMPLE_WIDE, ARRIVAL, CHUNK_LARGEST, LEAVES_LARGEST, CHUNK_ARCS
+        LONGEST_CHUNK "CHUNK_BYTES"
     ctypedef struct node:
         uint64_t unit
     ctypedef struct lattice:
@@ -145,6 +146,11 @@ cdef class Lattice:
         w.code_capacity = held.buffers[held.count - 1].len // 4
         if cells < 4 * self.inner.longest or arcs < (<int64_t>self.inner.longest + 1) * self.inner.arcs_per_start:
             raise ValueError("the workspace is too small for this vocabulary")
+        # A chunk that is drawn as one may not be settled half-way: its draw selects the whole path.
+        if cells < LONGEST_CHUNK + self.inner.longest or (
+                SAMPLE <= mode <= SAMPLE_WIDE and self.inner.character and
+                arcs < min(CHUNK_ARCS, LONGEST_CHUNK * <int64_t>self.inner.arcs_per_start) + self.inner.arcs_per_start):
+            raise ValueError("the workspace is too small for a chunk")
         if w.code_capacity < 2 * (cells + 1):
             raise ValueError("the workspace needs two codes a cell and two more")
         w.cache = NULL
@@ -318,6 +324,7 @@ MOMENTS_SIZE = sizeof(moments)
 MOMENT_SIZE = sizeof(moment)
 CACHE_SIZE = 64 + sizeof(chunk_cache) + 16 * (CHUNK_LARGEST + LEAVES_LARGEST + 8)
 WINDOW_SIZE = sizeof(aho_window)
+CHUNK_BYTES = LONGEST_CHUNK
 OUT_SLACK = 8  # ids are written some at a time
 
 

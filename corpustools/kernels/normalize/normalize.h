@@ -244,6 +244,12 @@ static int normalize_record(const rules *t, const uint8_t *in, int64_t n, int op
                 now = next;
             }
             p->space_before = 0;
+            /* What follows may be removed, or begin with a space: the last spaces wait for it. */
+            for (int64_t k = i; in[k - 1] == ' '; k--) {
+                o -= width;
+                p->held++;
+                p->space_before = trim != 0;
+            }
             continue;
         }
         if (plain && length == 3) {

@@ -50,7 +50,8 @@ class Workspace:
         self, trie: Trie, mode: int, cells: int = 4096, cache_bytes: int = CACHE_BYTES, windows: bool = True
     ) -> None:
         kernel = load("lattice")
-        self.cells = cells + 8 * trie.longest
+        # What is drawn by one number has to fit in whole, or samples would depend on the memory.
+        self.cells = max(cells, kernel.CHUNK_BYTES) + 8 * trie.longest
         crossing = (trie.longest + 1) * trie.arcs_per_start
         # Only sampling stores arcs. Pages that are not touched take no memory.
         self.arcs = crossing + 8 * self.cells if mode >= SAMPLE and mode != ARRIVAL else crossing
