@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vocabularies import make_model
 
+from corpustools.kernels.lattice.modes import SAMPLE, VITERBI
 from corpustools.stages.tokenize.lattice.automaton import link
 from corpustools.stages.tokenize.lattice.segmenter import Draws, Running, Segmenter, Workspace
-from corpustools.stages.tokenize.lattice.weights import SAMPLE, VITERBI
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 try:
@@ -74,10 +74,10 @@ def text_of(r, longest=3000):
     return text
 
 
-def segmenter(model, mode, alpha, draws, windows=True):
+def segmenter(model, mode, alpha, draws, tiles=True):
     tokenizer = Tokenizer(model)
     made = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), draws)
-    made.law.spaces.space = Workspace(tokenizer.trie, made.law.mode, windows=windows)
+    made.law.spaces.space = Workspace(tokenizer.trie, made.law.mode, tiles=tiles)
     return made
 
 
@@ -98,8 +98,8 @@ def everything(made, records, measured):
 def test_ids_and_measures_are_those_of_the_walk(scores, records, mode, alpha, form):
     model = make_model(scores, unit="byte", **form)
     draws = Draws("automaton", epoch=1, samples=2)
-    fast, slow = (segmenter(model, mode, alpha, draws, windows) for windows in (True, False))
-    assert slow._space().window is None
+    fast, slow = (segmenter(model, mode, alpha, draws, tiles) for tiles in (True, False))
+    assert slow._space().tile is None
     for measured in (False, True):
         assert everything(fast, records, measured) == everything(slow, records, measured)
 
@@ -158,9 +158,9 @@ def test_arrays_that_do_not_fit_each_other_are_refused():
     def lattice(lines=lines, singles=singles, **changes):
         tables = type("Tables", (), {**vars(automaton), **changes})
         trie, exponents = tokenizer.trie, np.zeros(len(lengths), np.int32)
-        arrays = (trie.units, trie.heads, None, None, lengths, table, table, exponents)
+        arrays = (trie.units, trie.heads, None, None), (lengths, table, table, exponents)
         options = {"longest": 4, "arcs_per_start": 3, "character": False, "unknown_id": 0, "fuse": True}
-        options |= {"automaton": tables, "lines": lines, "single_values": singles}
+        options |= {"automaton": (tables, lines, singles)}
         return compiled.Lattice(*arrays, None, trie.joins, **options)
 
     lattice()

@@ -14,9 +14,10 @@ from vocabularies import chi_square, chi_square_limit, law, make_model, make_tok
 
 from corpustools.errors import DataError, UsageError
 from corpustools.kernels.lattice import plain as lattice_plain
+from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
 from corpustools.stages.tokenize.lattice import weights as laws
 from corpustools.stages.tokenize.lattice.segmenter import Draws, Running, Segmenter, Workspace
-from corpustools.stages.tokenize.lattice.weights import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32, exponential
+from corpustools.stages.tokenize.lattice.weights import exponential
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 try:
@@ -112,8 +113,8 @@ def test_a_cache_that_forgets_all_the_time_changes_nothing(mode, alpha, carried)
     mode=st.sampled_from(MODES),
     alpha=st.sampled_from([0.0, 0.2, 1.0, 7.0]),
 )
-def test_chunks_with_cuts_inside_are_drawn_alike(text, mode, alpha):
-    """Neighbours of "bcd" join chunks at places that no arc spans; and chunks stand just below and above 48 bytes."""
+def test_spans_with_cuts_inside_are_drawn_alike(text, mode, alpha):
+    """Neighbours of "bcd" join spans at places that no arc covers; and spans stand just below and above 48 bytes."""
     pieces = ["ab", "a", "b", "bcd", "c", "d", "cc", "dab", MARK, MARK + "a", "aab"]
     model = make_model({piece.encode(): -1.0 - i / 4 for i, piece in enumerate(pieces)})
     draws = Draws("chunks", samples=3)
@@ -293,8 +294,8 @@ def test_viterbi_sampling_has_the_biased_law_of_bytepiece_0_4(kernels, scores, t
 @needs_compiled
 @pytest.mark.parametrize("alpha", [0.0, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("size", [44, 48, 49, 120])
-def test_cuts_of_a_chunk_follow_their_exact_chances_alone_and_in_pairs(alpha, size):
-    """Also where one number no longer suffices for a chunk, and where the chunk is too long to be drawn as one."""
+def test_cuts_of_a_span_follow_their_exact_chances_alone_and_in_pairs(alpha, size):
+    """Also where one number no longer suffices for a span, and where the span is too long to be drawn as one."""
     scores = {b"a": -1.0, b"aa": -1.4, b"aaa": -2.1}
     tokenizer = make_tokenizer(scores)
     weights = [math.exp(alpha * score) for score in scores.values()]
@@ -335,7 +336,7 @@ def test_samples_are_what_they_always_were(kernels, monkeypatch):
 
 
 def golden_samples():
-    """Return digests of ids sampled over characters and bytes, in chunks short and long, with and without a cache."""
+    """Return digests of ids sampled over characters and bytes, in spans short and long, with and without a cache."""
     pieces = ["\u2581", "\u2581a", "\u2581ab", "a", "b", "ab", "ba", "aab", "中", "中文", "文", "b中", "é"]
     scores = {piece.encode(): -1.0 - (7 * i % 5) / 4 for i, piece in enumerate(pieces)}
     texts = ["\u2581ab\u2581aab中文b中é", "ab" * 40, "\u2581aabab" * 9, "", "z中文"]
@@ -388,7 +389,7 @@ def test_a_long_text_follows_its_forward_marginals_all_along():
 @example({b"aa": -1.0, b"a": -1.0}, b"a" * 48, SAMPLE_WIDE, 3.0, [47], 0)
 @example({b"aa": -1.0, b"a": -1.0}, b"a" * 49, SAMPLE, 0.4, [48], 0)
 def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, alpha, cut, cells):
-    """Also where the window is far smaller than the text, where it just holds a chunk, and where paths never meet."""
+    """Also where the window is far smaller than the text, where it just holds a span, and where paths never meet."""
     model = make_model(scores)
     tokenizer = Tokenizer(model)
     segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), Draws("parts"))
@@ -406,20 +407,20 @@ def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, alpha, cut
 
 @needs_compiled
 @pytest.mark.parametrize("mode", [SAMPLE, SAMPLE_WIDE])
-def test_a_workspace_that_just_holds_a_chunk_is_the_smallest(mode):
+def test_a_workspace_that_just_holds_a_span_is_the_smallest(mode):
     """What one number draws must not be settled half-way: the sample would depend on the memory."""
     model = make_model({b"a": -1.0, b"aa": -1.5})
     tokenizer = Tokenizer(model)
     segmenter = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, 1.0, 1.0))
     space = segmenter.law.spaces.space = Workspace(tokenizer.trie, mode, cells=0, cache_bytes=0)
-    size = lattice_compiled.CHUNK_BYTES
+    size = lattice_compiled.SPAN_BYTES
     text, offsets = b"a" * 6 * size, np.arange(7, dtype=np.int64) * size
     ids = segmenter.batch(text, offsets, 7, measured=False).ids.tolist()
     cells, arcs = size + tokenizer.trie.longest, (size + 1) * tokenizer.trie.arcs_per_start
     space.cells, space.arcs = cells, arcs
     assert segmenter.batch(text, offsets, 7, measured=False).ids.tolist() == ids
     for space.cells, space.arcs in ((cells - 1, arcs), (cells, arcs - 1)):
-        with pytest.raises(ValueError, match="too small for a chunk"):
+        with pytest.raises(ValueError, match="too small for a span"):
             segmenter.batch(text, offsets, 7, measured=False)
 
 
@@ -534,7 +535,7 @@ def test_a_cell_far_below_the_ones_behind_it_is_no_reason_to_leave_the_range():
     assert tokenizer.law("sample", 1.0).mode == SAMPLE
     for text in (b"aaaa", b"b" + b"aa" * 3000, b"aaa" * 3000):
         segmenter = tokenizer.segmenter("sample", 1.0, 1.0, Draws("far"))
-        segmenter.law.spaces.space = Workspace(tokenizer.trie, SAMPLE, windows=False)
+        segmenter.law.spaces.space = Workspace(tokenizer.trie, SAMPLE, tiles=False)
         batch = segmenter.batch(text, np.array([0, len(text)], np.int64), 0, measured=True)
         assert len(batch.ids) == (len(text) + 1) // 2
         assert batch.measures[0, 1] == pytest.approx(tokenizer.log_partition(text, 1.0), rel=1e-12)

@@ -46,8 +46,8 @@ static inline void trie_take(int32_t *next, int32_t *previous, int64_t slot) {
 
 /* A base under which all labels fit, or -1. Free slots of the open blocks are tried before a fresh block is taken, so
  * that building stays linear and the table grows by some per cent. */
-static inline int64_t trie_place(const uint8_t *labels, int count, int32_t *next, int32_t *previous, const uint8_t *used,
-                                 int64_t *fresh, int64_t capacity) {
+static inline int64_t trie_place(const uint8_t *labels, int count, int32_t *next, int32_t *previous,
+                                 const uint8_t *used, int64_t *fresh, int64_t capacity) {
     for (int64_t slot = next[0]; slot != 0 && slot < *fresh; slot = next[slot]) {
         int64_t base = slot ^ labels[0];
         int fits = !used[base];

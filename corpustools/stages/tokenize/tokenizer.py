@@ -12,6 +12,7 @@ import numpy as np
 from corpustools.errors import UsageError
 from corpustools.formats.vocabulary import Vocabulary
 from corpustools.kernels import load
+from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
 from corpustools.stages.tokenize.decode import decode
 from corpustools.stages.tokenize.lattice import trie as tries
 from corpustools.stages.tokenize.lattice.nbest import nbest
@@ -20,11 +21,6 @@ from corpustools.stages.tokenize.lattice.segmenter import Draws, Ids, Measurer, 
 from corpustools.stages.tokenize.lattice.trie import Offsets, Trie
 from corpustools.stages.tokenize.lattice.unique import unique
 from corpustools.stages.tokenize.lattice.weights import (
-    ARRIVAL,
-    SAMPLE,
-    SAMPLE_WIDE,
-    VITERBI,
-    VITERBI_F32,
     Law,
     check_law,
     make_law,
@@ -235,7 +231,7 @@ class Tokenizer:
         key = seed_key(draws.seed)
         state = np.zeros(load("lattice").STATE_SIZE, np.uint8)
         law.lattice.begin(state, record, draws.first_sample, key)
-        key0, key1 = law.lattice.keys(state)
+        key0, key1 = law.lattice.draw_state(state)
         paths = unique(law, lattice, draws.samples, key0, key1)
         return [tokens(self.model, lattice.text, codes) for codes in paths]
 

@@ -10,13 +10,14 @@ import numpy as np
 
 from corpustools.errors import DataError
 from corpustools.kernels import load
+from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, VITERBI
 from corpustools.seeds import seed_words
 from corpustools.stages.tokenize.lattice.trie import Offsets, Trie
-from corpustools.stages.tokenize.lattice.weights import ARRIVAL, CUTS, SAMPLE, VITERBI, Law
+from corpustools.stages.tokenize.lattice.weights import CUTS, Law
 from corpustools.stages.tokenize.models.model import Model
 from corpustools.stages.tokenize.text.normalize import Buffer
 
-# What a thread remembers of chunks: the most frequent ten thousand of a language and their segmentations.
+# What a thread remembers of spans: the most frequent ten thousand of a language and their segmentations.
 CACHE_BYTES = 32 << 20
 
 Ids = np.ndarray[Any, np.dtype[np.int32]]
@@ -47,11 +48,11 @@ class Workspace:
     """The memory one thread segments in; it grows only with a text whose paths never meet."""
 
     def __init__(
-        self, trie: Trie, mode: int, cells: int = 4096, cache_bytes: int = CACHE_BYTES, windows: bool = True
+        self, trie: Trie, mode: int, cells: int = 4096, cache_bytes: int = CACHE_BYTES, tiles: bool = True
     ) -> None:
         kernel = load("lattice")
         # What is drawn by one number has to fit in whole, or samples would depend on the memory.
-        self.cells = max(cells, kernel.CHUNK_BYTES) + 8 * trie.longest
+        self.cells = max(cells, kernel.SPAN_BYTES) + 8 * trie.longest
         crossing = (trie.longest + 1) * trie.arcs_per_start
         # Only sampling stores arcs. Pages that are not touched take no memory.
         self.arcs = crossing + 8 * self.cells if mode >= SAMPLE and mode != ARRIVAL else crossing
@@ -60,8 +61,8 @@ class Workspace:
         self._ids: Ids = np.empty(0, np.int32)
         keeps = trie.character and mode <= SAMPLE and cache_bytes > 0
         self.cache = np.zeros(kernel.CACHE_SIZE // 8 + cache_bytes // 8, np.uint64) if keeps else None
-        pulls = windows and trie.automaton is not None and mode in (VITERBI, SAMPLE)
-        self.window = np.zeros(kernel.WINDOW_SIZE // 8, np.uint64) if pulls else None
+        pulls = tiles and trie.automaton is not None and mode in (VITERBI, SAMPLE)
+        self.tile = np.zeros(kernel.TILE_SIZE // 8, np.uint64) if pulls else None
 
     def ids(self, size: int) -> Ids:
         """Return room for so many ids, the same for every batch: memory touched for the first time is dear."""
@@ -81,7 +82,7 @@ class Workspace:
             "room": self.room,
             "codes": self.codes,
             "cache": self.cache,
-            "window": self.window,
+            "tile": self.tile,
             "cells": self.cells,
             "arcs": self.arcs,
         }
