@@ -37,21 +37,21 @@ static __attribute__((noinline)) int tile_rescale(double *cells, const uint8_t *
     return 1;
 }
 
-#define TILE_CELL(entry) cell[(int64_t)((entry) & 255u) - 256]
-#define TILE_ADD(sum, k) double sum##k = sum + TILE_CELL(entry##k) * line->values[k]
+#define TILE_CELL(arc) cell[(int64_t)((arc) & 255u) - 256]
+#define TILE_ADD(sum, k) double sum##k = sum + TILE_CELL(arc##k) * line->values[k]
 #define TILE_PICK(sum, next) *choice = sum <= point ? next : *choice
 
-/* Adds up the arcs into `cell` and draws one of them by u in [0, 1): a list of two entries at most, and the single
+/* Adds up the arcs into `cell` and draws one of them by u in [0, 1): a list of two arcs at most, and the single
  * byte, whose arc weighs `one`. Returns the sum. Without a branch, because nobody can predict which arc is drawn. */
 static inline __attribute__((always_inline)) double sum_of_two(const double *cell, const aho_line *line,
                                                                uint32_t single, double one, double u,
                                                                uint32_t *choice) {
-    const uint32_t entry0 = line->entries[0], entry1 = line->entries[1];
-    double sum0 = TILE_CELL(entry0) * line->values[0];
+    const uint32_t arc0 = line->arcs[0], arc1 = line->arcs[1];
+    double sum0 = TILE_CELL(arc0) * line->values[0];
     TILE_ADD(sum0, 1);
     const double sum = sum01 + one, point = u * sum;
-    *choice = entry0;
-    TILE_PICK(sum0, entry1);
+    *choice = arc0;
+    TILE_PICK(sum0, arc1);
     TILE_PICK(sum01, single);
     return sum;
 }
@@ -60,19 +60,19 @@ static inline __attribute__((always_inline)) double sum_of_two(const double *cel
 static inline __attribute__((always_inline)) double sum_of_five(const double *cell, const aho_line *line,
                                                                 uint32_t single, double one, double u,
                                                                 uint32_t *choice) {
-    const uint32_t entry0 = line->entries[0], entry1 = line->entries[1], entry2 = line->entries[2];
-    const uint32_t entry3 = line->entries[3], entry4 = line->entries[4];
-    double sum0 = TILE_CELL(entry0) * line->values[0];
+    const uint32_t arc0 = line->arcs[0], arc1 = line->arcs[1], arc2 = line->arcs[2];
+    const uint32_t arc3 = line->arcs[3], arc4 = line->arcs[4];
+    double sum0 = TILE_CELL(arc0) * line->values[0];
     TILE_ADD(sum0, 1);
     TILE_ADD(sum01, 2);
     TILE_ADD(sum012, 3);
     TILE_ADD(sum0123, 4);
     const double sum = sum01234 + one, point = u * sum;
-    *choice = entry0;
-    TILE_PICK(sum0, entry1);
-    TILE_PICK(sum01, entry2);
-    TILE_PICK(sum012, entry3);
-    TILE_PICK(sum0123, entry4);
+    *choice = arc0;
+    TILE_PICK(sum0, arc1);
+    TILE_PICK(sum01, arc2);
+    TILE_PICK(sum012, arc3);
+    TILE_PICK(sum0123, arc4);
     TILE_PICK(sum01234, single);
     return sum;
 }
@@ -82,18 +82,18 @@ static inline __attribute__((always_inline)) double sum_of_list(const double *ce
                                                                 uint32_t count, uint32_t single, double one, double u,
                                                                 uint32_t *choice) {
     double before[AHO_LIST + 1], sum = 0.0;
-    uint32_t entries[AHO_LIST + 1], k;
+    uint32_t arcs[AHO_LIST + 1], k;
     for (k = 0; k < count; k++) {
-        const aho_line *at = line + k / AHO_ENTRIES;
+        const aho_line *at = line + k / AHO_LINE_ARCS;
         before[k] = sum;
-        entries[k] = at->entries[k % AHO_ENTRIES];
-        sum += TILE_CELL(entries[k]) * at->values[k % AHO_ENTRIES];
+        arcs[k] = at->arcs[k % AHO_LINE_ARCS];
+        sum += TILE_CELL(arcs[k]) * at->values[k % AHO_LINE_ARCS];
     }
     before[k] = sum;
-    entries[k] = single;
+    arcs[k] = single;
     sum += one;
     while (u * sum < before[k]) k--;
-    *choice = entries[k];
+    *choice = arcs[k];
     return sum;
 }
 
@@ -116,7 +116,7 @@ static inline __attribute__((always_inline)) int64_t tile_sum(const automaton *a
         double sum;
         uint32_t choice;
         if (!long_lists && count <= 2) sum = sum_of_two(cell, line, single, one, u, &choice);
-        else if (long_lists && count <= AHO_ENTRIES) sum = sum_of_five(cell, line, single, one, u, &choice);
+        else if (long_lists && count <= AHO_LINE_ARCS) sum = sum_of_five(cell, line, single, one, u, &choice);
         else sum = sum_of_list(cell, line, count, single, one, u, &choice);
         v->choices[e] = choice;
         if (measured && v->cuts[e]) {
@@ -143,15 +143,15 @@ static __attribute__((noinline)) int64_t tile_sample(const lattice *l, tile *v, 
 }
 
 /* Takes an arc into account that may be better than the ones before it. */
-#define TILE_BETTER(entry, value)           \
-    do {                                    \
-        const uint32_t entry_ = (entry);    \
-        double other_ = (value);            \
-        int better_ = other_ > best;        \
-        choice = better_ ? entry_ : choice; \
-        best = better_ ? other_ : best;     \
+#define TILE_BETTER(arc, value)           \
+    do {                                  \
+        const uint32_t arc_ = (arc);      \
+        double other_ = (value);          \
+        int better_ = other_ > best;      \
+        choice = better_ ? arc_ : choice; \
+        best = better_ ? other_ : best;   \
     } while (0)
-#define TILE_ARC(k) TILE_BETTER(line->entries[k], TILE_CELL(entry_) + line->values[k])
+#define TILE_CONSIDER(k) TILE_BETTER(line->arcs[k], TILE_CELL(arc_) + line->values[k])
 
 /* Cells and choices of the best path. */
 static inline __attribute__((always_inline)) void tile_best(const automaton *a, tile *v, progress *p,
@@ -166,16 +166,16 @@ static inline __attribute__((always_inline)) void tile_best(const automaton *a, 
         __builtin_prefetch(local.lines + AHO_LINE(v->states[e + TILE_AHEAD]));
         const double *cell = cells + e;
         const uint32_t count = AHO_COUNT(unit);
-        uint32_t choice = line->entries[0];
+        uint32_t choice = line->arcs[0];
         double best = TILE_CELL(choice) + line->values[0];
-        TILE_ARC(1);
+        TILE_CONSIDER(1);
         if (long_lists || count > 2) {
-            TILE_ARC(2);
-            TILE_ARC(3);
-            TILE_ARC(4);
-            for (uint32_t k = AHO_ENTRIES; k < count; k++) {
-                const aho_line *at = line + k / AHO_ENTRIES;
-                TILE_BETTER(at->entries[k % AHO_ENTRIES], TILE_CELL(entry_) + at->values[k % AHO_ENTRIES]);
+            TILE_CONSIDER(2);
+            TILE_CONSIDER(3);
+            TILE_CONSIDER(4);
+            for (uint32_t k = AHO_LINE_ARCS; k < count; k++) {
+                const aho_line *at = line + k / AHO_LINE_ARCS;
+                TILE_BETTER(at->arcs[k % AHO_LINE_ARCS], TILE_CELL(arc_) + at->values[k % AHO_LINE_ARCS]);
             }
         }
         const double other = last + local.single_values[text[e - 1]];

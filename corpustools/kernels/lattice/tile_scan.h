@@ -15,7 +15,7 @@ typedef struct tile {
     uint64_t states[TILE_BYTES + 1 + TILE_AHEAD];
     double
         cells[TILE_BEFORE + TILE_BYTES + 1]; /* of starts: at each cut the first value again; before position 0 zeros */
-    uint32_t choices[TILE_BYTES + 1];        /* entries */
+    uint32_t choices[TILE_BYTES + 1];        /* arcs */
     uint32_t codes[TILE_BYTES];
     uint8_t cuts[TILE_BYTES + 1];
 } tile;
@@ -87,7 +87,7 @@ static inline int64_t tile_cuts(tile *v, int64_t size, int64_t certain) {
     return certain > 0 ? certain : 0;
 }
 
-/* Whether many lists have more than two entries, by a look at every seventh. */
+/* Whether many lists have more than two arcs, by a look at every seventh. */
 static inline int has_long_lists(const tile *v, int64_t size) {
     int64_t short_lists = 0, long_lists = 0;
     for (int64_t e = size; e > 0; e -= 7)

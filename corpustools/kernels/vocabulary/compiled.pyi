@@ -23,7 +23,7 @@ def build_automaton(
     unknown: int,
     units_out: Buffer,
     fails: Buffer,
-    entries: Buffer,
+    arcs: Buffer,
     lines: int,
     singles: Buffer,
     scratch: Buffer,

@@ -156,33 +156,33 @@ def fill_heads(units, bint character, heads):
         release(&held)
 
 
-def build_automaton(units, Py_ssize_t size, uint32_t unknown, units_out, fails, entries, Py_ssize_t lines, singles,
+def build_automaton(units, Py_ssize_t size, uint32_t unknown, units_out, fails, arcs, Py_ssize_t lines, singles,
                     scratch):
-    """Link an automaton to a trie of `size` units; return its lines of entries, or -1 where something does not fit.
+    """Link an automaton to a trie of `size` units; return its lines of arcs, or -1 where something does not fit.
 
-    units_out: 8 bytes for each unit and 256 more; fails: 4; scratch: 16. entries: 20 bytes a line. singles: 1,024.
+    units_out: 8 bytes for each unit and 256 more; fails: 4; scratch: 16. arcs: 20 bytes a line. singles: 1,024.
     unknown: the code of a byte that is no piece.
     """
     cdef views held
     cdef const uint64_t *trie
     cdef uint64_t *unit
     cdef uint32_t *fail
-    cdef uint32_t *entry
+    cdef uint32_t *arc
     cdef uint32_t *single
     cdef uint32_t *room
     cdef int64_t result
     held.count = 0
     try:
         if size < 512 or size % 256:
-            raise ValueError("a trie has blocks of 256 units, two at least")
+            raise ValueError("a trie has pages of 256 units, two at least")
         trie = <const uint64_t *>take(&held, units, 8 * size, False)
         unit = <uint64_t *>take(&held, units_out, 8 * (size + 256), True)
         fail = <uint32_t *>take(&held, fails, 4 * (size + 256), True)
-        entry = <uint32_t *>take(&held, entries, 20 * lines, True)
+        arc = <uint32_t *>take(&held, arcs, 20 * lines, True)
         single = <uint32_t *>take(&held, singles, 1024, True)
         room = <uint32_t *>take(&held, scratch, 16 * (size + 256), True)
         with nogil:
-            result = aho_build(trie, size, unit, fail, entry, lines, single, unknown, room)
+            result = aho_build(trie, size, unit, fail, arc, lines, single, unknown, room)
         return result
     finally:
         release(&held)

@@ -66,7 +66,7 @@ def join_entries(text: Any, starts: Any, count: int, joins: Any) -> int:
 
 
 def join_bit(before: int, code: int, shift: int) -> int:
-    """Return the number of two neighbouring code points' bit (kernels/lattice/chunks.h)."""
+    """Return the number of two neighbouring code points' bit (kernels/lattice/spans.h)."""
     return (((before * 0x9E3779B1 & 0xFFFFFFFF) ^ code) * 0x85EBCA6B & 0xFFFFFFFF) >> shift
 
 
@@ -96,7 +96,7 @@ def build_trie(
     bounds = offsets.tolist()
     table: dict[int, int] = {}
     bases: set[int] = set()
-    single = ROOT + 256  # where the search for an only child's slot goes on; other nodes take fresh blocks
+    single = ROOT + 256  # where the search for an only child's slot goes on; other nodes take fresh pages
     fresh = ROOT + 256
     rows = [(0, count, 0, -1)] if count else []
     while rows:
@@ -158,7 +158,7 @@ def build_automaton(
     unknown: int,
     units_out: Any,
     fails: Any,
-    entries: Any,
+    arcs: Any,
     lines: int,
     singles: Any,
     scratch: Any,
