@@ -49,6 +49,24 @@ cdef int hold_rules(views *held, object tables, int flags, rules *t) except -1:
     return 0
 
 
+cdef int normalize_records(const rules *t, const uint8_t *text, int64_t size, const int64_t *start, const int64_t *end,
+                           int64_t count, bint is_open, progress *p, uint8_t *out, int64_t room,
+                           int64_t *offset) noexcept nogil:
+    """Return 0 where all is done, 1 where the output is full, -1 at a record that lies outside the text."""
+    while p.record < count:
+        if (start[p.record] < 0 or end[p.record] > size or start[p.record] > end[p.record]
+                or p.position > end[p.record] - start[p.record]):
+            return -1
+        if normalize_record(t, text + start[p.record], end[p.record] - start[p.record], is_open, p, out, room):
+            return 1
+        if is_open:
+            return 0
+        offset[p.record + 1] = p.written
+        p.record += 1
+        p.position = p.started = p.space_before = p.held = 0
+    return 0
+
+
 def normalize(tables, int flags, data, starts, ends, bint is_open, state, out, offsets):
     """Normalise records from where `state` stands; return True where `out` became full before the end.
 
@@ -72,7 +90,7 @@ def normalize(tables, int flags, data, starts, ends, bint is_open, state, out, o
     cdef int64_t *offset
     cdef uint8_t *target
     cdef int64_t count, room, size
-    cdef int full = 0, bad = 0
+    cdef int full
     held.count = 0
     try:
         hold_rules(&held, tables, flags, &t)
@@ -90,19 +108,8 @@ def normalize(tables, int flags, data, starts, ends, bint is_open, state, out, o
         if p.record < 0 or p.position < 0 or p.held < 0 or p.written < 0 or p.written > room:
             raise ValueError("the state is damaged")
         with nogil:
-            while p.record < count:
-                bad = (start[p.record] < 0 or end[p.record] > size or start[p.record] > end[p.record]
-                       or p.position > end[p.record] - start[p.record])
-                if bad:
-                    break
-                full = normalize_record(
-                    &t, text + start[p.record], end[p.record] - start[p.record], is_open, p, target, room)
-                if full or is_open:
-                    break
-                offset[p.record + 1] = p.written
-                p.record += 1
-                p.position = p.started = p.space_before = p.held = 0
-        if bad:
+            full = normalize_records(&t, text, size, start, end, count, is_open, p, target, room, offset)
+        if full < 0:
             raise ValueError(f"record {p.record} lies outside the text")
         return full != 0
     finally:
