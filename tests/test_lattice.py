@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from vocabularies import chi_square, chi_square_limit, law, make_model, make_tokenizer, pieces_of, segmentations
 
 from corpustools.errors import DataError, UsageError
-from corpustools.kernels.lattice import plain as lattice_plain
 from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
-from corpustools.stages.tokenize.lattice import weights as laws
 from corpustools.stages.tokenize.lattice.segmenter import Draws, Running, Segmenter, Workspace
 from corpustools.stages.tokenize.lattice.weights import exponential
 from corpustools.stages.tokenize.tokenizer import Tokenizer
@@ -552,4 +550,3 @@ def test_exponents_do_not_overflow_on_long_texts():
 def test_the_law_is_kept_within_the_range_of_exponents():
     with pytest.raises(DataError, match="too large"):
         make_tokenizer({b"a": -1e9}).sample("a", 1.0)
-    assert laws.VITERBI == lattice_plain.VITERBI
