@@ -26,7 +26,7 @@ import numpy as np
 from corpustools.files.batches import cut_records
 from corpustools.files.chunks import RecordFormat
 from corpustools.stages.tokenize.pipeline import Pipeline
-from corpustools.stages.tokenize.request import Request
+from corpustools.stages.tokenize.request import TokenizeRequest
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 
@@ -80,7 +80,7 @@ def own_sides(tokenizer, lines, alpha):
     batches = [cut_records(data[a:b], 0, RecordFormat()) for a, b in itertools.pairwise(cuts)]
 
     def side(**options):
-        pipeline = Pipeline(tokenizer, Request(**options))
+        pipeline = Pipeline(tokenizer, TokenizeRequest(**options))
         return lines, lambda _: [pipeline.output_of(batch) for batch in batches]
 
     normalizer = tokenizer.model.normalizer

@@ -43,8 +43,8 @@ class Prover:
     def __init__(self, tokenizer, digits):
         self.model, self.digits = tokenizer.model, digits
         self.normalize = tokenizer.normalize
-        self.law = tokenizer.law("viterbi")
-        ratios = [score.as_integer_ratio() for score in self.law.scores.tolist()]
+        self.weights = tokenizer._engine.weights("viterbi")
+        ratios = [score.as_integer_ratio() for score in self.weights.scores.tolist()]
         # All scores as integers over one power of two: sums of integers are exact and cheap.
         self.unit = max(denominator for _, denominator in ratios)
         self.scores = [numerator * (self.unit // denominator) for numerator, denominator in ratios]
@@ -89,7 +89,7 @@ class Prover:
                 if at == len(normalized):
                     return ids
         # Unknown characters, byte pieces, cuts: through the lattice.
-        return path_of(model, lattice_of(model, self.law, normalized), ids)
+        return path_of(model, lattice_of(model, self.weights, normalized), ids)
 
     def stretches(self, ours, theirs):
         """Give (our codes, the peer's codes, Σ|score| before on our and on the peer's path) of each difference."""

@@ -27,12 +27,54 @@ MIB = 1 << 20
 PLENTY = 2048 * MIB
 SECONDS = 240
 
+COMMAND = [sys.executable, "-m", "corpustools"]
+
 needs_speed = pytest.mark.skipif(not COMPILED, reason="the plain kernels are too slow for this much data")
 
 
 def is_plain(data: bytes) -> bool:
     """Whether bytes are taken as they are: not decoded, and not refused as another format."""
     return detect(data) is None and foreign_format(data, data[-4:]) is None
+
+
+def give_children_default_signals() -> None:
+    """Undo for the children of this process what its caller ignores (`nohup`, `&` in a script, some runners of CI).
+
+    What is ignored stays ignored through exec, and a test that interrupts `corpus` would wait for ever. What has a
+    handler falls back to the default in a child; here the handler does nothing, so this process goes on ignoring.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
+def variables() -> dict[str, str]:
+    """Return this process's environment variables without the user's settings of `corpus`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CORPUS_")}
+    if "CORPUS_KERNELS" in os.environ:
+        kept["CORPUS_KERNELS"] = os.environ["CORPUS_KERNELS"]
+    return kept
+
+
+def start(*arguments: object, env: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
+    """Start `corpus` with pipes on stdout and stderr unless told otherwise; `env` adds to the environment."""
+    chosen = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], env=variables() | (env or {}), **chosen)
+
+
+def run(
+    *arguments: object, stdin: bytes | BinaryIO | None = b"", env: dict[str, str] | None = None, **options: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `corpus` to its end where no folder is needed; bytes for its standard input are given through a pipe."""
+    data = stdin if isinstance(stdin, bytes) else None
+    options["stdin"] = subprocess.PIPE if data is not None else stdin or subprocess.DEVNULL
+    with start(*arguments, env=env, **options) as process:
+        try:
+            stdout, stderr = process.communicate(data, timeout=SECONDS)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
 @dataclass
@@ -75,17 +117,19 @@ class Folder:
 
     Args:
         path: the folder.
-        **variables: environment variables for every run.
+        **added: environment variables for every run.
     """
 
-    def __init__(self, path: Path, **variables: str) -> None:
+    def __init__(self, path: Path, **added: str) -> None:
         self.path = path
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("CORPUS_")}
-        if "CORPUS_KERNELS" in os.environ:
-            kept["CORPUS_KERNELS"] = os.environ["CORPUS_KERNELS"]
         self.temporary = path / "tmp"
         self.temporary.mkdir()
-        self.variables = kept | {"TMPDIR": str(self.temporary), "COLUMNS": "120"} | variables
+        self.added = {"TMPDIR": str(self.temporary), "COLUMNS": "120"} | added
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables of every run."""
+        return variables() | self.added
 
     def write(self, name: str, data: bytes) -> str:
         """Make a file and return its name."""
@@ -102,12 +146,11 @@ class Folder:
 
     def command(self, *arguments: object) -> list[str]:
         """Return the words that run `corpus`."""
-        return [sys.executable, "-m", "corpustools", *map(str, arguments)]
+        return [*COMMAND, *map(str, arguments)]
 
     def start(self, *arguments: object, env: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
         """Start `corpus` with pipes on stdout and stderr unless told otherwise."""
-        chosen = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.Popen(self.command(*arguments), cwd=self.path, env=self.variables | (env or {}), **chosen)
+        return start(*arguments, cwd=self.path, env=self.added | (env or {}), **options)
 
     def outcome(self, process: subprocess.Popen[bytes], stdin: bytes | None = None, peak: int = 0) -> Outcome:
         """Wait for a process and return what it left."""
@@ -130,12 +173,12 @@ class Folder:
             options["stdin"] = stdin if data is None else subprocess.PIPE
         return self.outcome(self.start(*arguments, **options), data)
 
-    def shell(self, script: str, **variables: str) -> Outcome:
+    def shell(self, script: str, **added: str) -> Outcome:
         """Run a shell script in which `$corpus` is the command."""
         corpus = shlex.join(self.command())
         process = subprocess.Popen(
             ["/bin/bash", "-c", script.replace("$corpus", corpus)], cwd=self.path,
-            env=self.variables | variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=self.variables | added, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         return self.outcome(process)
 

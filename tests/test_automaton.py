@@ -11,7 +11,8 @@ from vocabularies import make_model
 
 from corpustools.kernels.lattice.modes import SAMPLE, VITERBI
 from corpustools.stages.tokenize.lattice.automaton import link
-from corpustools.stages.tokenize.lattice.segmenter import Draws, Running, Segmenter, Workspace
+from corpustools.stages.tokenize.lattice.segmenter import SampleKey, Segmenter, StreamingSegmenter
+from corpustools.stages.tokenize.lattice.workspace import WorkspacePool
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 try:
@@ -74,11 +75,11 @@ def text_of(r, longest=3000):
     return text
 
 
-def segmenter(model, mode, alpha, draws, tiles=True):
+def segmenter(model, mode, alpha, key, tiles=True):
     tokenizer = Tokenizer(model)
-    made = Segmenter(model, tokenizer.trie, tokenizer._make_law(mode, alpha, 1.0), draws)
-    made.law.spaces.space = Workspace(tokenizer.trie, made.law.mode, tiles=tiles)
-    return made
+    weights = tokenizer._engine.weights_by_number(mode, alpha)
+    pool = WorkspacePool(tokenizer._engine.trie, weights.mode, tiles=tiles)
+    return Segmenter(model, tokenizer._engine.trie, weights, key, workspaces=pool)
 
 
 def everything(made, records, measured):
@@ -96,10 +97,11 @@ def everything(made, records, measured):
     form=st.sampled_from([{}, {"cuts": "newline-runs"}, {"byte_ids": True}, {"fuse": False}]),
 )
 def test_ids_and_measures_are_those_of_the_walk(scores, records, mode, alpha, form):
+    """The automaton finds the ids and measures that the walk through the trie finds."""
     model = make_model(scores, unit="byte", **form)
-    draws = Draws("automaton", epoch=1, samples=2)
-    fast, slow = (segmenter(model, mode, alpha, draws, tiles) for tiles in (True, False))
-    assert slow._space().tile is None
+    key = SampleKey("automaton", epoch=1, samples=2)
+    fast, slow = (segmenter(model, mode, alpha, key, tiles) for tiles in (True, False))
+    assert slow.workspaces.mine().tile is None
     for measured in (False, True):
         assert everything(fast, records, measured) == everything(slow, records, measured)
 
@@ -112,11 +114,12 @@ def test_ids_and_measures_are_those_of_the_walk(scores, records, mode, alpha, fo
     alpha=st.sampled_from([0.0, 0.3, 1.0]),
 )
 def test_ids_and_measures_are_those_of_the_twin(scores, record, mode, alpha):
+    """The compiled automaton finds the ids and measures of the Python twin."""
     model = make_model(scores, unit="byte", cuts="newline-runs")
-    found = everything(segmenter(model, mode, alpha, Draws("twin")), [record], True)
+    found = everything(segmenter(model, mode, alpha, SampleKey("twin")), [record], True)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("CORPUS_KERNELS", "plain")
-        assert everything(segmenter(model, mode, alpha, Draws("twin")), [record], True) == found
+        assert everything(segmenter(model, mode, alpha, SampleKey("twin")), [record], True) == found
 
 
 @settings(deadline=None, max_examples=80)
@@ -129,9 +132,10 @@ def test_ids_and_measures_are_those_of_the_twin(scores, record, mode, alpha):
     measured=st.booleans(),
 )
 def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cuts, bounds, measured):
-    made = segmenter(make_model(scores, unit="byte", cuts=cuts), mode, 0.4, Draws("parts"))
+    """Where a text is cut into parts changes neither its ids nor its measures."""
+    made = segmenter(make_model(scores, unit="byte", cuts=cuts), mode, 0.4, SampleKey("parts"))
     whole = made.batch(text, np.array([0, len(text)], np.int64), 7, measured=True)
-    running = Running(made, 7, measured=measured)
+    running = StreamingSegmenter(made, 7, measured=measured)
     at = [0, *sorted(bound % (len(text) + 1) for bound in bounds), len(text)]
     parts = [running.feed(text[a:b]) for a, b in itertools.pairwise(at)]
     assert np.concatenate([*parts, running.feed(b"", final=True)]).tolist() == whole.ids.tolist()
@@ -140,24 +144,28 @@ def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cuts, boun
 
 
 def test_what_does_not_fit_is_left_to_the_walk():
+    """A vocabulary that the tables cannot hold has no automaton, and works without."""
     runs = {b"a" * n: -1.0 * n for n in range(1, 80)}
-    assert Tokenizer(make_model(runs, unit="byte")).trie.automaton is None  # more pieces in one list than a unit counts
-    assert Tokenizer(make_model({b"a" * 256: -1.0}, unit="byte")).trie.automaton is None
-    trie = Tokenizer(make_model(BYTES, unit="byte")).trie
+    assert (
+        Tokenizer(make_model(runs, unit="byte"))._engine.trie.automaton is None
+    )  # more pieces in one list than a unit counts
+    assert Tokenizer(make_model({b"a" * 256: -1.0}, unit="byte"))._engine.trie.automaton is None
+    trie = Tokenizer(make_model(BYTES, unit="byte"))._engine.trie
     assert link(trie.units, np.ones(256, np.int64), 0xFFFFFF) is None
-    assert Tokenizer(make_model({b"a": -1.0})).trie.automaton is None  # positions are characters
+    assert Tokenizer(make_model({b"a": -1.0}))._engine.trie.automaton is None  # positions are characters
 
 
 def test_arrays_that_do_not_fit_each_other_are_refused():
+    """The kernel checks its tables against each other before it reads them."""
     tokenizer = Tokenizer(make_model(BYTES | {b"ab": -1.0, b"abc": -2.0}, unit="byte"))
-    automaton = tokenizer.trie.automaton
+    automaton = tokenizer._engine.trie.automaton
     lengths = np.array([len(piece) for piece in tokenizer.model.pieces] + [1, 2, 3, 4], np.uint32)
     table = np.zeros(len(lengths) + 1)
     lines, singles = automaton.lines(table)
 
     def lattice(lines=lines, singles=singles, **changes):
         tables = type("Tables", (), {**vars(automaton), **changes})
-        trie, exponents = tokenizer.trie, np.zeros(len(lengths), np.int32)
+        trie, exponents = tokenizer._engine.trie, np.zeros(len(lengths), np.int32)
         arrays = (trie.units, trie.heads, None, None), (lengths, table, table, exponents)
         options = {"longest": 4, "arcs_per_start": 3, "character": False, "unknown_id": 0, "fuse": True}
         options |= {"automaton": (tables, lines, singles)}
@@ -176,5 +184,5 @@ def test_arrays_that_do_not_fit_each_other_are_refused():
             lattice(**changes)
     with pytest.raises(ValueError):
         vocabulary.build_automaton(
-            tokenizer.trie.units, 300, 0, *[bytearray(1 << 16)] * 3, 1, *[bytearray(1 << 16)] * 2
+            tokenizer._engine.trie.units, 300, 0, *[bytearray(1 << 16)] * 3, 1, *[bytearray(1 << 16)] * 2
         )

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 
+import harness
 import pytest
 
 from corpustools.stages.nabc import nabc
 from corpustools.stages.nabc.text import MAX_DIGITS
 
-COMMAND = [sys.executable, "-m", "corpustools", "nabc"]
 ROWS = {5: b"5\t2\t2\t1\t5\n", 7: b"7\t2\t3\t1\t6\n", 100: b"100\t10\t10\t0\t20\n"}
 # Without a step limit this takes a quarter of an hour in Python's integers.
 SLOW = b"%d\n" % (10**58 // 7)
@@ -22,14 +22,7 @@ SLOW = b"%d\n" % (10**58 // 7)
 
 def corpus(*arguments, stdin=b"", **environment):
     """Run the command; on failure of a test pytest shows what this returns."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        timeout=60,
-        env={**os.environ, **environment},
-        check=False,
-    )
+    return harness.run("nabc", *arguments, stdin=stdin, env=environment)
 
 
 @pytest.fixture
@@ -38,8 +31,7 @@ def started():
     processes = []
 
     def start(*arguments, **streams):
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-        processes.append(subprocess.Popen([*COMMAND, *map(str, arguments)], **pipes))
+        processes.append(harness.start("nabc", *arguments, **{"stdin": subprocess.PIPE, **streams}))
         return processes[-1]
 
     yield start
@@ -52,12 +44,14 @@ def started():
 
 
 def test_arguments_are_answered_in_order():
+    """One row for each argument, in their order, however the number is written."""
     result = corpus(100, 7, "+5", "007")
     assert (result.returncode, result.stderr) == (0, b"")
     assert result.stdout == ROWS[100] + ROWS[7] + ROWS[5] + ROWS[7]
 
 
 def test_csv_and_jsonl_hold_the_same():
+    """csv and jsonl have the same values under the same names."""
     numbers = [0, 5, 10**18 + 9, 10**40]
     stdin = b"".join(b"%d\n" % n for n in numbers)
     names = ["n", "a", "b", "c", "sum"]
@@ -69,6 +63,7 @@ def test_csv_and_jsonl_hold_the_same():
 
 @pytest.mark.parametrize("arguments", [["-1"], ["--", "-1"], ["5", "-17"], ["--max-a", "-3", "5"]])
 def test_a_negative_argument_is_called_negative(arguments):
+    """A negative number is not taken for an option that does not exist."""
     result = corpus(*arguments)
     assert (result.returncode, result.stdout) == (2, b"")
     assert b"is negative" in result.stderr
@@ -96,6 +91,7 @@ def test_a_negative_argument_is_called_negative(arguments):
     ],
 )
 def test_usage_errors_say_what_is_accepted_and_write_nothing(arguments):
+    """A wrong call is one line on standard error and status 2."""
     result = corpus(*arguments)
     assert (result.returncode, result.stdout) == (2, b"")
     assert result.stderr.startswith(b"corpus: ")
@@ -128,6 +124,7 @@ def test_a_mixed_stream(kernels):
 
 
 def test_an_empty_stream_is_no_error():
+    """No numbers give no rows; csv has its header all the same."""
     assert corpus().returncode == 0
     assert corpus("-f", "csv").stdout == b"n,a,b,c,sum\n"
 
@@ -137,7 +134,7 @@ def test_a_file_and_a_pipe_give_the_same(tmp_path):
     path = tmp_path / "numbers"
     path.write_bytes(b"".join(b"%d\n" % (n * 48271 % 2147483647) for n in range(200_000)))
     with path.open("rb") as file:
-        from_file = subprocess.run(COMMAND, stdin=file, capture_output=True, check=True, timeout=60).stdout
+        from_file = corpus(stdin=file).stdout
     assert from_file == corpus(stdin=path.read_bytes()).stdout
     assert from_file.count(b"\n") == 200_000
     for line in from_file.splitlines()[::9973]:
@@ -146,6 +143,7 @@ def test_a_file_and_a_pipe_give_the_same(tmp_path):
 
 
 def test_each_line_is_answered_before_the_next_is_sent(started):
+    """A program may ask and read in turn."""
     process = started()
     for n in (5, 100, 7):
         process.stdin.write(b"%d\n" % n)
@@ -157,6 +155,7 @@ def test_each_line_is_answered_before_the_next_is_sent(started):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_long_search_holds_nothing_back_and_stops_at_a_signal(started, number):
+    """Earlier answers are out, the wait is announced, and a signal ends it."""
     process = started()
     process.stdin.write(b"5\n" + SLOW + b"7\n")
     process.stdin.flush()
@@ -169,6 +168,7 @@ def test_a_long_search_holds_nothing_back_and_stops_at_a_signal(started, number)
 
 
 def test_quiet_leaves_out_the_announcement(started):
+    """With -q a long search says nothing."""
     process = started("-q")
     process.stdin.write(b"5\n" + SLOW)
     process.stdin.flush()
@@ -181,6 +181,7 @@ def test_quiet_leaves_out_the_announcement(started):
 
 @pytest.mark.parametrize("arguments", [["--range", "0:100000000"], []])
 def test_a_closed_pipe_is_silent(started, arguments, tmp_path):
+    """When the reader has gone the process dies of SIGPIPE without a word."""
     endless = tmp_path / "numbers"
     endless.write_bytes(b"12345678\n" * 300_000)
     with endless.open("rb") as file:
@@ -194,8 +195,9 @@ def test_a_closed_pipe_is_silent(started, arguments, tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 @pytest.mark.parametrize("arguments", [["5"], ["--range", "0:100"]])
 def test_a_full_disk_is_one_error(arguments):
+    """Output that cannot be written is one line and status 1."""
     with open("/dev/full", "wb") as full:
-        result = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, check=False)
+        result = harness.run("nabc", *arguments, stdout=full)
     assert result.returncode == 1
     assert result.stderr == b"corpus: standard output: no space left on device\n"
 
@@ -206,7 +208,7 @@ def test_five_thousand_digits():
     result = corpus(stdin=b"5\n" + hard + b"\n7\n")
     assert (result.returncode, result.stdout) == (1, ROWS[5])
     assert b"standard input, line 2: a number of 5000 digits" in result.stderr
-    assert b"--max-steps" in result.stderr
+    assert b"max_steps" in result.stderr
     assert result.stderr.count(b"\n") == 1
     result = corpus(stdin=easy + b"\n7\n")
     assert (result.returncode, result.stderr) == (0, b"")
@@ -215,6 +217,7 @@ def test_five_thousand_digits():
 
 
 def test_more_digits_than_can_be_read_is_an_error():
+    """A line without an end is refused before it fills the memory."""
     for stdin in (b"5\n" + b"9" * (MAX_DIGITS + 1) + b"\n", b"5\n" + b"\0" * 3_000_000):
         result = corpus(stdin=stdin)
         assert (result.returncode, result.stdout) == (1, ROWS[5])
@@ -223,6 +226,7 @@ def test_more_digits_than_can_be_read_is_an_error():
 
 
 def test_a_step_limit_gives_the_best_found_a_bound_and_status_3():
+    """What is not proved minimal is written with a proved lower bound."""
     n = 1200000000719071635
     result = corpus("--max-steps", 100, n, 5)
     assert result.returncode == 3
@@ -242,6 +246,7 @@ def test_a_step_limit_gives_the_best_found_a_bound_and_status_3():
 
 
 def test_every_minimiser_has_a_row():
+    """--all writes each a, b, c of the least sum."""
     assert corpus("--all", 4, 52).stdout.splitlines() == [
         b"4\t2\t2\t0\t4",
         b"4\t0\t0\t4\t4",
@@ -251,6 +256,7 @@ def test_every_minimiser_has_a_row():
 
 
 def test_shapes():
+    """Bounds, weights and --pad give the minimum under them, or an error with the line's number."""
     assert corpus("--max-a", 64, 1000003).stdout == b"1000003\t64\t15625\t3\t15692\n"
     assert corpus("--max-c", 0, 1000003).stdout == b"1000003\t1\t1000003\t0\t1000004\n"
     assert corpus("--pad", 7).stdout == b"7\t2\t4\t1\t7\n"
@@ -264,6 +270,7 @@ def test_shapes():
 @pytest.mark.parametrize("kernels", ["auto", "plain"])
 @pytest.mark.parametrize("span", [(0, 3000), (10**12, 10**12 + 100), (2**62 - 20, 2**62 + 20), (7, 7)])
 def test_a_range_is_its_numbers_one_by_one(span, kernels):
+    """--range writes the rows that its numbers get as a stream."""
     by_range = corpus("--range", "{}:{}".format(*span), CORPUS_KERNELS=kernels)
     one_by_one = corpus(stdin=b"".join(b"%d\n" % n for n in range(*span)))
     assert (by_range.returncode, by_range.stderr) == (0, b"")
@@ -272,6 +279,7 @@ def test_a_range_is_its_numbers_one_by_one(span, kernels):
 
 
 def test_a_range_takes_every_option_and_every_format():
+    """Every option means the same for a range as for single numbers."""
     numbers = range(200, 300)
     span = "--range=200:300"
     for options in (["--pad"], ["--all"], ["--weights", "1,2,3"], ["-f", "jsonl"], ["-f", "csv"]):
@@ -280,6 +288,7 @@ def test_a_range_takes_every_option_and_every_format():
 
 @pytest.mark.parametrize("span", [(0, 5000), (10**12 + 3, 10**12 + 5000), (2**62 - 2000, 2**62 + 2000)])
 def test_breakpoints_expand_to_the_range(span):
+    """Between two breakpoints a and b stay, and c grows by one."""
     text = "{}:{}".format(*span)
     rows = [tuple(map(int, r.split())) for r in corpus("--range", text).stdout.splitlines()]
     points = [tuple(map(int, r.split())) for r in corpus("--range", text, "--breakpoints").stdout.splitlines()]
@@ -317,6 +326,7 @@ def test_a_long_range_needs_little_memory():
 
 
 def test_one_number_loads_neither_numpy_nor_tqdm():
+    """A single number is answered without the time that large modules take to load."""
     script = (
         "import sys\n"
         "from corpustools.cli.main import main\n"

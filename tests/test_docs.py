@@ -35,6 +35,14 @@ def test_every_option_has_help():
                 assert parameter.help, f"corpus {name} {parameter.opts}"
 
 
+def test_no_help_shows_a_mark_of_its_layout():
+    r"""click takes the character backspace as "leave these lines as they are"; the two characters \b would be shown."""
+    context = click.Context(group)
+    for name in COMMANDS:
+        assert "\\b" not in group.get_command(context, name).help, f"corpus {name}"
+    assert "\\b" not in PAGE.read_text()
+
+
 def test_links_lead_somewhere():
     """Files that the documents link to exist."""
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:

@@ -57,9 +57,10 @@ vocabularies = st.dictionaries(
     length_weight=st.sampled_from([1.0, 0.5, 3.0]),
 )
 def test_everything_is_that_of_the_enumeration(scores, text, alpha, length_weight):
+    """All that is explained equals what the list of all segmentations gives, in exact rationals."""
     exact, total = exact_law(scores, text, alpha, length_weight)
     tokenizer = make_tokenizer(scores, fuse=False)
-    found = explain(tokenizer, text, alpha, length_weight, n=len(exact) + 2, marginals=10**6)
+    found = explain(tokenizer, text, alpha, length_weight=length_weight, nbest=len(exact) + 2, marginals=10**6)
     assert found.segmentations == len(exact)
     assert found.log10_segmentations == pytest.approx(math.log10(len(exact)), abs=1e-9)
     assert found.log_z == pytest.approx(log(total), abs=1e-9)
@@ -90,6 +91,7 @@ def test_everything_is_that_of_the_enumeration(scores, text, alpha, length_weigh
 @settings(max_examples=60)
 @given(text=st.text("ab", max_size=40), alpha=st.sampled_from([0.0, 0.3, 1.0, 40.0]))
 def test_it_agrees_with_what_the_tokenizer_measures(text, alpha):
+    """explain and the methods of the tokenizer give the same numbers."""
     tokenizer = make_tokenizer(SMALL)
     found = explain(tokenizer, text, alpha)
     assert found.best.ids == tokenizer.encode(text)
@@ -102,6 +104,7 @@ def test_it_agrees_with_what_the_tokenizer_measures(text, alpha):
 
 
 def test_a_count_is_exact_below_ten_to_the_18():
+    """Segmentations are counted exactly up to 10^18, and beyond as a logarithm."""
     tokenizer = make_tokenizer({b"a": -1.0, b"aa": -1.0})
     fibonacci = [1, 1]
     while len(fibonacci) < 100:
@@ -119,6 +122,7 @@ def test_a_count_is_exact_below_ten_to_the_18():
     [({}, "unknown", [0]), ({"byte_ids": True}, "bytes", [1 + byte for byte in "é".encode()])],
 )
 def test_characters_without_a_piece_are_shown_readably(options, kind, ids):
+    """Control bytes and broken text are shown as <0x..>."""
     found = explain(make_tokenizer(SMALL, **options), "aé\x01\n".encode() + b"\xff")
     assert found.normalized == "aé<0x01><0x0A><0xFF>"
     assert [(t.piece, t.kind, t.ids) for t in found.tokens[:2]] == [
@@ -128,12 +132,13 @@ def test_characters_without_a_piece_are_shown_readably(options, kind, ids):
 
 
 def test_unlikely_tokens_are_shown_on_request():
+    """How many tokens and segmentations are shown is what was asked for."""
     tokenizer = make_tokenizer({b"a": -1.0, b"aa": -9.0})
     assert {t.piece for t in explain(tokenizer, "aaaa").tokens} == {"a"}
     assert len(explain(tokenizer, "aaaa", marginals=100).tokens) == 7
     most = explain(tokenizer, "aaaa", marginals=2).tokens
     assert [t.piece for t in most] == ["a", "a"]
-    assert explain(tokenizer, "aaaa", n=0, marginals=0).nbest == []
+    assert explain(tokenizer, "aaaa", nbest=0, marginals=0).nbest == []
 
 
 @needs_speed
@@ -141,7 +146,7 @@ def test_a_long_text_without_a_cut_stays_exact():
     """Shares near the middle are those of the renewal process; sums of logarithms would have drifted."""
     tokenizer = make_tokenizer({b"a": -1.0, b"aa": -1.7, b"aaa": -2.9}, unit="byte")
     size = 100_000
-    found = explain(tokenizer, "a" * size, 1.0, n=2)
+    found = explain(tokenizer, "a" * size, 1.0, nbest=2)
     over = [0.0] * size
     for t in found.tokens:
         for at in range(t.start, t.end):
@@ -153,6 +158,7 @@ def test_a_long_text_without_a_cut_stays_exact():
 
 
 def test_user_defined_pieces_are_scored_as_the_best_path_counts_them():
+    """A user-defined piece has the score of the best path and no other."""
     pieces = [("a", -1.0), ("天", -5.0), ("天a", 0.0, 4)]
     from corpustools.stages.tokenize.models import parse
 
@@ -163,12 +169,13 @@ def test_user_defined_pieces_are_scored_as_the_best_path_counts_them():
 
 
 def test_what_cannot_be_meant_is_refused():
+    """Arguments without a meaning are refused by name."""
     with pytest.raises(UsageError, match="alpha is -1"):
         explain(make_tokenizer(SMALL), "ab", -1.0)
     with pytest.raises(UsageError, match="only alpha = 0"):
         explain(Tokenizer(make_model(SMALL, weighted=False)), "ab", 1.0)
     with pytest.raises(UsageError, match="negative"):
-        explain(make_tokenizer(SMALL), "ab", n=-1)
+        explain(make_tokenizer(SMALL), "ab", nbest=-1)
     with pytest.raises(DataError, match="cannot write"):
         explain(make_tokenizer(SMALL, unknown=False), "xyz")
 
@@ -179,6 +186,7 @@ def model(folder):
 
 
 def test_json_of_the_real_command(folder, model):
+    """Each line of `corpus explain -f json` holds the library's values."""
     tokenizer = Tokenizer.load(folder.path / model)
     done = folder.corpus(
         "explain", "-m", model, "-f", "json", "--alpha", 0.5, "--nbest", 3, stdin="the fox\n\n天地 the\n".encode()
@@ -198,6 +206,7 @@ def test_json_of_the_real_command(folder, model):
 
 
 def test_text_of_the_real_command(folder, model):
+    """The text is readable in any locale, also where a text has too many segmentations to count."""
     done = folder.corpus("explain", "-m", model, "the fox", "é\x01", "--marginals", 4, env={"LC_ALL": "C"}).ok()
     first, second = done.stdout.decode().split("\n\n")
     assert first.startswith("normalized     ▁the▁fox\nsegmentations  ")
@@ -212,6 +221,7 @@ def test_text_of_the_real_command(folder, model):
 
 
 def test_a_bpe_vocabulary_is_uniform_by_default(folder):
+    """Without weights alpha is 0, and another alpha is refused."""
     bpe = folder.write("bpe.model", train(model_type="bpe"))
     row = json.loads(folder.corpus("explain", "-m", bpe, "-f", "json", "the").ok().stdout)
     assert (row["alpha"], row["best"], row["nbest"][0]["score"]) == (0.0, None, None)
@@ -224,6 +234,7 @@ def test_a_bpe_vocabulary_is_uniform_by_default(folder):
 
 
 def test_errors_are_one_clear_line(folder, model):
+    """Each wrong call is one line with the right status."""
     folder.corpus("explain", "-m", "missing", "a").failed(1, "cannot read the model missing")
     folder.corpus("explain", "-m", model, "--alpha", "nan", "a").failed(2, "alpha is nan")
     folder.corpus("explain", "-m", model, "--nbest", -1, "a").failed(2, "--nbest")

@@ -1,4 +1,4 @@
-"""tokenizer.json: what it becomes, what is refused by name, and the tokenizers package as peer (heavy)."""
+"""tokenizer.json: what it becomes, what is refused by name, and the tokenizers package as peer."""
 
 import base64
 import json
@@ -25,10 +25,7 @@ except ImportError:
     tokenizers = None
 
 
-def heavy(test):
-    """Mark a test that asks the tokenizers package."""
-    missing = pytest.mark.skipif(tokenizers is None, reason="the peer is missing: pip install tokenizers")
-    return pytest.mark.heavy(missing(test))
+needs_peer = pytest.mark.skipif(tokenizers is None, reason="the peer is missing: pip install tokenizers")
 
 
 LLAMA3 = (
@@ -179,13 +176,14 @@ def parts_of(model, text):
     return [surfaces.get(part, part).decode() for part in parts if part]
 
 
-@heavy
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@needs_peer
+@settings(max_examples=500)
 @given(normalizer=st.sampled_from(sorted(NORMALIZERS)), splitter=st.sampled_from(sorted(SPLITTERS)), text=TEXTS)
 @example("Precompiled", "none", "\r\n \u0600a e\u0301")
 @example("Lowercase", "T5", "A\u03a3 B")
 @example("none", "first", "<s>a <SEP>x  b")
 def test_parts_equal_those_of_tokenizers(normalizer, splitter, text):
+    """Normalizer and pre-tokenizer cut text as the peer does."""
     # "first" asks where a part began before normalisation, which is not followed through rules that remove.
     assume(splitter not in ("first", "unsplit") or normalizer in ("none", "NFC", "NFKC", "Lowercase"))
     # Its table of marks is of Unicode 8.
@@ -215,8 +213,14 @@ def byte_level(name, added=()):
     return tokenizer_json("none", BYTE_LEVEL[name], added, type="BPE", vocab=vocab, merges=[], unk_id=None)
 
 
-@heavy
-@pytest.mark.parametrize("splitter", ["Whitespace", "inverted", "Punctuation", "Digits", "WhitespaceSplit", "Llama 3"])
+ALONE = ["Whitespace", "inverted", "Punctuation", "Digits", "WhitespaceSplit"]
+
+
+@needs_peer
+@pytest.mark.parametrize(
+    "splitter",
+    ["Llama 3", *(pytest.param(name, marks=pytest.mark.heavy) for name in ALONE)],
+)
 def test_classes_of_characters_equal_those_of_tokenizers(splitter):
     """Every character that this Python's Unicode knows, except what later versions changed."""
     model, peer = pair("none", splitter)
@@ -227,10 +231,11 @@ def test_classes_of_characters_equal_those_of_tokenizers(splitter):
             assert parts_of(model, text) == wanted, hex(code)
 
 
-@heavy
-@settings(max_examples=500, deadline=None, derandomize=True)
+@needs_peer
+@settings(max_examples=200)
 @given(name=st.sampled_from(sorted(BYTE_LEVEL)), text=TEXTS)
 def test_byte_level_parts_equal_those_of_tokenizers(name, text):
+    """The byte-level pre-tokenizers cut text as the peer does."""
     content = byte_level(name)
     peer = tokenizers.Tokenizer.from_str(json.dumps(content)).pre_tokenizer
     alphabet = byte_alphabet()
@@ -240,6 +245,7 @@ def test_byte_level_parts_equal_those_of_tokenizers(name, text):
 
 
 def test_unigram():
+    """What a Unigram file says is what the model holds."""
     vocab = [["<unk>", 0.0], ["<s>", 0.0], ["\u2581a", -1.5], ["b", -2.25], ["<0x41>", -9.0]]
     added = [
         {"id": 0, "content": "<unk>", "special": True},
@@ -279,13 +285,14 @@ def test_byte_level_bpe_keeps_bytes_that_are_no_text():
     assert model.normalizer.denormalize(made) == text
 
 
-@heavy
-@settings(max_examples=300, deadline=None, derandomize=True)
+@needs_peer
+@settings(max_examples=200)
 @given(
     text=st.floats(-1e4, 0).map(repr)
     | st.from_regex(r"-?(0|[1-9][0-9]{0,25})\.[0-9]{1,30}([eE][-+]?[0-9]{1,3})?", fullmatch=True)
 )
 def test_scores_are_the_numbers_that_tokenizers_reads(text):
+    """A score's decimal digits become the double that the peer makes of them."""
     content = json.dumps(tokenizer_json("none", "none", [], vocab=[["<unk>", 0.0], ["a", "SCORE"]]))
     try:
         peer = tokenizers.Tokenizer.from_str(content.replace('"SCORE"', text))
@@ -316,10 +323,10 @@ def unigram_pair(byte_fallback):
     return Tokenizer(parse(json.dumps(content).encode(), "m")), tokenizers.Tokenizer.from_str(json.dumps(content))
 
 
-@heavy
-@pytest.mark.parametrize("kernels", ["compiled", "plain"])
+@needs_peer
+@pytest.mark.parametrize("kernels", ["compiled", pytest.param("plain", marks=pytest.mark.heavy)])
 @pytest.mark.parametrize("byte_fallback", [False, True])
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(
     text=st.lists(st.sampled_from([*"ab 天地<z\u00e9\U0001f600", "<new>", "<unk>", "地ab"]), max_size=40).map("".join)
 )
@@ -349,6 +356,7 @@ def test_byte_level_characters_beyond_unicode_have_one_path(kernels, monkeypatch
 
 
 def test_byte_fallback_bpe():
+    """A BPE vocabulary with byte fallback is read, and decodes bytes back to text."""
     vocab = {"<unk>": 0, **{f"<0x{byte:02X}>": byte + 1 for byte in range(256)}, "\u2581a": 257, "b": 258}
     content = tokenizer_json("Prepend", "none", type="BPE", vocab=vocab, merges=[], unk_token="<unk>", fuse_unk=True)
     content["model"]["byte_fallback"] = True
@@ -419,6 +427,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_not_done_is_refused_by_name(case):
+    """A part that is not supported is an error that names the file and the part."""
     content, said = REFUSED[case]
     with pytest.raises(UnsupportedModel, match=said) as caught:
         parse(json.dumps(content).encode(), "the-file")
@@ -427,6 +436,7 @@ def test_what_is_not_done_is_refused_by_name(case):
 
 @pytest.mark.parametrize("case", DAMAGED)
 def test_a_damaged_file_is_an_error(case):
+    """A file that is no sound tokenizer.json is refused with its name."""
     content = json.dumps(DAMAGED[case]).replace('"precompiled_charsmap": ""', '"precompiled_charsmap": "%"')
     with pytest.raises(DataError, match="the-file"):
         parse(content.encode(), "the-file")
@@ -452,7 +462,9 @@ def test_a_tokenizer_json_with_any_part_exchanged_is_refused_or_read(data):
 
 
 def test_white_space_of_regular_expressions_is_unicodes():
-    assert [code for code in range(0x3001) if translate(r"\s").fullmatch(chr(code))] == [
+    r"""\s and negated classes mean what they mean in the peer's regular expressions."""
+    space = translate(r"\s")
+    assert [code for code in range(0x3001) if space.fullmatch(chr(code))] == [
         *range(9, 14), 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000,
     ]  # fmt: skip
     assert not translate(r"[^\S]").fullmatch("a")

@@ -61,6 +61,7 @@ def test_the_reference_draws_paths_by_their_probability():
 @settings(deadline=None, max_examples=50)
 @given(more=MORE, text=TEXTS, alpha=st.sampled_from([0.0, 0.3, 1.0, 3.0]))
 def test_kernels_have_the_reference_s_log_z_and_best_path(kernels, unit, more, text, alpha):
+    """Of small texts, for every alpha; and a sample's probability is what the reference draws it with."""
     scores = LETTERS | more
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("CORPUS_KERNELS", kernels)

@@ -82,6 +82,7 @@ def trained(name, tmp_path):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_sentencepiece_models_are_read_as_the_library_reads_them(name, tmp_path):
+    """Pieces, scores, kinds and normalization are those of the library, for each trained model."""
     data = trained(name, tmp_path)
     oracle = sentencepiece.SentencePieceProcessor(model_proto=data)
     model = parse(data, "m")
@@ -111,6 +112,7 @@ def agrees(model, oracle):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_decoding_equals_sentencepiece(name, tmp_path):
+    """Any ids decode to the text that the library gives."""
     data = trained(name, tmp_path)
     oracle = sentencepiece.SentencePieceProcessor(model_proto=data)
     model = parse(data, "m")
@@ -124,6 +126,7 @@ def test_decoding_equals_sentencepiece(name, tmp_path):
 
 
 def test_an_id_outside_the_vocabulary_is_an_error():
+    """An id that is none is named with the vocabulary's size."""
     model = parse(spm_model([("a", -1.0)]), "m")
     for i in (-1, 4):
         with pytest.raises(DataError, match=f"the id {i} is outside the vocabulary of 4"):
@@ -131,6 +134,7 @@ def test_an_id_outside_the_vocabulary_is_an_error():
 
 
 def test_scores_are_the_float32_values_and_the_unknown_is_ten_below_the_lowest():
+    """Scores and the unknown piece's score are computed as in the library."""
     model = parse(spm_model([("a", -0.1), ("b", -1.7), ("c", -99.0, UNUSED), ("d", -50.0, USER_DEFINED)]), "m")
     assert model.scores[3:5].tolist() == [struct.unpack("<f", struct.pack("<f", x))[0] for x in (-0.1, -1.7)]
     assert model.unknown_score == np.float32(np.float32(-1.7) - np.float32(10))
@@ -139,6 +143,7 @@ def test_scores_are_the_float32_values_and_the_unknown_is_ten_below_the_lowest()
 
 
 def test_byte_fallback_without_an_unknown_piece():
+    """With a piece for every byte no unknown piece is needed."""
     data = spm_model([("a", -1.0)], trainer=[(35, 1), (40, (1 << 64) - 1)], special=BYTES)
     model = parse(data, "m")
     oracle = sentencepiece.SentencePieceProcessor(model_proto=data)
@@ -215,6 +220,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_cannot_be_used_is_refused_by_name(case):
+    """A file that is no sound model is one line that begins with its name."""
     data, said = BROKEN[case]
     with pytest.raises(DataError, match=said) as caught:
         parse(data, "the-file")
@@ -224,11 +230,13 @@ def test_what_cannot_be_used_is_refused_by_name(case):
 
 @pytest.mark.parametrize("case", ["a word model", "a character model", "GGUF", "ZIP", "tiktoken"])
 def test_a_sound_file_that_is_not_done_is_unsupported(case):
+    """What is sound and not supported has an error of its own kind."""
     with pytest.raises(UnsupportedModel):
         parse(BROKEN[case][0], "m")
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
+    """A missing model is an error of the system, with its path."""
     with pytest.raises(SystemFailure, match=r"cannot read the model .*missing: no such file"):
         load_model(tmp_path / "missing")
 
@@ -241,6 +249,7 @@ def bytepiece_file(words, **changes):
 
 
 def test_bytepiece():
+    """What a bytepiece file says is what the model holds."""
     model = parse(bytepiece_file({b"the": 40, "天地".encode(): 4}), "m")
     assert (model.kind, model.unit, model.cuts, model.unknown_id) == (
         "bytepiece",
@@ -270,11 +279,13 @@ def test_bytepiece():
     ],
 )
 def test_a_damaged_bytepiece_model(changes, said):
+    """A damaged bytepiece file is refused by what is wrong with it."""
     with pytest.raises(DataError, match=said):
         parse(bytepiece_file({b"the": 5}, **changes), "m")
 
 
 def test_a_bytepiece_model_without_a_byte_is_unsupported():
+    """A byte without a piece is named."""
     rows = json.loads(bytepiece_file({}))
     rows[base64.b64encode(b"ab").decode()] = rows.pop(base64.b64encode(b"\x07").decode())
     with pytest.raises(UnsupportedModel, match="no piece for the byte 0x07"):
@@ -282,6 +293,7 @@ def test_a_bytepiece_model_without_a_byte_is_unsupported():
 
 
 def test_a_vocabulary_of_pieces_and_scores():
+    """Lines of piece and score are read; marks and control pieces are recognised."""
     text = "<unk>\t0\n<s>\t0\n▁the\t-2.5\n<sep>\t0\nx\ty\t-3\n▁\t-4.25e0\nhi\t0\n"
     model = parse(text.encode(), "m")
     assert (model.kind, model.weighted, model.unknown_id) == ("vocabulary", True, 0)
@@ -295,6 +307,7 @@ def test_a_vocabulary_of_pieces_and_scores():
 
 
 def test_a_vocabulary_equals_the_model_it_was_exported_from():
+    """Exported pieces and scores make the same model again."""
     data = train()
     oracle = sentencepiece.SentencePieceProcessor(model_proto=data)
     rows = [f"{oracle.id_to_piece(i)}\t{oracle.get_score(i)!r}\n" for i in range(oracle.get_piece_size())]
@@ -305,12 +318,14 @@ def test_a_vocabulary_equals_the_model_it_was_exported_from():
 
 
 def test_a_bpe_vocabulary_has_ranks_and_no_weights():
+    """Scores 0, -1, -2 ... are merge ranks, not probabilities."""
     model = parse("<unk>\t0\n<s>\t0\n</s>\t0\n▁t\t-0\nhe\t-1\n▁the\t-2\n".encode(), "m")
     assert (model.weighted, model.arc.tolist()) == (False, [False] * 3 + [True] * 3)
     assert not model.user_defined.any()
 
 
 def test_word_counts_are_scored_as_in_jieba():
+    """Counts become log shares, where later lines win and zero is no word."""
     model = parse("天地 30 n\n天 5 n\n地\t15\n无 0 x\n天 10\n".encode(), "m")
     assert (model.kind, model.unknown_id, model.fuse_unknown) == ("counts", 5, False)
     assert model.pieces == [w.encode() for w in ("天地", "天", "地", "无", "天", "<unk>")]
@@ -334,6 +349,7 @@ def test_word_counts_are_scored_as_in_jieba():
     ],
 )
 def test_a_damaged_list_names_its_line(data, said):
+    """A line that is wrong is named by its number."""
     with pytest.raises(DataError, match=said):
         parse(data, "m")
 
@@ -436,6 +452,7 @@ def other_seeds():
 
 
 def test_ten_thousand_damaged_files_of_other_formats_are_refused_or_sound():
+    """No change of bytes makes a crash or an unsound model."""
     draw = random.Random(6)
     bytepiece, originals = bytepiece_file({b"ab": 9}), other_seeds()
     accepted = 0
@@ -470,6 +487,7 @@ def sound(model):
 @settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_noise_is_no_model(data):
+    """Random bytes are refused, whatever they begin with."""
     for prefix in (
         b"",
         b"\n",

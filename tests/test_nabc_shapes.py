@@ -41,6 +41,7 @@ def brute_force(n, wanted):
 @given(st.integers(0, 60), st.one_of(SHAPES, ALIKE, WEIGHTS_ALONE))
 @settings(deadline=None, max_examples=600)
 def test_brute_force_is_the_oracle(n, wanted):
+    """For any bounds and weights the minimisers are those of trying everything."""
     best, triples = brute_force(n, wanted)
     if best is None:
         with pytest.raises(DataError, match="no a, b, c within the bounds"):
@@ -67,6 +68,7 @@ def test_the_sweep_over_sums_and_the_sweep_over_rows_agree(n, weights):
 @given(st.integers(0, 10**9), st.booleans())
 @settings(deadline=None, max_examples=60)
 def test_unit_weights_are_the_plain_problem(n, pad):
+    """Bounds that bind nothing change nothing."""
     bounded = Shape(c=Bounds(0, 10**10), pad=pad)
     triples = search(n, pad=pad, every=True).triples
     # With a = 0 the plain search names (0, 0, N) only where it is minimal, as brute force does.
@@ -75,6 +77,7 @@ def test_unit_weights_are_the_plain_problem(n, pad):
 
 
 def test_planning_a_million_records():
+    """The examples of the help are right."""
     assert shape(1000003, Shape(a=Bounds(0, 64))).triples == [(64, 15625, 3)]
     assert shape(1000003, Shape(c=Bounds(0, 0))).triples == [(1, 1000003, 0)]
     assert Problem(Shape()).solve(1000003).triples == [(1000, 1000, 3)]
@@ -108,5 +111,6 @@ def test_a_prime_without_a_rest_ends_after_some_square_roots(weights):
 
 @pytest.mark.parametrize("wanted", [Shape((0, 1, 1)), Shape(a=Bounds(5, 4)), Shape(c=Bounds(-1)), Shape((1, -1, 1))])
 def test_what_cannot_be_meant_is_refused(wanted):
+    """Bounds and weights without a meaning are refused with what is accepted."""
     with pytest.raises(UsageError, match="accepted"):
         shape(10, wanted)

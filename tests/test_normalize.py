@@ -94,6 +94,7 @@ def batch(normalizer, texts):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_code_point_equals_sentencepiece(rule):
+    """Each code point, alone and between letters, is normalized as by the library."""
     ours, oracle = pair(rule, (), (1, 1, 1, 0))
     texts = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     texts += ["a" + text + "b" for text in texts[:0xE000]]
@@ -113,6 +114,7 @@ def test_every_code_point_equals_sentencepiece(rule):
 @example("nmt_nfkc", (), (1, 0, 1, 1), [b"   "])
 @example("identity", SYMBOLS[1], (1, 1, 1, 0), ["  \u2581\u2581\u2581 <mask> \u2581 ".encode()])
 def test_random_text_equals_sentencepiece(backend_of_given, rule, symbols, options, texts):
+    """Any text is normalized as by the library, with every option."""
     ours, oracle = pair(rule, symbols, options)
     assert batch(ours, texts) == [oracle.normalize(text) for text in texts]
 
@@ -134,6 +136,7 @@ def backend_of_given(request):
     step=st.integers(1, 5),
 )
 def test_a_record_in_parts_equals_the_whole(backend_of_given, rule, symbols, options, parts, step):
+    """Where a text is cut into parts does not change what is made of it."""
     ours, _ = pair(rule, symbols, options)
     text = b"".join(parts)
     stream = ours.stream()
@@ -156,6 +159,7 @@ def test_a_record_in_parts_equals_the_whole(backend_of_given, rule, symbols, opt
 @example("nmt_nfkc", (), 0, b"bb  a", 40, True)
 @example("nmt_nfkc", (), 6, b"bb a\xcc", 40, True)
 def test_the_kernel_resumes_where_its_output_was_full(rule, symbols, flags, text, room, is_open):
+    """Output in buffers of any size is that of one large buffer."""
     tables = compile_charsmap(shipped_charsmap(rule), [s.encode() for s in symbols]).tables
     bounds = np.array([0]), np.array([len(text)])
     state, twin_state, offsets = np.zeros(6, np.int64), np.zeros(6, np.int64), np.zeros(2, np.int64)
@@ -172,6 +176,7 @@ def test_the_kernel_resumes_where_its_output_was_full(rule, symbols, flags, text
 
 @pytest.mark.skipif(normalize_compiled is None, reason="no compiler")
 def test_buffers_that_do_not_fit_are_refused():
+    """The kernel checks bounds, offsets and state before it runs."""
     tables = compile_charsmap(b"", []).tables
     one, state, offsets = np.array([5]), np.zeros(6, np.int64), np.zeros(2, np.int64)
     with pytest.raises(ValueError, match="outside the text"):
@@ -189,6 +194,7 @@ def test_buffers_that_do_not_fit_are_refused():
     text=TEXTS,
 )
 def test_a_damaged_charsmap_is_refused_or_harmless(changes, cut, text):
+    """No change of bytes in a charsmap leads outside of it."""
     blob = bytearray(shipped_charsmap("nmt_nfkc"))
     for place, new in changes:
         at = int(place * (len(blob) - 4))
@@ -230,6 +236,7 @@ def units(**changes):
 
 
 def test_a_charsmap_by_hand_does_what_it_says():
+    """The smallest charsmap replaces what it names."""
     assert CharsmapNormalizer(compile_charsmap(units(), []), 0).normalize(b"banana") == b"bbnbnb"
 
 
@@ -257,6 +264,7 @@ def test_a_charsmap_that_would_lead_astray_is_refused(changes, said):
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4), step=st.integers(1, 5))
 @example([b"e", b"\xcc\x81"], 1)
 def test_nfc_composes_what_is_text_and_keeps_other_bytes(texts, step):
+    """NFC is that of Python's unicodedata, and bytes that are no text stay."""
     nfc = NfcNormalizer()
     wanted = [
         unicodedata.normalize("NFC", text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
@@ -277,6 +285,7 @@ def test_nfc_composes_what_is_text_and_keeps_other_bytes(texts, step):
     delimiters=st.lists(st.sampled_from([b"\n", b"\0", b"\r\n", b""]), min_size=1),
 )
 def test_nfc_of_records_between_delimiters_is_that_of_each(texts, delimiters):
+    """Nothing is composed across a delimiter."""
     data, starts, ends = b"", [], []
     for text, delimiter in zip(texts, itertools.cycle(delimiters), strict=False):
         starts.append(len(data))
@@ -290,10 +299,12 @@ def test_nfc_of_records_between_delimiters_is_that_of_each(texts, delimiters):
 @settings(deadline=None)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4))
 def test_the_identity_keeps_every_byte(texts):
+    """Without rules text stays as it is."""
     assert batch(Normalizer(), texts) == texts
 
 
 def test_no_records_make_an_empty_batch(backend):
+    """A batch of no records is empty for every normalizer."""
     empty = np.zeros(0, np.int64)
     for normalizer in (Normalizer(), NfcNormalizer(), CharsmapNormalizer(compile_charsmap(b"", []), 7)):
         out, offsets = normalizer.normalize_batch(b"abc", empty, empty)

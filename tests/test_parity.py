@@ -41,6 +41,7 @@ def run(*arguments):
 
 
 def test_a_near_tie_is_proved_exactly(parity, near):
+    """A difference within the peer's rounding is proved to be so in exact rationals."""
     tokenizer = Tokenizer(parse(near, "near"))
     theirs = sentencepiece.SentencePieceProcessor(model_proto=near).encode("ab")
     ours = tokenizer.encode("ab")
@@ -68,6 +69,7 @@ def test_a_stretch_has_to_be_near_by_itself(parity, near):
 
 
 def test_stretches_are_what_differs(parity, near):
+    """Two paths are compared where they part, from one meeting to the next."""
     prover = parity.Prover(Tokenizer(parse(near, "near")), 24)
     found = [(mine, other) for mine, other, _ in prover.stretches([6, 3, 4, 6, 7, 3, 4], [6, 5, 6, 3, 6, 5])]
     assert found == [([3, 4], [5]), ([7], [3, 6]), ([3, 4], [5])]
@@ -83,6 +85,7 @@ def test_stretches_are_what_differs(parity, near):
     ],
 )
 def test_a_wrong_peer_is_unexplained(parity, near, text, theirs, reason):
+    """An answer that is no path, or worse than rounding allows, is not excused."""
     tokenizer = Tokenizer(parse(near, "near"))
     proof = parity.Prover(tokenizer, 24).prove(text, tokenizer.encode(text), theirs)
     assert proof.kind == "unexplained"
@@ -90,11 +93,13 @@ def test_a_wrong_peer_is_unexplained(parity, near, text, theirs, reason):
 
 
 def test_ours_worse_than_the_peer_is_unexplained(parity, near):
+    """A path of ours that is worse than the peer's is never excused."""
     proof = parity.Prover(Tokenizer(parse(near, "near")), 24).prove(b"ac", [3, 6], [7])
     assert (proof.kind, "our path is worse" in proof.reason) == ("unexplained", True)
 
 
 def test_counts_of_a_comparison(parity, near, capsys):
+    """Each text is counted once a kind of score, and the unexplained are shown."""
     tokenizer = Tokenizer(parse(near, "near"))
     answers = {b"ab": [5], b"ac": [3, 6], b"c": [6]}
     comparison = parity.Comparison(tokenizer, (lambda texts: [answers[t] for t in texts], 24, True, "a peer"))
@@ -106,6 +111,7 @@ def test_counts_of_a_comparison(parity, near, capsys):
 
 
 def test_the_script_lists_near_ties(near, tmp_path):
+    """The report counts lines, and the list holds each near-tie."""
     (tmp_path / "m").write_bytes(near)
     (tmp_path / "t").write_bytes(b"ab\nc\n\nac\xff\nxyzab")
     done = run(tmp_path / "m", tmp_path / "t", "--list", tmp_path / "near.jsonl")
@@ -121,6 +127,7 @@ def test_the_script_lists_near_ties(near, tmp_path):
 
 @pytest.mark.parametrize("options", [{}, {"byte_fallback": True, "vocab_size": 330}])
 def test_a_trained_model_agrees_on_its_text(tmp_path, options):
+    """A trained model gives the peer's float32 ids on every line."""
     (tmp_path / "m").write_bytes(train(model_type="unigram", **options))
     (tmp_path / "t").write_text("the quick brown fox jumps over the lazy dog\n天地玄黄 zebra 🦓\n" * 300)
     done = run(tmp_path / "m", tmp_path / "t")
@@ -129,6 +136,7 @@ def test_a_trained_model_agrees_on_its_text(tmp_path, options):
 
 
 def test_tokenizer_json_has_its_peer(tmp_path):
+    """The tokenizers package is asked for a tokenizer.json."""
     tokenizers = pytest.importorskip("tokenizers")
     vocabulary = [("<unk>", 0.0), *PIECES]
     tokenizers.Tokenizer(tokenizers.models.Unigram(vocabulary, 0, False)).save(str(tmp_path / "tokenizer.json"))
@@ -140,6 +148,7 @@ def test_tokenizer_json_has_its_peer(tmp_path):
 
 
 def test_a_model_without_a_peer_is_one_line(tmp_path):
+    """A model that no peer reads is one clear line."""
     (tmp_path / "v").write_text("a\t-1.0\n")
     done = run(tmp_path / "v", tmp_path / "v")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

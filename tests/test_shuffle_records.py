@@ -108,14 +108,16 @@ def test_records_about_the_buffers(folder: Folder, options: str, ending: bool):
     assert folder.read("out") == expected
 
 
-GIANT = 200 * MIB
+# More than the memory, and three times as much.
+SIZES = [80, pytest.param(200, marks=pytest.mark.heavy)]
 
 
 @needs_speed
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("how", ["file", "no end", "pipe", "gz", "--no-temp", "-n", "fixed", "stdin file", "--shards"])
-def test_one_record_of_200_mb_at_64_mib(folder: Folder, how: str):
+def test_one_record_larger_than_the_memory(folder: Folder, how: str, size: int):
     """It is streamed from its place in the file, or from the overflow file if the input cannot be read again."""
-    giant = b"0123456789abcdef" * (GIANT // 16 - 1) + b"0123456789abcde\n"
+    giant = b"0123456789abcdef" * (size * MIB // 16 - 1) + b"0123456789abcde\n"
     whole = [b"%15d\n" % i for i in range(500)] + [giant] + [b"%15d\n" % i for i in range(500)]
     data = b"".join(whole)
     options = ["-o", "out", "-s", "g", "-m", "64MiB", "-j", "2"]
@@ -128,7 +130,7 @@ def test_one_record_of_200_mb_at_64_mib(folder: Folder, how: str):
         data = giant * 2
         whole = [giant, giant]
         folder.write("in", data)
-        folder.corpus("shuffle", "in", "--record-bytes", GIANT, *options).ok()
+        folder.corpus("shuffle", "in", "--record-bytes", size * MIB, *options).ok()
     elif how == "stdin file":
         folder.write("in", b"skipped\n" + data)
         with (folder.path / "in").open("rb") as file:

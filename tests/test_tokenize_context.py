@@ -21,7 +21,7 @@ def model(folder):
 @pytest.fixture
 def text(folder):
     chance = random.Random(6)
-    lines = [" ".join(chance.choices(WORDS, k=chance.randrange(0, 30))) for _ in range(2000 if COMPILED else 150)]
+    lines = [" ".join(chance.choices(WORDS, k=chance.randrange(0, 30))) for _ in range(600 if COMPILED else 150)]
     return folder.write("a.txt", "\n".join(lines).encode())
 
 
@@ -33,6 +33,7 @@ def ids(folder, model, *arguments):
 @pytest.mark.parametrize("arguments", [[], ["--alpha", 0.3, "-s", 1, "--samples", 2], ["--nbest", 2]])
 @pytest.mark.parametrize("length", [1, 7, 1000])
 def test_windows_are_the_stream_cut(folder, model, text, arguments, length):
+    """Context windows are the stream of ids cut at their length, for any number of workers."""
     eos = [] if "--nbest" in arguments else ["--eos"]
     command = ["tokenize", "-m", model, text, *eos, *arguments]
     whole = np.frombuffer(folder.corpus(*command, "-f", "u32", "-q").ok().stdout, "<u4")
@@ -50,6 +51,7 @@ def test_windows_are_the_stream_cut(folder, model, text, arguments, length):
 
 
 def test_manifest_and_json_count_what_is_dropped(folder, model, text):
+    """The ids that fill no window are counted, not hidden."""
     whole = ids(folder, model, text)
     arguments = ["-f", "npy", "--eos", "--context", 512, "-o", "w.npy", "--manifest", "m.json", "--progress", "json"]
     done = folder.corpus("tokenize", "-m", model, text, *arguments).ok()
@@ -60,6 +62,7 @@ def test_manifest_and_json_count_what_is_dropped(folder, model, text):
 
 
 def test_every_part_makes_its_own_windows(folder, model, text):
+    """A part's windows begin with its first id."""
     for i in (1, 2, 3):
         part = ids(folder, model, text, "--part", f"{i}/3")
         windows = ids(folder, model, text, "--part", f"{i}/3", "--context", 100)
@@ -69,6 +72,7 @@ def test_every_part_makes_its_own_windows(folder, model, text):
 @needs_speed
 @pytest.mark.parametrize("length", [1000, 1 << 19])
 def test_a_giant_record_that_goes_through_in_parts(folder, model, length):
+    """A record that streams through is cut into windows as any other."""
     chance = random.Random(7)
     giant = " ".join(chance.choices(WORDS, k=900_000))
     assert len(giant.encode()) > 4 << 20
@@ -81,6 +85,7 @@ def test_a_giant_record_that_goes_through_in_parts(folder, model, length):
 
 @pytest.mark.parametrize("text", [b"", b"the fox\n"])
 def test_too_little_for_one_window(folder, model, text):
+    """Fewer ids than a window make an empty output, not an error."""
     name = folder.write("few.txt", text)
     assert len(ids(folder, model, name, "--context", 1 << 24)) == 0
     folder.corpus("tokenize", "-m", model, name, "-f", "npy", "--context", 4096, "-o", "w.npy").ok()
@@ -89,16 +94,19 @@ def test_too_little_for_one_window(folder, model, text):
 
 @pytest.mark.parametrize("form", ["ids", "pieces", "jsonl"])
 def test_formats_with_records_have_no_windows(folder, model, form):
+    """Formats that keep records refuse --context by name."""
     done = folder.corpus("tokenize", "-m", model, "-f", form, "--context", 8, stdin=b"the\n")
     done.failed(2, f"cut from bare ids, and format '{form}' has records; use format u16, u32 or npy")
 
 
 @pytest.mark.parametrize("length", [0, -1, (1 << 24) + 1, "x"])
 def test_impossible_lengths_are_refused(folder, model, length):
+    """A window of no length or of too many ids is a usage error."""
     folder.corpus("tokenize", "-m", model, "-f", "u16", "--context", length, stdin=b"the\n").failed(2)
 
 
 def test_windows_take_bytes_cut_anywhere():
+    """How bytes arrive does not change the windows."""
     chance = random.Random(8)
     data = chance.randbytes(1000)
     for size in (1, 3, 999, 1000, 1001):

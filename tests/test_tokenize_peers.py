@@ -33,6 +33,7 @@ def pair(request):
 @settings(deadline=None, max_examples=200)
 @given(text=st.text(LETTERS, max_size=80) | st.text(max_size=40))
 def test_float32_paths_are_the_library_s(pair, text):
+    """With float32 scores the best path is SentencePiece's, ties included."""
     ours, peer = pair
     expected = peer.encode(text.encode("utf-8", "surrogatepass"))
     assert ours.encode(text.encode("utf-8", "surrogatepass"), scores="f32") == expected
@@ -41,28 +42,30 @@ def test_float32_paths_are_the_library_s(pair, text):
 @settings(deadline=None, max_examples=100)
 @given(text=st.text(LETTERS, max_size=80))
 def test_double_paths_differ_only_where_scores_are_near(pair, text):
+    """In double precision another path is at least as good, and near."""
     ours, peer = pair
     theirs, mine = peer.encode(text), ours.encode(text)
     if theirs != mine:
-        law = ours.law("viterbi")
-        lattice = lattice_of(ours.model, law, ours.normalize(text))
-        scores = [law.scores[path_of(ours.model, lattice, ids)].sum() for ids in (mine, theirs)]
+        weights = ours._engine.weights("viterbi")
+        lattice = lattice_of(ours.model, weights, ours.normalize(text))
+        scores = [weights.scores[path_of(ours.model, lattice, ids)].sum() for ids in (mine, theirs)]
         assert 0 <= scores[0] - scores[1] < 1e-4
 
 
 @settings(deadline=None, max_examples=100)
 @given(text=st.text("the quick brown fox 天地", min_size=1, max_size=30), n=st.integers(2, 20))
 def test_nbest_scores_are_the_library_s(pair, text, n):
+    """The n best have the scores that SentencePiece gives."""
     ours, peer = pair
     if ours.model.user_defined.any():
         pytest.skip("the library gives these another score in its lattice than on its best path")
     theirs = peer.nbest_encode(text, nbest_size=n)
-    law = ours.law("viterbi")
-    lattice = lattice_of(ours.model, law, ours.normalize(text))
+    weights = ours._engine.weights("viterbi")
+    lattice = lattice_of(ours.model, weights, ours.normalize(text))
     mine = [score for _, score in ours.nbest(text, n)]
     if not ours.normalize(text):
         return
-    assert mine == pytest.approx([law.scores[path_of(ours.model, lattice, ids)].sum() for ids in theirs], abs=1e-3)
+    assert mine == pytest.approx([weights.scores[path_of(ours.model, lattice, ids)].sum() for ids in theirs], abs=1e-3)
 
 
 @settings(deadline=None, max_examples=100)
@@ -99,6 +102,7 @@ def test_words_of_the_cache_keep_float32_ties():
 
 
 def test_batches_are_the_single_calls(pair):
+    """A batch holds the ids of its texts, one after another."""
     ours, _ = pair
     texts = ["the quick", "", "brown fox jumps", "天地 ▁"]
     ids, offsets = ours.encode_batch(texts)

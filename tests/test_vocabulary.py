@@ -35,6 +35,7 @@ def arranged(kernel, pieces, ids):
 @settings(deadline=None, max_examples=300)
 @given(pieces=KEYS, data=st.data())
 def test_keys_are_sorted_checked_and_joined_alike(pieces, data):
+    """Kernel and twin arrange a vocabulary in the same way."""
     ids = data.draw(st.lists(st.sampled_from(range(len(pieces))), unique=True)) if pieces else []
     order, text, starts = arranged(compiled, pieces, ids)
     assert [pieces[i] for i in order] == sorted(pieces[i] for i in ids)
@@ -73,6 +74,7 @@ def test_sorting_keys_that_agree_for_long_stays_fast():
 )
 @pytest.mark.parametrize("kernels", ["plain", "compiled"])
 def test_a_key_that_is_none_is_named(pieces, said, kernels, monkeypatch):
+    """A piece that cannot stand in a trie is named in the error."""
     monkeypatch.setenv("CORPUS_KERNELS", kernels)
     with pytest.raises(DataError, match=said):
         trie.build(pieces, list(range(len(pieces))), "character")
@@ -108,5 +110,6 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_lies_are_refused(lie):
+    """Lengths that do not fit the arrays are refused before anything is read."""
     with pytest.raises(ValueError):
         LIES[lie]()

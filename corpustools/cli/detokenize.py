@@ -49,7 +49,8 @@ def command(
     quiet: bool,
 ) -> None:
     """Run `corpus detokenize`."""
-    from corpustools.stages.tokenize.detokenize import detokenize
+    from corpustools.files.inputs import as_paths, inspect
+    from corpustools.stages.tokenize.detokenize import carry_out
     from corpustools.stages.tokenize.tokenizer import Tokenizer
 
     if manifest is not None:
@@ -58,7 +59,8 @@ def command(
         record = Manifest(manifest, [model, output, *inputs])
     tokenizer = Tokenizer.load(model)
     with Reporter(progress, quiet) as report:
-        result, found = detokenize(tokenizer, inputs, output, form, report)
+        found = inspect(as_paths(inputs))
+        result = carry_out(tokenizer, found, output, form, report)
         if manifest is not None:
             record.write("detokenize", found, result, model=model, output=output)
         report.summary(

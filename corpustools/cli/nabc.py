@@ -17,6 +17,19 @@ from corpustools.stages.nabc.problem import Problem
 from corpustools.stages.nabc.shape import Bounds, Shape
 from corpustools.stages.nabc.text import FORMATS, Rows, Text, parse
 
+HELP = """The exact minimum of a+b+c with N = ab + c over non-negative integers, for every N given.
+
+Without N, one integer a line is read from standard input and answered as soon as its line is read; blank
+lines are passed over. Of several minimisers the one with the least c is given, with a <= b. Time grows
+with N^(1/6): about 4 microseconds at 10^18, a millisecond at 10^30, some tens at 10^40.
+
+\b
+  corpus nabc 1000003                 1000003  1000  1000  3  2003
+  corpus nabc --max-a 64 1000003      at most 64 shards, 3 records left over
+  corpus nabc --weights 5,1,20 --pad 1000003
+  corpus nabc --range 0:100000000 > table.tsv
+"""
+
 _READ_BYTES = 1 << 18
 
 
@@ -58,7 +71,7 @@ def _bound(name: str, help_text: str) -> Callable[[Command], Command]:
     return click.option(f"--{name}", type=_Numbers("integer"), metavar="K", help=help_text)
 
 
-@click.command(cls=_Command)
+@click.command(cls=_Command, help=HELP)
 @click.argument("numbers", nargs=-1, type=_Numbers("n"), metavar="[N]...")
 @click.option(
     "-f",
@@ -111,18 +124,7 @@ def command(
     quiet: bool,
     **bounds: tuple[int] | None,
 ) -> None:
-    r"""The exact minimum of a+b+c with N = ab + c over non-negative integers, for every N given.
-
-    Without N, one integer a line is read from standard input and answered as soon as its line is read; blank
-    lines are passed over. Of several minimisers the one with the least c is given, with a <= b. Time grows
-    with N^(1/6): about 4 microseconds at 10^18, a millisecond at 10^30, some tens at 10^40.
-
-    \b
-      corpus nabc 1000003                 1000003  1000  1000  3  2003
-      corpus nabc --max-a 64 1000003      at most 64 shards, 3 records left over
-      corpus nabc --weights 5,1,20 --pad 1000003
-      corpus nabc --range 0:100000000 > table.tsv
-    """
+    """Run `corpus nabc`."""
     if span and numbers:
         raise click.UsageError("give numbers or --range, not both")
     if breakpoints and not span:

@@ -156,14 +156,15 @@ def command(
     **options: Any,
 ) -> None:
     """Run `corpus tokenize`."""
+    from corpustools.files.inputs import as_paths, inspect
     from corpustools.machine import default_workers
     from corpustools.seeds import fresh_seed
-    from corpustools.stages.tokenize.request import Request
-    from corpustools.stages.tokenize.run import WindowsResult, tokenize
+    from corpustools.stages.tokenize.request import TokenizeRequest
+    from corpustools.stages.tokenize.run import carry_out
     from corpustools.stages.tokenize.tokenizer import Tokenizer
 
     mode = mode or ("viterbi" if alpha is None else "sample")
-    request = Request(
+    request = TokenizeRequest(
         mode=mode,
         alpha=1.0 if alpha is None else alpha,
         seed=fresh_seed() if seed is None else seed,
@@ -179,7 +180,8 @@ def command(
         record = Manifest(manifest, [model, output, *inputs])
     tokenizer = Tokenizer.load(model)
     with Reporter(progress, quiet) as report:
-        result, found = tokenize(tokenizer, inputs, output, request, report)
+        found = inspect(as_paths(inputs))
+        result = carry_out(tokenizer, found, output, request, report)
         facts: dict[str, Any] = {"mode": mode}
         if mode != "viterbi":
             facts |= {"alpha": request.alpha, "seed": request.seed, "epoch": request.epoch}
@@ -190,7 +192,7 @@ def command(
             record.write("tokenize", found, result, **facts, control=tokenizer.model.control)
         rate = report_rate(result.tokens, result.seconds)
         packed = ""
-        if isinstance(result, WindowsResult):
+        if result.windows is not None:
             packed = f" in {result.windows} windows of {request.context} ({result.dropped} dropped)"
             facts |= {"windows": result.windows, "dropped": result.dropped}
         drawn = "" if mode == "viterbi" else f", --seed {request.seed}"

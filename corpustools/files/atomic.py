@@ -23,6 +23,9 @@ class FileSink:
 
     Attributes:
         name: the path as it was given. path: the file that is replaced. folder: where that file is.
+
+    Raises:
+        SystemFailure: the folder is missing, not writable, or the file cannot be made.
     """
 
     def __init__(self, path: str) -> None:
@@ -66,7 +69,11 @@ class FileSink:
         return self._closed and (self._temporary is None or not os.path.lexists(self._temporary))
 
     def sync(self) -> None:
-        """Make the bytes durable; nothing is written afterwards."""
+        """Make the bytes durable; nothing is written afterwards.
+
+        Raises:
+            SystemFailure: the data could not be made durable.
+        """
         if self._synced:
             return
         self._out.flush()
@@ -77,7 +84,11 @@ class FileSink:
         self._synced = True
 
     def close(self) -> None:
-        """Make the bytes durable under a temporary name, and close the file."""
+        """Make the bytes durable under a temporary name, and close the file.
+
+        Raises:
+            SystemFailure: the data could not be made durable.
+        """
         if self._closed:
             return
         self.sync()
@@ -91,7 +102,11 @@ class FileSink:
         close(self._out.descriptor, self.name)
 
     def rename(self) -> None:
-        """Put the closed file in its place; durable when its folder has been synced."""
+        """Put the closed file in its place; durable when its folder has been synced.
+
+        Raises:
+            SystemFailure: the file could not be renamed into place.
+        """
         assert self._closed
         assert self._temporary is not None
         try:
@@ -101,7 +116,11 @@ class FileSink:
         self._temporary = None
 
     def finish(self) -> None:
-        """Close the file and give it its name."""
+        """Close the file and give it its name.
+
+        Raises:
+            SystemFailure: the file could not be made durable, or could not be renamed into place.
+        """
         self.close()
         self.rename()
         sync_folder(self.folder)
@@ -123,7 +142,11 @@ def hidden_name(path: str) -> str:
 
 
 def sync_folder(folder: str) -> None:
-    """Make the names in a folder durable."""
+    """Make the names in a folder durable.
+
+    Raises:
+        SystemFailure: the folder's entries could not be made durable.
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:

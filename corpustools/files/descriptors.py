@@ -53,7 +53,11 @@ class Descriptor:
             self._write(memoryview(small))
 
     def write_at(self, offset: int, view: memoryview) -> None:
-        """Write all of the data at an offset."""
+        """Write all of the data at an offset.
+
+        Raises:
+            SystemFailure: the write failed; the text names the file and the byte.
+        """
         try:
             while view:
                 n = os.pwrite(self.descriptor, view, offset)
@@ -100,7 +104,11 @@ class StreamSink:
 
 
 def close(descriptor: int, name: str) -> None:
-    """Close a descriptor; a failure says whose."""
+    """Close a descriptor; a failure says whose.
+
+    Raises:
+        SystemFailure: closing failed, so the data may not have reached the disk.
+    """
     try:
         os.close(descriptor)
     except OSError as error:

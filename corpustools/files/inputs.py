@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from corpustools.errors import DataError, UsageError, from_os
@@ -13,6 +14,8 @@ from corpustools.files.compression import decoder, detect
 from corpustools.files.foreign import HEAD_BYTES, refuse_foreign
 from corpustools.files.streams import Reader
 from corpustools.files.zstd import first_window
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 STDIN = "-"
 _PIPE_BYTES = 1 << 20
@@ -50,6 +53,12 @@ class Input:
     def seekable(self) -> bool:
         """Whether it is a regular file."""
         return self.size is not None
+
+
+def as_paths(inputs: Paths) -> list[str]:
+    """Return one path or several as a list; none is standard input."""
+    paths = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
+    return [os.fspath(path) for path in paths] or [STDIN]
 
 
 def inspect(paths: list[str]) -> list[Input]:
@@ -103,6 +112,10 @@ class OpenInput:
         plain: whether decoded bytes stand in a regular file as they are, the first at `origin`.
         delivered: decoded bytes handed out, less those put back.
         raw_bytes: bytes read from the file.
+
+    Raises:
+        SystemFailure: the file cannot be opened or read.
+        DataError: it is another file than was found, or of a format that is not read.
     """
 
     def __init__(self, source: Input, memory: int) -> None:
@@ -136,7 +149,12 @@ class OpenInput:
         self._reader: Reader = decoder(codec, _Raw(self), source.name, memory) if codec else _Raw(self)
 
     def readinto(self, view: memoryview) -> int:
-        """Fill the front of the view with decoded bytes; 0 at the end."""
+        """Fill the front of the view with decoded bytes; 0 at the end.
+
+        Raises:
+            SystemFailure: reading failed.
+            DataError: the compressed data is torn or damaged.
+        """
         if self._back:
             n = min(len(self._back), len(view))
             view[:n], self._back = self._back[:n], self._back[n:]

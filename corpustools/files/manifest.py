@@ -36,7 +36,7 @@ class Manifest:
         self._began = time.time()
 
     def write(self, command: str, inputs: list[Input], result: DataclassInstance, **facts: Any) -> None:
-        """Write what a command did."""
+        """Write what a command did; what a result leaves open (None) is left out."""
         text = json.dumps(
             {
                 "command": command,
@@ -44,7 +44,7 @@ class Manifest:
                 "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._began)),
                 "inputs": [{"path": one.path, "size": one.size, "compression": one.codec} for one in inputs],
                 **facts,
-                **asdict(result),
+                **{name: value for name, value in asdict(result).items() if value is not None},
             },
             indent=2,
         )

@@ -116,13 +116,13 @@ def open_output(path: str, shards: int | None, workers: int) -> Sink:
     """Return the sink for an output option: '-', a path, or a pattern with '{shard}'.
 
     Raises:
-        UsageError: the pattern and --shards do not fit, or the suffix cannot be written.
+        UsageError: the pattern and the shards do not fit, or the suffix cannot be written.
         SystemFailure: the folder is missing or not writable.
     """
     if (SHARD in path) != (shards is not None):
         raise UsageError(
-            f"output '{path}': --shards and a pattern with '{SHARD}' go together",
-            f"write -o part-{SHARD}.txt --shards N",
+            f"output '{path}': a number of shards and a pattern with '{SHARD}' go together",
+            f"name the output as in part-{SHARD}.txt and say how many shards",
         )
     if shards is not None:
         return ShardSink(path, shards, workers)
@@ -151,7 +151,11 @@ def _open_single(path: str) -> Sink:
 
 
 def free_space(folder: str) -> int:
-    """Return the bytes that may still be written to the file system of a folder."""
+    """Return the bytes that may still be written to the file system of a folder.
+
+    Raises:
+        SystemFailure: the folder cannot be looked at.
+    """
     try:
         status = os.statvfs(folder)
     except OSError as error:
@@ -160,7 +164,11 @@ def free_space(folder: str) -> int:
 
 
 def require_space(folder: str, needed: int, purpose: str, remedy: str) -> None:
-    """Refuse to begin when a folder's file system has not the bytes that the work will need."""
+    """Refuse to begin when a folder's file system has not the bytes that the work will need.
+
+    Raises:
+        SystemFailure: there is not enough space, or the folder cannot be looked at.
+    """
     free = free_space(folder)
     if free < needed:
         raise SystemFailure(f"{folder}: {purpose} needs {needed} bytes, {free} are free", remedy)

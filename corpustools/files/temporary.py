@@ -32,7 +32,11 @@ class TemporaryFiles:
         self.bytes_written = 0
 
     def allocate(self) -> int:
-        """Return the number of a fresh extent."""
+        """Return the number of a fresh extent.
+
+        Raises:
+            SystemFailure: no temporary file can be made.
+        """
         with self._lock:
             number = self._extents
             self._extents += 1
@@ -62,11 +66,15 @@ class TemporaryFiles:
             raise from_os(
                 error,
                 f"{self._directory(extent)}: writing temporary data failed after {self.bytes_written} bytes",
-                "free some space, name another --tmp-dir, or use --spill zstd or --no-temp",
+                "free some space, name another temporary directory, compress temporary data, or do without it",
             ) from error
 
     def read(self, extent: int, offset: int, parts: list[memoryview]) -> None:
-        """Fill the parts one after another from an offset of an extent."""
+        """Fill the parts one after another from an offset of an extent.
+
+        Raises:
+            SystemFailure: reading failed, or the data ended early.
+        """
         descriptor, start = self._where(extent)
         position, left = start + offset, list(parts)
         try:
@@ -121,7 +129,9 @@ def _open_unnamed(directory: str) -> int:
         with tempfile.TemporaryFile(dir=directory, prefix="corpus-") as file:
             return os.dup(file.fileno())
     except OSError as error:
-        raise from_os(error, f"{directory}: no temporary file can be made", "name another --tmp-dir") from error
+        raise from_os(
+            error, f"{directory}: no temporary file can be made", "name another temporary directory"
+        ) from error
 
 
 def _punch_hole(descriptor: int, start: int, length: int) -> bool:

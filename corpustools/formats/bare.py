@@ -17,6 +17,9 @@ class BareWriter(Writer):
 
     Attributes:
         dtype: the numpy type of an id, '<u2' or '<u4'.
+
+    Raises:
+        UsageError: the vocabulary's ids do not fit the width.
     """
 
     streams = True

@@ -44,7 +44,11 @@ class IdsReader(LineReader):
     """Lines of decimal numbers, with any white space between them."""
 
     def ids_of(self, line: bytes, number: int) -> Sequence[int]:
-        """Return the ids of a line."""
+        """Return the ids of a line.
+
+        Raises:
+            DataError: the line holds something else than ids, or an id larger than any model has.
+        """
         if not _LINE.fullmatch(line):
             wrong = next(word for word in line.split() if not word.isdigit())
             raise DataError(f"record {number}: {wrong[:40]!r} is no id", "ids are decimal numbers, separated by spaces")

@@ -44,7 +44,11 @@ class JsonlReader(LineReader):
     """JSON lines with a list `ids`; other keys are ignored."""
 
     def ids_of(self, line: bytes, number: int) -> Sequence[int]:
-        """Return the ids of an object."""
+        """Return the ids of an object.
+
+        Raises:
+            DataError: the line is no JSON object with a list of ids.
+        """
         try:
             ids = json.loads(line)["ids"]
         except (ValueError, KeyError, TypeError) as error:

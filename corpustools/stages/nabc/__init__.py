@@ -8,14 +8,14 @@ from corpustools.stages.nabc.search import Triple
 from corpustools.stages.nabc.search import search as _search
 
 if TYPE_CHECKING:
-    from corpustools.stages.nabc.ranges import Table, nabc_range
+    from corpustools.stages.nabc.ranges import Triples, nabc_range
 
-__all__ = ["Table", "Triple", "nabc", "nabc_range"]
+__all__ = ["Triple", "Triples", "nabc", "nabc_range"]
 
 
 def __getattr__(name: str) -> Any:
     """Return the names of `ranges`, which needs numpy, when they are first asked for."""
-    if name in ("Table", "nabc_range"):
+    if name in ("Triples", "nabc_range"):
         from corpustools.stages.nabc import ranges
 
         return getattr(ranges, name)
@@ -28,6 +28,9 @@ def nabc(n: int) -> Triple:
     Of several the canonical one: the least c. For n >= 4 the search tries f(n) - floor(2 sqrt n) values of
     a + b, where f(n) is the minimum: at most 1 + 2 n^(1/4), proved, and 1.18 n^(1/6) on average. The compiled
     kernel takes less than a millisecond for a number near 10^30, and some milliseconds near 10^40.
+
+    >>> nabc(1000003)
+    Triple(a=1000, b=1000, c=3)
 
     Args:
         n: an integer >= 0 of any length.

@@ -82,7 +82,7 @@ def search(n: int, *, pad: bool = False, every: bool = False, max_steps: int | N
     if trial and lower < best:
         raise DataError(
             f"a number of {int(log10(n)) + 1} digits that needs about 10^{log10_steps(n):.0f} steps",
-            "--max-steps K gives the best found in K steps and a proved lower bound",
+            "a limit, max_steps, gives the best found in so many steps and a proved lower bound",
         )
     ends = [at]
     while every and lower == best and ends[-1] > low:

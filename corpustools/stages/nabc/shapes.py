@@ -35,7 +35,7 @@ def shape(n: int, wanted: Shape, *, every: bool = False, max_steps: int | None =
     else:
         lower = _sweep(_rows(n, wanted, ledger), ledger, max_steps)
     if not ledger.triples and lower == inf:
-        raise DataError(f"N = {n} has no a, b, c within the bounds", "widen --min-… and --max-…")
+        raise DataError(f"N = {n} has no a, b, c within the bounds", "widen the bounds")
     return Found(sorted(ledger.triples, key=lambda t: (t.c, t.a)), ledger.best, lower)
 
 

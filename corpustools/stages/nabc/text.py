@@ -165,7 +165,7 @@ class Rows:
         pattern = self.kernel_pattern
         if pattern is None:
             if breakpoints:
-                raise UsageError("breakpoints are of the plain problem", "leave out --all, --pad, …")
+                raise UsageError("breakpoints are of the plain problem", "leave weights, bounds, pad and every away")
             for n in range(lo, hi):
                 yield self.answer(n, f"N = {n}: "), n + 1 - lo
             return

@@ -20,8 +20,8 @@ def decode(model: Model, ids: Iterable[int]) -> bytes:
     """
     known = [i for i in ids if i not in model.invisible]
     for i in known:
-        if not 0 <= i < len(model.pieces):
-            raise DataError(f"the id {i} is outside the vocabulary of {len(model.pieces)} pieces")
+        if not 0 <= i < model.vocab_size:
+            raise DataError(f"the id {i} is outside the vocabulary of {model.vocab_size} pieces")
     if isinstance(model.normalizer, CharsmapNormalizer):
         return _sentencepiece(model, model.normalizer, known)
     parts = [model.unknown_surface if i == model.unknown_id else model.pieces[i] for i in known]

@@ -1,35 +1,30 @@
-"""`corpus detokenize` without the command line: lines of ids back to lines of text."""
+"""Lines of ids back to lines of text."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 
 from corpustools.errors import DataError
 from corpustools.files.batches import BatchReader, RecordBatch
 from corpustools.files.chunks import RecordFormat
-from corpustools.files.inputs import STDIN, Input, inspect
-from corpustools.files.outputs import STDOUT, open_output
+from corpustools.files.inputs import Input
+from corpustools.files.outputs import open_output
 from corpustools.formats import make_reader
 from corpustools.formats.reader import LineReader
 from corpustools.progress import Progress
-from corpustools.stages.tokenize.run import TokenizeResult
+from corpustools.stages.tokenize.results import DetokenizeResult
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 
-def detokenize(
-    tokenizer: Tokenizer,
-    inputs: Sequence[str | os.PathLike[str]],
-    output: str | os.PathLike[str] = STDOUT,
-    form: str = "ids",
-    progress: Progress | None = None,
-) -> tuple[TokenizeResult, list[Input]]:
+def carry_out(
+    tokenizer: Tokenizer, inputs: list[Input], output: str, form: str = "ids", progress: Progress | None = None
+) -> DetokenizeResult:
     """Write the text of every line of ids, a line each.
 
     Args:
         tokenizer: the model that made the ids.
-        inputs: paths, or '-'.
+        inputs: what to read, as it was found.
         output: a path, which appears whole at the end, or '-'.
         form: 'ids' or 'jsonl' (objects with `ids`).
         progress: takes (phase, bytes done, bytes in all or None).
@@ -37,14 +32,14 @@ def detokenize(
     Raises:
         UsageError: nothing reads the format.
         DataError: a line that holds no ids, or an id that the model does not have.
+        SystemFailure: a file or the disk failed.
     """
     began = time.monotonic()
     reader = make_reader(form)
-    found = inspect([os.fspath(path) for path in inputs] or [STDIN])
-    out = open_output(os.fspath(output), None, 1)
+    out = open_output(output, None, 1)
     records = tokens = written = 0
     try:
-        batches = BatchReader(found, RecordFormat(), whole=True)
+        batches = BatchReader(inputs, RecordFormat(), whole=True)
         for batch in batches:
             assert isinstance(batch, RecordBatch)
             for number, ids in _read(batch, reader):
@@ -62,7 +57,7 @@ def detokenize(
     except BaseException:
         out.abort()
         raise
-    return TokenizeResult(records, records, tokens, written, time.monotonic() - began), found
+    return DetokenizeResult(records, tokens, written, time.monotonic() - began)
 
 
 def _read(batch: RecordBatch, reader: LineReader) -> Iterator[tuple[int, Sequence[int]]]:

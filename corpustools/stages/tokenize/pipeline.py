@@ -12,24 +12,28 @@ from corpustools.formats import make_writer
 from corpustools.formats.batch import FormattedBatch, IdBatch
 from corpustools.stages.tokenize.field import take_field
 from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
-from corpustools.stages.tokenize.lattice.segmenter import Draws
-from corpustools.stages.tokenize.request import Request
+from corpustools.stages.tokenize.lattice.segmenter import SampleKey
+from corpustools.stages.tokenize.request import TokenizeRequest
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 
 class Pipeline:
-    """A tokenizer with a request, from a batch of records to the bytes of the output."""
+    """A tokenizer with a request, from a batch of records to the bytes of the output.
 
-    def __init__(self, tokenizer: Tokenizer, request: Request) -> None:
+    Raises:
+        UsageError: the request does not fit itself or the model; see `TokenizeRequest.check`.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, request: TokenizeRequest) -> None:
         request.check(tokenizer)
-        self.tokenizer, self.request = tokenizer, request
+        self.tokenizer, self.engine, self.request = tokenizer, tokenizer._engine, request
         self.writer = make_writer(request.format, tokenizer.vocabulary, request.columns, request.context)
         control = tokenizer.model.control
-        self.segmenter = tokenizer.segmenter(
+        self.segmenter = self.engine.segmenter(
             request.mode,
             request.alpha if request.mode != "viterbi" else 1.0,
             request.length_weight if request.mode != "viterbi" else 1.0,
-            Draws(request.seed, request.epoch, request.samples),
+            SampleKey(request.seed, request.epoch, request.samples),
             scores=request.scores,
             bos=control["bos"] if request.bos else -1,
             eos=control["eos"] if request.eos else -1,
@@ -38,7 +42,7 @@ class Pipeline:
         needs = set(request.columns) & {"entropy", "length"}
         if request.mode != "sample":
             needs |= set(request.columns) & {"logprob", "logz"}
-        self._measurer = tokenizer.measurer(request.alpha, request.length_weight) if needs else None
+        self._measurer = self.engine.measurer(request.alpha, request.length_weight) if needs else None
 
     @property
     def streams(self) -> bool:
@@ -66,17 +70,17 @@ class Pipeline:
 
     def _listed(self, text: memoryview, bounds: list[int], first: int) -> IdBatch:
         """Segment records one by one: the n best, or samples without replacement."""
-        request, law = self.request, self.segmenter.law
+        request, weights = self.request, self.segmenter.weights
         ids: list[int] = []
         ends, owners, scores = [], [], []
         for i in range(len(bounds) - 1):
             record = bytes(text[bounds[i] : bounds[i + 1]])
             if request.nbest:
-                found = self.tokenizer.nbest_of(record, law, request.nbest)
+                found = self.engine.nbest(record, weights, request.nbest)
                 scores += [score for _, score in found]
                 lists = [path for path, _ in found]
             else:
-                lists = self.tokenizer.unique_of(record, law, self.segmenter.draws, first + i)
+                lists = self.engine.unique(record, weights, self.segmenter.key, first + i)
             for path in lists:
                 ids += path
                 ends.append(len(ids))
@@ -94,7 +98,7 @@ class Pipeline:
         owners: list[int],
         measures: np.ndarray[Any, Any] | None,
     ) -> None:
-        """Fill in what --with asks for; `owners` are the records that segmentations belong to."""
+        """Fill in what is asked for beside the ids; `owners` are the records that segmentations belong to."""
         request, asked = self.request, self.request.columns
         known: dict[str, list[float]] = {}
         if measures is not None:
@@ -113,27 +117,27 @@ class Pipeline:
         done.columns.update({name: known[name] for name in asked if name != "pieces"})
 
     def _by_path(self, measures: np.ndarray[Any, Any] | None) -> bool:
-        """Say whether a score has to be added up along the path, because the lattice's is not the law's."""
+        """Say whether a score has to be added up along the path, because the lattice's is another."""
         return measures is None or self.request.length_weight != 1.0 or bool(self.tokenizer.model.user_defined.any())
 
     def _path_columns(
         self, known: dict[str, list[float]], done: IdBatch, text: memoryview, bounds: list[int], owners: list[int]
     ) -> None:
-        request, tokenizer = self.request, self.tokenizer
-        law = tokenizer.law("sample", request.alpha, request.length_weight)
+        request, engine = self.request, self.engine
+        weights = engine.weights("sample", request.alpha, request.length_weight)
         starts = [0, *done.ends.tolist()]
         scores, logprobs, zs = [], [], []
         for j, i in enumerate(owners):
             record = bytes(text[bounds[i] : bounds[i + 1]])
-            lattice = tokenizer.lattice_of(record, law)
+            lattice = engine.lattice(record, weights)
             ids = done.ids[starts[j] + request.bos : starts[j + 1] - request.eos].tolist()
-            codes = path_of(tokenizer.model, lattice, ids)
+            codes = path_of(engine.model, lattice, ids)
             z = (
                 known["logz"][j]
                 if "logz" in known
-                else tokenizer.measurer(request.alpha, request.length_weight).measure(record)[0]
+                else engine.measurer(request.alpha, request.length_weight).measure(record)[0]
             )
-            scores.append(float(np.sum(self.segmenter.law.scores[codes])) if codes else 0.0)
+            scores.append(float(np.sum(self.segmenter.weights.scores[codes])) if codes else 0.0)
             zs.append(z)
-            logprobs.append(log_weight_of(law, codes) - z)
+            logprobs.append(log_weight_of(weights, codes) - z)
         known.update(score=scores, logprob=logprobs, logz=zs)

@@ -1,11 +1,11 @@
-"""What `corpus tokenize` is asked for, checked before any work begins."""
+"""What a tokenization is asked for, checked before any work begins."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from corpustools.errors import UsageError
-from corpustools.stages.tokenize.lattice.weights import check_law
+from corpustools.stages.tokenize.lattice.weights import check_distribution
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 # A window is held in memory until it is full: at most 64 MiB.
@@ -14,8 +14,8 @@ MEASURES = ("score", "logprob", "logz", "entropy", "length", "pieces")
 
 
 @dataclass(frozen=True)
-class Request:
-    """What to do with every record; the names are those of the options of `corpus tokenize`."""
+class TokenizeRequest:
+    """What to do with every record; see `tokenize` for the meaning of the options."""
 
     mode: str = "viterbi"
     alpha: float = 1.0
@@ -36,30 +36,45 @@ class Request:
     part: tuple[int, int] | None = None
 
     def check(self, tokenizer: Tokenizer) -> None:
-        """Refuse what cannot be meant.
+        """Check the options against each other and the model.
 
         Raises:
-            UsageError: options out of range or at odds with each other or with the model.
+            UsageError: an option is out of range, options exclude each other, or the model cannot do it.
         """
-        random = self.mode != "viterbi"
-        check_law(tokenizer.model, self.alpha if random or self.columns else 0.0, self.length_weight)
-        if self.samples < 1 or self.epoch < 0 or self.epoch >= 1 << 32 or self.samples >= 1 << 32:
-            raise UsageError("samples count from 1 and epochs from 0, both below 2^32")
-        if not random and self.samples > 1:
-            raise UsageError("--mode viterbi has one segmentation and no samples", "use --mode sample or --nbest")
-        if self.nbest and (random or self.bos or self.eos):
-            raise UsageError("--nbest goes with --mode viterbi, without --bos and --eos")
-        if self.unique and (self.mode != "sample" or self.bos or self.eos):
-            raise UsageError("--unique goes with --mode sample, without --bos and --eos")
-        if self.mode == "viterbi-sampling" and set(self.columns) & {"logprob"}:
-            raise UsageError("viterbi-sampling draws from no law whose logprob is known", "use --mode sample")
-        if self.scores == "f32" and random:
-            raise UsageError("--scores f32 is SentencePiece's rounding of the best path", "use --mode viterbi")
-        if not 0 <= self.context <= LONGEST_CONTEXT:
-            raise UsageError(f"windows of {self.context} ids", f"accepted are 1 to {LONGEST_CONTEXT}")
+        check_distribution(tokenizer.model, self.alpha if self._random or self.columns else 0.0, self.length_weight)
+        self._check_mode()
+        self._check_output()
         for name in ("bos", "eos"):
             if getattr(self, name) and name not in tokenizer.model.control:
-                raise UsageError(f"the model has no {name} token", f"leave --{name} away")
+                raise UsageError(f"the model has no {name} token", f"leave {name} away")
+
+    @property
+    def _random(self) -> bool:
+        return self.mode != "viterbi"
+
+    def _check_mode(self) -> None:
+        if self.samples < 1 or self.epoch < 0 or self.epoch >= 1 << 32 or self.samples >= 1 << 32:
+            raise UsageError("samples count from 1 and epochs from 0, both below 2^32")
+        if not self._random and self.samples > 1:
+            raise UsageError("mode viterbi has one segmentation and no samples", "use mode sample, or nbest")
+        if self.nbest < 0:
+            raise UsageError(f"the {self.nbest} best", "give 1 or more")
+        if self.nbest and (self._random or self.bos or self.eos):
+            raise UsageError("nbest goes with mode viterbi, without bos and eos")
+        if self.unique and (self.mode != "sample" or self.bos or self.eos):
+            raise UsageError("unique goes with mode sample, without bos and eos")
+        if self.mode == "viterbi-sampling" and "logprob" in self.columns:
+            raise UsageError("viterbi-sampling draws from no distribution whose logprob is known", "use mode sample")
+        if self.scores == "f32" and self._random:
+            raise UsageError("scores f32 is SentencePiece's rounding of the best path", "use mode viterbi")
+
+    def _check_output(self) -> None:
+        if self.workers < 1:
+            raise UsageError(f"{self.workers} workers", "give at least 1")
+        if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
+            raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1")
+        if not 0 <= self.context <= LONGEST_CONTEXT:
+            raise UsageError(f"windows of {self.context} ids", f"accepted are 1 to {LONGEST_CONTEXT}")
         for name in self.columns:
             if name not in MEASURES:
-                raise UsageError(f"--with {name}", f"accepted are {', '.join(MEASURES)}")
+                raise UsageError(f"column '{name}'", f"accepted are {', '.join(MEASURES)}")

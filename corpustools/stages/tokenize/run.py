@@ -2,93 +2,64 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from corpustools.files.batches import BatchReader, RecordFragment
 from corpustools.files.chunks import RecordFormat
-from corpustools.files.inputs import STDIN, Input, inspect
+from corpustools.files.inputs import Input
 from corpustools.files.ordered import OrderedTasks
-from corpustools.files.outputs import STDOUT
 from corpustools.formats.batch import FormattedBatch
 from corpustools.progress import Progress
-from corpustools.stages.tokenize.lattice.segmenter import Running
+from corpustools.stages.tokenize.lattice.segmenter import StreamingSegmenter
 from corpustools.stages.tokenize.pipeline import Pipeline
-from corpustools.stages.tokenize.request import Request
+from corpustools.stages.tokenize.request import TokenizeRequest
+from corpustools.stages.tokenize.results import TokenizeResult
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 
-@dataclass(frozen=True)
-class TokenizeResult:
-    """What a run did.
-
-    Attributes:
-        records: input records.
-        segmentations: output records.
-        tokens: ids written.
-        bytes: bytes written, before compression.
-        seconds: the time it took.
-    """
-
-    records: int
-    segmentations: int
-    tokens: int
-    bytes: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class WindowsResult(TokenizeResult):
-    """What a run did that cut its ids into windows.
-
-    Attributes:
-        windows: windows written.
-        dropped: ids behind the last whole window, which are not written.
-    """
-
-    windows: int
-    dropped: int
-
-
-def tokenize(
+def carry_out(
     tokenizer: Tokenizer,
-    inputs: Sequence[str | os.PathLike[str]],
-    output: str | os.PathLike[str] = STDOUT,
-    request: Request | None = None,
+    inputs: list[Input],
+    output: str,
+    request: TokenizeRequest,
     progress: Progress | None = None,
-) -> tuple[TokenizeResult, list[Input]]:
-    """Segment the records (lines) of the inputs into an output.
+) -> TokenizeResult:
+    """Segment the records of the inputs into an output.
 
     Args:
         tokenizer: the model.
-        inputs: paths, or '-'; compression is recognised by content.
+        inputs: what to read, as it was found.
         output: a path, which appears whole at the end, or '-'.
-        request: what to do.
+        request: what to do with every record.
         progress: takes (phase, bytes done, bytes in all or None).
 
-    Returns:
-        What was done, and the inputs as they were found.
+    Raises:
+        UsageError: the request does not fit itself, the model or the output.
+        DataError: an input is malformed, or holds what the vocabulary cannot write.
+        SystemFailure: a file or the disk failed.
     """
     began = time.monotonic()
-    request = request or Request()
     pipeline = Pipeline(tokenizer, request)
-    found = inspect([os.fspath(path) for path in inputs] or [STDIN])
     writer = pipeline.writer
-    writer.open(os.fspath(output), request.workers)
+    writer.open(output, request.workers)
     try:
-        run = _Run(pipeline, found, progress)
+        run = _Run(pipeline, inputs, progress)
         run.run()
         writer.finish()
     except BaseException:
         writer.abort()
         raise
     tokens = writer.tokens - writer.dropped
-    done = (run.records, writer.documents, tokens, writer.bytes, time.monotonic() - began)
-    if request.context:
-        return WindowsResult(*done, tokens // request.context, writer.dropped), found
-    return TokenizeResult(*done), found
+    return TokenizeResult(
+        records=run.records,
+        segmentations=writer.documents,
+        tokens=tokens,
+        bytes=writer.bytes,
+        seconds=time.monotonic() - began,
+        seed=request.seed if request.mode != "viterbi" else None,
+        windows=tokens // request.context if request.context else None,
+        dropped=writer.dropped if request.context else None,
+    )
 
 
 class _Run:
@@ -100,7 +71,7 @@ class _Run:
         self.total = None if None in sizes else sum(size or 0 for size in sizes)
         self.batches = BatchReader(inputs, RecordFormat(), pipeline.request.part, whole=not pipeline.streams)
         self.records = 0
-        self._running: Running | None = None
+        self._running: StreamingSegmenter | None = None
 
     def run(self) -> None:
         """Do it."""
@@ -126,7 +97,7 @@ class _Run:
         """Carry the long record on."""
         pipeline = self.pipeline
         if self._running is None:
-            self._running = Running(pipeline.segmenter, fragment.record)
+            self._running = StreamingSegmenter(pipeline.segmenter, fragment.record)
             self._normalizer = pipeline.tokenizer.model.normalizer.stream()
         ids = self._running.feed(self._normalizer.feed(fragment.data, fragment.last), fragment.last)
         self.writer.write_part(ids)

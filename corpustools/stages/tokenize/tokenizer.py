@@ -1,85 +1,206 @@
-"""The public face of tokenization: a loaded model that segments, samples, measures and decodes."""
+"""The public face of tokenization: a loaded model that segments, samples, measures and decodes.
+
+Longer than other files because it is one class, all of it public, and four lines of five are its documentation.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
-from functools import cached_property, lru_cache, partial
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
-from corpustools.errors import UsageError
+from corpustools.errors import DataError
 from corpustools.formats.vocabulary import Vocabulary
-from corpustools.kernels import load
-from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
 from corpustools.stages.tokenize.decode import decode
+from corpustools.stages.tokenize.engine import Engine
+from corpustools.stages.tokenize.explain import Explanation, explain
 from corpustools.stages.tokenize.lattice import trie as tries
-from corpustools.stages.tokenize.lattice.nbest import nbest
-from corpustools.stages.tokenize.lattice.paths import Lattice, lattice_of, log_weight_of, path_of, score_of, tokens
-from corpustools.stages.tokenize.lattice.segmenter import Draws, Ids, Measurer, Segmenter, seed_key
-from corpustools.stages.tokenize.lattice.trie import Offsets, Trie
-from corpustools.stages.tokenize.lattice.unique import unique
-from corpustools.stages.tokenize.lattice.weights import (
-    Law,
-    check_law,
-    make_law,
-)
+from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of, score_of
+from corpustools.stages.tokenize.lattice.segmenter import Ids, SampleKey, Segmenter
+from corpustools.stages.tokenize.lattice.trie import Offsets
 from corpustools.stages.tokenize.models import load_model
 from corpustools.stages.tokenize.models.model import Model, piece_names
+from corpustools.stages.tokenize.models.plain_text import from_scores
 
 Text = str | bytes
 
 
 class Tokenizer:
-    """A model, ready to use from any number of threads.
+    """A model, ready to use from any number of threads and processes.
 
     P(segmentation | text) = Π p(token)^alpha · length_weight^tokens / Z. Texts are `str` or `bytes`; bytes need not be
-    UTF-8. Logarithms are natural.
+    UTF-8. Logarithms are natural. The sessions below use this tokenizer:
+
+    >>> tokenizer = Tokenizer.from_scores({"a": -1.5, "b": -2.0, "ab": -2.5})
+    >>> tokenizer
+    Tokenizer(kind='vocabulary', vocab_size=4)
+
+    Attributes:
+        model: the model as it was read; its fields are no part of the promise.
+        path: the file it was read from, or None.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, path: str | None = None) -> None:
         self.model = model
-        arcs = np.flatnonzero(model.arc).tolist()
-        self.trie: Trie = tries.build(model.pieces, arcs, model.unit)
-        sizes = np.fromiter(map(len, model.pieces), np.uint32, len(model.pieces))
-        self._lengths = np.append(sizes, np.array([1, 2, 3, 4], np.uint32))
-        self._law = lru_cache(maxsize=8)(self._make_law)
+        self.path = path
+        self._engine = Engine(model)
+
+    # ------------------------------------------------------------------------------------------------- where from
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
         """Read a model file, whose format is recognised by its content.
+
+        >>> Tokenizer.load("letters.vocab")
+        Tokenizer(kind='vocabulary', vocab_size=4, path='letters.vocab')
 
         Raises:
             DataError: the file is damaged or of no known format.
             UnsupportedModel: the model needs something that is not done here.
             SystemFailure: the file cannot be read.
         """
-        return cls(load_model(path))
+        return cls(load_model(path), os.fspath(path))
+
+    @classmethod
+    def from_scores(cls, scores: Mapping[str, float]) -> Tokenizer:
+        """Make a tokenizer of pieces and their scores; ids count from 0 in the order of the pieces.
+
+        >>> Tokenizer.from_scores({"▁the": -2.0, "▁": -3.0, "t": -4.0, "h": -4.0, "e": -4.0}).encode("the")
+        [0]
+
+        Args:
+            scores: natural logarithms of probabilities by piece. '<s>', '</s>', '<pad>', '<unk>' and the 256 names
+                '<0x00>' … '<0xFF>' have the meaning they have in SentencePiece; without '<unk>' the id after the last
+                one is unknown. Where a piece holds '▁', spaces are treated as in SentencePiece, else text stays as is.
+
+        Raises:
+            UsageError: there are no pieces, or a score is no finite number, or above 0.
+        """
+        return cls(from_scores(scores))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.model, self.path)
+
+    def __repr__(self) -> str:
+        path = f", path={self.path!r}" if self.path is not None else ""
+        return f"Tokenizer(kind={self.kind!r}, vocab_size={self.vocab_size}{path})"
+
+    # --------------------------------------------------------------------------------------------- the vocabulary
+
+    @property
+    def kind(self) -> str:
+        """The kind of model, such as 'sentencepiece-unigram', 'bytepiece', 'hf-bpe' or 'vocabulary'."""
+        return self.model.kind
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of ids: 0 … vocab_size - 1."""
+        return self.model.vocab_size
 
     def __len__(self) -> int:
-        """Return the number of ids."""
-        return len(self.model.pieces)
+        return self.vocab_size
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """What output formats know of the model: the number of ids, the special ones, and how each is printed."""
-        return Vocabulary(len(self), self.model.control, partial(piece_names, self.model))
+        """What formats know of the model: number of ids, special ids, and how each id is printed."""
+        return Vocabulary(self.vocab_size, self.model.control, partial(piece_names, self.model))
+
+    @property
+    def bos_id(self) -> int | None:
+        """The id that begins a text, None where the model has none."""
+        return self.model.control.get("bos")
+
+    @property
+    def eos_id(self) -> int | None:
+        """The id that ends a text, None where the model has none."""
+        return self.model.control.get("eos")
+
+    @property
+    def pad_id(self) -> int | None:
+        """The id that fills up, None where the model has none."""
+        return self.model.control.get("pad")
+
+    @property
+    def unk_id(self) -> int | None:
+        """The id of what the vocabulary cannot write, None where the model has none."""
+        return self.model.control.get("unk")
+
+    def id_to_piece(self, i: int) -> str:
+        """Return how an id is written in pieces: spaces and what is not printable as <0x20>.
+
+        >>> tokenizer.id_to_piece(2)
+        'ab'
+
+        Raises:
+            DataError: the model has no such id.
+        """
+        if not 0 <= i < self.vocab_size:
+            raise DataError(f"the id {i} is outside the vocabulary of {self.vocab_size} pieces")
+        return self.vocabulary.names[i]
+
+    def piece_to_id(self, piece: str) -> int:
+        """Return the id of a piece, written as `id_to_piece` writes it or as the text itself.
+
+        >>> tokenizer.piece_to_id("ab")
+        2
+
+        Raises:
+            DataError: the vocabulary has no such piece.
+        """
+        i = self._ids.get(piece)
+        if i is None:
+            raise DataError(f"the vocabulary has no piece {piece!r}")
+        return i
+
+    # -------------------------------------------------------------------------------------- the best segmentation
 
     def encode(self, text: Text, *, scores: str = "f64") -> list[int]:
         """Return the ids of the best segmentation; of equal ones the one whose last token is longest.
 
+        >>> tokenizer.encode("abba")
+        [2, 1, 0]
+
         Args:
             text: the text.
             scores: 'f64' adds in double precision; 'f32' rounds every sum as SentencePiece does.
+
+        Raises:
+            UsageError: another rounding, or a model without probabilities.
+            DataError: a character that the vocabulary cannot write.
         """
         ids: list[int] = self.encode_batch([text], scores=scores)[0].tolist()
         return ids
 
     def encode_batch(self, texts: Sequence[Text], *, scores: str = "f64") -> tuple[Ids, Offsets]:
-        """Return the best segmentations: ids, int32, and offsets, int64, shape (n + 1,), where each begins."""
-        segmenter = self.segmenter("viterbi", scores=scores)
-        return self._batch(segmenter, texts, 0)
+        """Return the best segmentations: ids, int32, and offsets, int64, shape (n + 1,), where each begins.
+
+        >>> [array.tolist() for array in tokenizer.encode_batch(["abba", "b"])]
+        [[2, 1, 0, 1], [0, 3, 4]]
+
+        Raises:
+            UsageError: see `encode`.
+            DataError: see `encode`.
+        """
+        return self._segment(self._engine.segmenter("viterbi", scores=scores), texts, 0)
+
+    def nbest(self, text: Text, n: int) -> list[tuple[list[int], float]]:
+        """Return the n best segmentations and their scores (Σ log p), the best first; exact for any length.
+
+        >>> tokenizer.nbest("aba", 2)
+        [([2, 0], -4.0), ([0, 1, 0], -5.0)]
+
+        Raises:
+            UsageError: n is below 1, or the model has no probabilities.
+            DataError: a character that the vocabulary cannot write.
+        """
+        self._engine.require_probabilities("the best segmentations")
+        return self._engine.nbest(self.normalize(text), self._engine.weights("viterbi"), n)
+
+    # --------------------------------------------------------------------------------------------------- sampling
 
     def sample(
         self,
@@ -95,6 +216,9 @@ class Tokenizer:
     ) -> list[list[int]]:
         """Return k segmentations drawn from P; alpha = 0 is uniform over all.
 
+        >>> sorted(tokenizer.sample("ab", alpha=0.5, seed="any text", k=2, unique=True))
+        [[0, 1], [2]]
+
         Args:
             text: the text.
             alpha: the exponent of the probabilities, from 0 on.
@@ -107,12 +231,13 @@ class Tokenizer:
 
         Raises:
             UsageError: alpha is negative or no number, or above 0 for a model without probabilities.
+            DataError: a character that the vocabulary cannot write.
         """
-        draws = Draws(str(seed), epoch, k)
+        key = SampleKey(str(seed), epoch, k)
         if unique:
-            law = self.law("sample", alpha, length_weight)
-            return self.unique_of(self.normalize(text), law, draws, record)
-        ids, offsets = self._batch(self.segmenter("sample", alpha, length_weight, draws), [text], record)
+            weights = self._engine.weights("sample", alpha, length_weight)
+            return self._engine.unique(self.normalize(text), weights, key, record)
+        ids, offsets = self._segment(self._engine.segmenter("sample", alpha, length_weight, key), [text], record)
         return [ids[a:b].tolist() for a, b in itertools.pairwise(offsets)]
 
     def sample_batch(
@@ -128,52 +253,142 @@ class Tokenizer:
         """Return one sample of each text: ids, int32, and offsets, int64, shape (n + 1,).
 
         Text i is drawn as record first_record + i, so a corpus may be cut into batches anywhere.
-        """
-        segmenter = self.segmenter("sample", alpha, length_weight, Draws(str(seed), epoch))
-        return self._batch(segmenter, texts, first_record)
 
-    def nbest(self, text: Text, n: int) -> list[tuple[list[int], float]]:
-        """Return the n best segmentations and their scores (Σ log p), the best first; exact for any length."""
-        self._need_probabilities("the best segmentations")
-        return self.nbest_of(self.normalize(text), self.law("viterbi"), n)
+        >>> ids, offsets = tokenizer.sample_batch(["abba", "b"], alpha=0.5, seed=7)
+        >>> tokenizer.decode_batch(ids, offsets)
+        ['abba', 'b']
+
+        Raises:
+            UsageError: see `sample`.
+            DataError: see `sample`.
+        """
+        segmenter = self._engine.segmenter("sample", alpha, length_weight, SampleKey(str(seed), epoch))
+        return self._segment(segmenter, texts, first_record)
+
+    # ---------------------------------------------------------------------------------------------- probabilities
+
+    def explain(
+        self,
+        text: Text,
+        alpha: float | None = None,
+        *,
+        length_weight: float = 1.0,
+        nbest: int = 5,
+        marginals: int | None = None,
+    ) -> Explanation:
+        """Return the lattice of a text: its segmentations and tokens with their exact probabilities.
+
+        Time and memory grow with the length of the text, about two kilobytes a byte.
+
+        >>> [(token.piece, round(token.probability, 3)) for token in tokenizer.explain("ab").tokens]
+        [('a', 0.269), ('ab', 0.731), ('b', 0.269)]
+
+        Args:
+            text: the text.
+            alpha: the exponent of the probabilities; None is 1, or 0 for a model without probabilities.
+            length_weight: a factor for every token.
+            nbest: how many of the most probable segmentations; where all weigh the same, these are any.
+            marginals: how many of the most probable tokens; None: all with P >= 0.01.
+
+        Raises:
+            UsageError: a number is out of range, or alpha is above 0 for a model without probabilities.
+            DataError: a character that the vocabulary cannot write.
+        """
+        return explain(self._engine, self.normalize(text), alpha, length_weight, nbest, marginals)
 
     def score(self, text: Text, ids: Sequence[int]) -> float:
         """Return Σ log p of a segmentation.
 
+        >>> tokenizer.score("ab", [0, 1])
+        -3.5
+
         Raises:
             DataError: the ids are no segmentation of the text.
         """
-        law = self.law("sample", 0.0)
-        return score_of(law, path_of(self.model, self._lattice(text, law), ids))
+        return self._path_sum(text, ids, 0.0, 1.0)[0]
 
     def logprob(self, text: Text, ids: Sequence[int], alpha: float = 1.0, length_weight: float = 1.0) -> float:
         """Return log P of a segmentation.
 
+        >>> round(tokenizer.logprob("ab", [2]), 6)
+        -0.313262
+
         Raises:
+            UsageError: see `sample`.
             DataError: the ids are no segmentation of the text.
         """
-        law = self.law("sample", alpha, length_weight)
-        codes = path_of(self.model, self._lattice(text, law), ids)
-        return log_weight_of(law, codes) - self.log_partition(text, alpha, length_weight)
+        return self._path_sum(text, ids, alpha, length_weight)[1] - self.log_partition(text, alpha, length_weight)
 
     def log_partition(self, text: Text, alpha: float = 1.0, length_weight: float = 1.0) -> float:
-        """Return log Z; with alpha = 0 and length_weight = 1 the logarithm of the number of segmentations."""
-        return self.measurer(alpha, length_weight).measure(self.normalize(text))[0]
+        """Return log Z; with alpha = 0 and length_weight = 1 the logarithm of the number of segmentations.
+
+        >>> round(np.exp(tokenizer.log_partition("ababab", alpha=0)))
+        8
+
+        Raises:
+            UsageError: see `sample`.
+        """
+        return self._engine.measurer(alpha, length_weight).measure(self.normalize(text))[0]
 
     def entropy(self, text: Text, alpha: float = 1.0, length_weight: float = 1.0) -> float:
-        """Return the entropy of P in nats."""
-        return self.measurer(alpha, length_weight).measure(self.normalize(text))[1]
+        """Return the entropy of P in nats.
+
+        >>> round(tokenizer.entropy("ab", alpha=0), 6)
+        0.693147
+
+        Raises:
+            UsageError: see `sample`.
+        """
+        return self._engine.measurer(alpha, length_weight).measure(self.normalize(text))[1]
 
     def expected_length(self, text: Text, alpha: float = 1.0, length_weight: float = 1.0) -> float:
-        """Return the expected number of tokens under P (arcs of the lattice, before unknown ones are fused)."""
-        return self.measurer(alpha, length_weight).measure(self.normalize(text))[2]
+        """Return the expected number of tokens under P (arcs of the lattice, before unknown ones are fused).
+
+        >>> tokenizer.expected_length("ab", alpha=0)
+        1.5
+
+        Raises:
+            UsageError: see `sample`.
+        """
+        return self._engine.measurer(alpha, length_weight).measure(self.normalize(text))[2]
+
+    # ------------------------------------------------------------------------------------------------ text to text
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of ids; bytes that are no UTF-8 become U+FFFD (see `decode_bytes`)."""
+        """Return the text of ids; bytes that are no UTF-8 become U+FFFD (see `decode_bytes`).
+
+        >>> tokenizer.decode([2, 1, 0])
+        'abba'
+
+        Raises:
+            DataError: an id that the model does not have.
+        """
         return self.decode_bytes(ids).decode("utf-8", "replace")
+
+    def decode_batch(self, ids: Sequence[Sequence[int]] | Ids, offsets: Offsets | None = None) -> list[str]:
+        """Return the text of each of several lists of ids, or of what `encode_batch` returned.
+
+        >>> tokenizer.decode_batch([[2, 1], [0]])
+        ['abb', 'a']
+
+        Args:
+            ids: lists of ids; with `offsets` one array of all ids.
+            offsets: where each text begins in that array, and its end; int64, shape (n + 1,).
+
+        Raises:
+            DataError: an id that the model does not have.
+        """
+        lists: Any = ids
+        if offsets is not None:
+            flat = np.asarray(ids).tolist()
+            lists = [flat[a:b] for a, b in itertools.pairwise(np.asarray(offsets).tolist())]
+        return [self.decode(one) for one in lists]
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
         """Return the text of ids as bytes, losslessly where the model is.
+
+        >>> tokenizer.decode_bytes([2, 1, 0])
+        b'abba'
 
         Raises:
             DataError: an id that the model does not have.
@@ -181,72 +396,23 @@ class Tokenizer:
         return decode(self.model, ids)
 
     def normalize(self, text: Text) -> bytes:
-        """Return the bytes that are segmented for a text."""
+        """Return the bytes that are segmented for a text.
+
+        >>> Tokenizer.from_scores({"▁": -1.0, "a": -1.0}).normalize("a  a").decode()
+        '▁a▁a'
+        """
         return self.model.normalizer.normalize(_bytes(text))
 
-    def law(self, mode: str, alpha: float = 1.0, length_weight: float = 1.0, scores: str = "f64") -> Law:
-        """Return the tables of a mode ('viterbi', 'sample', 'viterbi-sampling', or 'measure'), made once."""
-        if scores not in ("f64", "f32"):
-            raise UsageError(f"scores '{scores}'", "accepted are f64 and f32")
-        modes = {
-            "viterbi": VITERBI if scores == "f64" else VITERBI_F32,
-            "sample": SAMPLE,
-            "viterbi-sampling": ARRIVAL,
-            "measure": SAMPLE_WIDE,
-        }
-        if mode not in modes:
-            raise UsageError(f"mode '{mode}'", "accepted are viterbi, sample and viterbi-sampling")
-        if mode == "viterbi":
-            self._need_probabilities("the best segmentation")
-        return self._law(modes[mode], float(alpha), float(length_weight))
+    # --------------------------------------------------------------------------------------------------- internals
 
-    def segmenter(
-        self,
-        mode: str,
-        alpha: float = 1.0,
-        length_weight: float = 1.0,
-        draws: Draws | None = None,
-        *,
-        scores: str = "f64",
-        bos: int = -1,
-        eos: int = -1,
-    ) -> Segmenter:
-        """Return what segments streams of normalised records in a mode."""
-        return Segmenter(self.model, self.trie, self.law(mode, alpha, length_weight, scores), draws, bos, eos)
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        """Ids by the text of their pieces and, which counts first, by their names."""
+        last_first = range(self.vocab_size - 1, -1, -1)
+        texts = {self.model.pieces[i].decode("utf-8", "surrogateescape"): i for i in last_first if self.model.pieces[i]}
+        return texts | {self.vocabulary.names[i]: i for i in last_first}
 
-    def measurer(self, alpha: float = 1.0, length_weight: float = 1.0) -> Measurer:
-        """Return what measures normalised records under a law."""
-        return Measurer(self.model, self.trie, self.law("measure", alpha, length_weight))
-
-    def nbest_of(self, normalized: bytes, law: Law, n: int) -> list[tuple[list[int], float]]:
-        """Return `nbest` of normalised text."""
-        if n < 1:
-            raise UsageError(f"the {n} best", "give 1 or more")
-        lattice = lattice_of(self.model, law, normalized)
-        return [(tokens(self.model, lattice.text, codes), score) for score, codes in nbest(law, lattice, n)]
-
-    def unique_of(self, normalized: bytes, law: Law, draws: Draws, record: int) -> list[list[int]]:
-        """Return samples without replacement of normalised text."""
-        lattice = lattice_of(self.model, law, normalized)
-        key = seed_key(draws.seed)
-        state = np.zeros(load("lattice").STATE_SIZE, np.uint8)
-        law.lattice.begin(state, record, draws.first_sample, key)
-        key0, key1 = law.lattice.draw_state(state)
-        paths = unique(law, lattice, draws.samples, key0, key1)
-        return [tokens(self.model, lattice.text, codes) for codes in paths]
-
-    def _make_law(self, mode: int, alpha: float, length_weight: float) -> Law:
-        return make_law(self.model, self.trie, self._lengths, mode, alpha, length_weight)
-
-    def _need_probabilities(self, what: str) -> None:
-        if not self.model.weighted:
-            check_law(self.model, 0.0, 1.0)
-            raise UsageError(
-                f"this {self.model.kind} model has merge ranks and no probabilities, so {what} is not defined",
-                "sample uniformly with alpha = 0",
-            )
-
-    def _batch(self, segmenter: Segmenter, texts: Sequence[Text], first_record: int) -> tuple[Ids, Offsets]:
+    def _segment(self, segmenter: Segmenter, texts: Sequence[Text], first_record: int) -> tuple[Ids, Offsets]:
         data, bounds = tries.join([_bytes(text) for text in texts])
         normalized, offsets = self.model.normalizer.normalize_batch(data, bounds[:-1], bounds[1:])
         batch = segmenter.batch(normalized, offsets, first_record, measured=False)
@@ -254,12 +420,11 @@ class Tokenizer:
         starts[1:] = batch.ends
         return batch.ids.copy(), starts
 
-    def lattice_of(self, normalized: bytes, law: Law) -> Lattice:
-        """Return the lattice of normalised text."""
-        return lattice_of(self.model, law, normalized)
-
-    def _lattice(self, text: Text, law: Law) -> Lattice:
-        return self.lattice_of(self.normalize(text), law)
+    def _path_sum(self, text: Text, ids: Sequence[int], alpha: float, length_weight: float) -> tuple[float, float]:
+        """Return Σ log p of a segmentation, and the logarithm of its weight."""
+        weights = self._engine.weights("sample", alpha, length_weight)
+        codes = path_of(self.model, self._engine.lattice(self.normalize(text), weights), ids)
+        return score_of(weights, codes), log_weight_of(weights, codes)
 
 
 def _bytes(text: Text) -> bytes:

@@ -6,20 +6,20 @@ import heapq
 from bisect import bisect_right
 
 from corpustools.stages.tokenize.lattice.paths import Lattice
-from corpustools.stages.tokenize.lattice.weights import Law
+from corpustools.stages.tokenize.lattice.weights import Weights
 
 # A path as a chain of codes, the last first, and its score.
 Chain = tuple["Chain", int] | None
 Scored = tuple[float, Chain]
 
 
-def nbest(law: Law, lattice: Lattice, n: int) -> list[tuple[float, list[int]]]:
+def nbest(weights: Weights, lattice: Lattice, n: int) -> list[tuple[float, list[int]]]:
     """Return up to n pairs of score and path, the best first; equal scores in the order of the modes' ties.
 
     The n best of every block between cuts, then the n best sums over blocks: time grows with the length
     times n, and no agenda has to be cut short.
     """
-    blocks = [_block(law, lattice, low, high, n) for low, high in zip(lattice.cuts, lattice.cuts[1:], strict=False)]
+    blocks = [_block(weights, lattice, low, high, n) for low, high in zip(lattice.cuts, lattice.cuts[1:], strict=False)]
     choices = _smallest_losses([[block[0][0] - score for score, _ in block] for block in blocks], n)
     results = []
     for ranks in choices:
@@ -33,9 +33,9 @@ def nbest(law: Law, lattice: Lattice, n: int) -> list[tuple[float, list[int]]]:
     return results
 
 
-def _block(law: Law, lattice: Lattice, low: int, high: int, n: int) -> list[tuple[float, list[int]]]:
+def _block(weights: Weights, lattice: Lattice, low: int, high: int, n: int) -> list[tuple[float, list[int]]]:
     """Return the n best paths between two neighbouring cuts."""
-    scores = law.scores
+    scores = weights.scores
     best: dict[int, list[Scored]] = {low: [(0.0, None)]}
     for end in lattice.ends[bisect_right(lattice.ends, low) : bisect_right(lattice.ends, high)]:
         found: list[Scored] = []

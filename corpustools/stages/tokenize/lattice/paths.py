@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from corpustools.errors import DataError
-from corpustools.stages.tokenize.lattice.weights import Law
+from corpustools.stages.tokenize.lattice.weights import Weights
 from corpustools.stages.tokenize.models.model import Model
 
 # An arc as seen from its end: start and code. Codes are ids, and from the number of pieces on an unknown
@@ -52,17 +52,17 @@ class Lattice:
         return [0, *reversed(spanned)] if self.ends else [0]
 
 
-def lattice_of(model: Model, law: Law, text: bytes) -> Lattice:
+def lattice_of(model: Model, weights: Weights, text: bytes) -> Lattice:
     """Return the lattice of one record's normalised text; memory grows with the text."""
     into: dict[int, list[Arc]] = {}
     base = 0
     parts = lattices(text, model.cuts)
     for part in parts:
         room = np.empty(3 * (8 * len(part) + 64), np.int64)
-        count = law.lattice.arcs(part, len(part), room, len(room) // 3)
+        count = weights.lattice.arcs(part, len(part), room, len(room) // 3)
         if 3 * count > len(room):
             room = np.empty(3 * count, np.int64)
-            law.lattice.arcs(part, len(part), room, count)
+            weights.lattice.arcs(part, len(part), room, count)
         for start, length, code in room[: 3 * count].reshape(-1, 3).tolist():
             into.setdefault(base + start + length, []).append((base + start, code))
         base += len(part)
@@ -70,7 +70,11 @@ def lattice_of(model: Model, law: Law, text: bytes) -> Lattice:
 
 
 def tokens(model: Model, text: bytes, codes: Iterable[int]) -> list[int]:
-    """Return the ids of a path: unknown characters fused, or written in bytes, as the model has it."""
+    """Return the ids of a path: unknown characters fused, or written in bytes, as the model has it.
+
+    Raises:
+        DataError: a character that the vocabulary cannot write.
+    """
     ids: list[int] = []
     at, behind_unknown = 0, False
     for code in codes:
@@ -127,11 +131,11 @@ def path_of(model: Model, lattice: Lattice, ids: Sequence[int]) -> list[int]:
     raise DataError("these ids are no segmentation of this text under this model")
 
 
-def score_of(law: Law, codes: Sequence[int]) -> float:
+def score_of(weights: Weights, codes: Sequence[int]) -> float:
     """Return Σ log p of a path, in natural logarithms."""
-    return float(np.sum(law.scores[np.asarray(codes, np.int64)])) if codes else 0.0
+    return float(np.sum(weights.scores[np.asarray(codes, np.int64)])) if codes else 0.0
 
 
-def log_weight_of(law: Law, codes: Sequence[int]) -> float:
-    """Return the logarithm of a path's weight in the law: alpha · score + tokens · log length_weight."""
-    return float(np.sum(law.log_weights[np.asarray(codes, np.int64)])) if codes else 0.0
+def log_weight_of(weights: Weights, codes: Sequence[int]) -> float:
+    """Return the logarithm of a path's weight: alpha · score + tokens · log length_weight."""
+    return float(np.sum(weights.log_weights[np.asarray(codes, np.int64)])) if codes else 0.0

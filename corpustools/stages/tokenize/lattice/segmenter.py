@@ -10,17 +10,14 @@ import numpy as np
 
 from corpustools.errors import DataError
 from corpustools.kernels import load
-from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, VITERBI
 from corpustools.seeds import seed_words
 from corpustools.stages.tokenize.lattice.trie import Offsets, Trie
-from corpustools.stages.tokenize.lattice.weights import CUTS, Law
+from corpustools.stages.tokenize.lattice.weights import CUTS, Weights
+from corpustools.stages.tokenize.lattice.workspace import Ids as Ids
+from corpustools.stages.tokenize.lattice.workspace import Workspace, WorkspacePool
 from corpustools.stages.tokenize.models.model import Model
 from corpustools.stages.tokenize.text.normalize import Buffer
 
-# What a thread remembers of spans: the most frequent ten thousand of a language and their segmentations.
-CACHE_BYTES = 32 << 20
-
-Ids = np.ndarray[Any, np.dtype[np.int32]]
 Measures = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -31,8 +28,8 @@ def seed_key(seed: str) -> np.ndarray[Any, np.dtype[np.uint64]]:
 
 
 @dataclass(frozen=True)
-class Draws:
-    """What randomness is keyed by besides the record number and the position in its normalised text."""
+class SampleKey:
+    """What draws are keyed by, besides the record's number and the position in its normalised text."""
 
     seed: str = ""
     epoch: int = 0
@@ -44,57 +41,13 @@ class Draws:
         return self.epoch << 32
 
 
-class Workspace:
-    """The memory one thread segments in; it grows only with a text whose paths never meet."""
-
-    def __init__(
-        self, trie: Trie, mode: int, cells: int = 4096, cache_bytes: int = CACHE_BYTES, tiles: bool = True
-    ) -> None:
-        kernel = load("lattice")
-        # What is drawn by one number has to fit in whole, or samples would depend on the memory.
-        self.cells = max(cells, kernel.SPAN_BYTES) + 8 * trie.longest
-        crossing = (trie.longest + 1) * trie.arcs_per_start
-        # Only sampling stores arcs. Pages that are not touched take no memory.
-        self.arcs = crossing + 8 * self.cells if mode >= SAMPLE and mode != ARRIVAL else crossing
-        self.room = np.empty(kernel.workspace_size(self.cells, self.arcs), np.uint8)
-        self.codes = np.empty(4 * self.cells, np.uint32)
-        self._ids: Ids = np.empty(0, np.int32)
-        keeps = trie.character and mode <= SAMPLE and cache_bytes > 0
-        self.cache = np.zeros(kernel.CACHE_SIZE // 8 + cache_bytes // 8, np.uint64) if keeps else None
-        pulls = tiles and trie.automaton is not None and mode in (VITERBI, SAMPLE)
-        self.tile = np.zeros(kernel.TILE_SIZE // 8, np.uint64) if pulls else None
-
-    def ids(self, size: int) -> Ids:
-        """Return room for so many ids, the same for every batch: memory touched for the first time is dear."""
-        if len(self._ids) < size:
-            self._ids = np.empty(size, np.int32)
-        return self._ids
-
-    def grow(self) -> None:
-        """Double what remembers the choices that are not certain yet."""
-        codes = np.empty(2 * len(self.codes), np.uint32)
-        codes[: len(self.codes)] = self.codes
-        self.codes = codes
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the keywords that the kernel takes the workspace by."""
-        return {
-            "room": self.room,
-            "codes": self.codes,
-            "cache": self.cache,
-            "tile": self.tile,
-            "cells": self.cells,
-            "arcs": self.arcs,
-        }
-
-
 @dataclass(frozen=True)
 class Batch:
     """Segmentations, one after the other.
 
     ids: int32, of all; a view that the same thread's next batch overwrites. ends: where each ends in `ids`, int64.
-    measures: score (Σ log p) and log Z of each, float64, shape (n, 2), or None; log Z is 0 where no law is
-    sampled from.
+    measures: score (Σ log p) and log Z of each, float64, shape (n, 2), or None; log Z is 0 in modes that do not
+    sample from a distribution.
     """
 
     ids: Ids
@@ -103,26 +56,35 @@ class Batch:
 
 
 class Segmenter:
-    """Runs a law over text, from any number of threads.
+    """Segments text under one set of weights, from any number of threads.
 
     Args:
         model: the model.
         trie: its vocabulary.
-        law: the mode and its tables.
-        draws: what the random draws are keyed by.
+        weights: the mode and its tables.
+        key: what draws are keyed by.
         bos, eos: ids put around every segmentation, or -1.
+        workspaces: each thread's memory; what it remembers of text holds for these weights only. None: its own.
     """
 
     def __init__(
-        self, model: Model, trie: Trie, law: Law, draws: Draws | None = None, bos: int = -1, eos: int = -1
+        self,
+        model: Model,
+        trie: Trie,
+        weights: Weights,
+        key: SampleKey | None = None,
+        bos: int = -1,
+        eos: int = -1,
+        workspaces: WorkspacePool | None = None,
     ) -> None:
         self.model = model
         self.trie = trie
-        self.law = law
-        self.draws = draws or Draws()
+        self.weights = weights
+        self.key = key or SampleKey()
         self.bos = bos
         self.eos = eos
-        self._key = seed_key(self.draws.seed)
+        self.workspaces = workspaces or WorkspacePool(trie, weights.mode)
+        self._words = seed_key(self.key.seed)
         self._cuts = CUTS[model.cuts]
 
     def batch(
@@ -133,23 +95,23 @@ class Segmenter:
         Raises:
             DataError: a character that the vocabulary cannot write.
         """
-        count, samples = len(offsets) - 1, self.draws.samples if samples is None else samples
+        count, samples = len(offsets) - 1, self.key.samples if samples is None else samples
         size = int(offsets[-1] - offsets[0])
-        space = self._space()
+        space = self.workspaces.mine()
         ids = space.ids(samples * (size + 2 * count) + load("lattice").OUT_SLACK)
         ends = np.zeros(samples * count, np.int64)
         measures = np.empty((samples * count, 2), np.float64) if measured else None
         done = 0
         while True:
-            done = self.law.lattice.segment(
+            done = self.weights.lattice.segment(
                 text,
                 offsets,
                 count,
-                mode=self.law.mode,
+                mode=self.weights.mode,
                 cuts=self._cuts,
-                seed=self._key,
+                seed=self._words,
                 first_record=first_record,
-                first_sample=self.draws.first_sample,
+                first_sample=self.key.first_sample,
                 samples=samples,
                 bos=self.bos,
                 eos=self.eos,
@@ -165,34 +127,42 @@ class Segmenter:
                 break
             space.grow()
         if len(space.codes) > 64 * space.cells:
-            del self.law.spaces.space  # one strange record does not hold its memory for the rest of the run
+            self.workspaces.forget_mine()  # one strange record does not hold its memory for the rest of the run
         return Batch(ids[: ends[-1] if len(ends) else 0], ends, measures)
 
-    def _space(self) -> Workspace:
-        space: Workspace | None = getattr(self.law.spaces, "space", None)
-        if space is None:
-            space = self.law.spaces.space = Workspace(self.trie, self.law.mode)
-        return space
 
-
-class Running:
+class StreamingSegmenter:
     """One sample of one record whose normalised text arrives in parts.
 
     Memory holds the text and the choices from the last point through which all surviving paths pass: some
     hundred bytes, and more only where a text's paths never meet. `score` and `log_z` are those of the parts so
     far where `measured` asks for them.
+
+    Args:
+        segmenter: segments the record; its own memory is not used.
+        record: the record's number.
+        sample: which of the record's samples.
+        measured: keep `score` and `log_z`.
+        workspace: the memory to segment in. None: its own.
     """
 
-    def __init__(self, segmenter: Segmenter, record: int, sample: int = 0, measured: bool = False) -> None:
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        record: int,
+        sample: int = 0,
+        measured: bool = False,
+        workspace: Workspace | None = None,
+    ) -> None:
         self._measured = measured
         self._segmenter = segmenter
         self._record = record
-        self._space = Workspace(segmenter.trie, segmenter.law.mode)
+        self._space = workspace or Workspace(segmenter.trie, segmenter.weights.mode)
         self._state = np.zeros(load("lattice").STATE_SIZE, np.uint8)
         self._text = b""
         self._base = 0
-        draws = segmenter.draws
-        segmenter.law.lattice.begin(self._state, record, draws.first_sample + sample, segmenter._key)
+        first = segmenter.key.first_sample + sample
+        segmenter.weights.lattice.begin(self._state, record, first, segmenter._words)
         self._begun = False
         self.score = 0.0
         self.log_z = 0.0
@@ -203,7 +173,7 @@ class Running:
         Raises:
             DataError: a character that the vocabulary cannot write.
         """
-        segmenter, lattice = self._segmenter, self._segmenter.law.lattice
+        segmenter, lattice = self._segmenter, self._segmenter.weights.lattice
         self._text += bytes(text)
         parts = [np.array([segmenter.bos], np.int32)] if segmenter.bos >= 0 and not self._begun else []
         self._begun = True
@@ -215,7 +185,7 @@ class Running:
                 self._base,
                 len(self._text),
                 final,
-                mode=segmenter.law.mode,
+                mode=segmenter.weights.mode,
                 cuts=segmenter._cuts,
                 out=out,
                 measured=self._measured,
@@ -236,16 +206,16 @@ class Running:
 
 
 class Measurer:
-    """Log Z, entropy and expected number of tokens of a law, exactly, record by record.
+    """Log Z, entropy and expected number of tokens of a distribution, exactly, record by record.
 
     Args:
         model: the model.
         trie: its vocabulary.
-        law: one that was made for the mode SAMPLE_WIDE.
+        weights: made for the mode SAMPLE_WIDE.
     """
 
-    def __init__(self, model: Model, trie: Trie, law: Law) -> None:
-        self._law = law
+    def __init__(self, model: Model, trie: Trie, weights: Weights) -> None:
+        self._weights = weights
         self._cuts = CUTS[model.cuts]
         self._ring_cells = 1 << trie.longest.bit_length()
 
@@ -254,8 +224,8 @@ class Measurer:
         kernel = load("lattice")
         state = np.zeros(kernel.MOMENTS_SIZE, np.uint8)
         ring = np.zeros(self._ring_cells * kernel.MOMENT_SIZE, np.uint8)
-        log_z, entropy, length, _ = self._law.lattice.measure(
-            state, ring, self._law.log_weights, text, 0, len(text), True, self._cuts
+        log_z, entropy, length, _ = self._weights.lattice.measure(
+            state, ring, self._weights.log_weights, text, 0, len(text), True, self._cuts
         )
         return log_z, max(entropy, 0.0), length
 

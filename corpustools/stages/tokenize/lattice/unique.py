@@ -1,4 +1,4 @@
-"""Samples without replacement: distinct segmentations, each drawn from the law of what is left."""
+"""Samples without replacement: distinct segmentations, each drawn from the distribution of what is left."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import math
 
 from corpustools.seeds import draw_bits
 from corpustools.stages.tokenize.lattice.paths import Lattice
-from corpustools.stages.tokenize.lattice.weights import Law
+from corpustools.stages.tokenize.lattice.weights import Weights
 
 # A path as a chain of codes, the first first.
 Chain = tuple["Chain", int] | None
 
 
-def unique(law: Law, lattice: Lattice, k: int, key0: int, key1: int) -> list[list[int]]:
+def unique(weights: Weights, lattice: Lattice, k: int, key0: int, key1: int) -> list[list[int]]:
     """Return up to k distinct paths, in the order of drawing; fewer only where there are fewer.
 
     Gumbel-top-k, top-down from the text's end (Kool, van Hoof, Welling 2019): the set of all paths is split
     along its last tokens, and the largest of its perturbed log-probabilities handed down, so that only what
     is drawn is ever looked at and nothing is drawn twice.
     """
-    log_z = forward(law, lattice)
+    log_z = forward(weights, lattice)
     # (-perturbed, serial, log-probability of the suffix, position, chain of codes)
     serial = 0
     heap: list[tuple[float, int, float, int, Chain]] = [(0.0, 0, 0.0, len(lattice.text), None)]
@@ -31,7 +31,7 @@ def unique(law: Law, lattice: Lattice, k: int, key0: int, key1: int) -> list[lis
             found.append(_codes(chain))
             continue
         shares = [
-            (start, code, log_p + law.log_weights[code] + log_z[start] - log_z[at])
+            (start, code, log_p + weights.log_weights[code] + log_z[start] - log_z[at])
             for start, code in lattice.into[at]
             if start in log_z
         ]
@@ -46,11 +46,11 @@ def unique(law: Law, lattice: Lattice, k: int, key0: int, key1: int) -> list[lis
     return found
 
 
-def forward(law: Law, lattice: Lattice) -> dict[int, float]:
+def forward(weights: Weights, lattice: Lattice) -> dict[int, float]:
     """Return the logarithm of the weight of all paths to each position."""
     log_z = {0: 0.0}
     for end in lattice.ends:
-        terms = [float(law.log_weights[code]) + log_z[start] for start, code in lattice.into[end] if start in log_z]
+        terms = [float(weights.log_weights[code]) + log_z[start] for start, code in lattice.into[end] if start in log_z]
         if terms:
             largest = max(terms)
             log_z[end] = largest + math.log(math.fsum(math.exp(term - largest) for term in terms))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,9 @@ from corpustools.stages.tokenize.models.model import Floats, Integers, Model
 
 CUTS = {"none": 0, "newline-runs": 1, "marks": 2}
 
-# Whose own libraries add scores up in doubles from the beginning of the text: where two paths are equal, what the sums
-# before them are rounded to decides.
-CARRYING = ("bytepiece", "hf-unigram")
+# Kinds of models whose own libraries add float64 scores from the start of the text. When two paths tie, the rounding of
+# that sum picks the winner, so the best path of these models is added up the same way.
+SUMS_FROM_TEXT_START = ("bytepiece", "hf-unigram")
 
 _LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # 21 trailing zero bits: exact times any exponent here
 _LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
@@ -28,30 +27,28 @@ _LARGEST_LOG = 1e7
 
 
 @dataclass(frozen=True)
-class Law:
-    """A kernel lattice with the tables of one law.
+class Weights:
+    """The weights of all arcs in one mode, for one alpha and one length weight, and the kernel's lattice over them.
 
     lattice: the kernel's object; its mode is `mode`.
     scores: log p by code, float64: of every id, then four times the unknown score.
-    log_weights: alpha * score + log length_weight by code: of an arc in the law that is sampled from.
-    spaces: each thread's Workspace (segmenter.py), since what it remembers of text holds for this law.
+    log_weights: alpha * score + log length_weight by code: an arc's weight, as a logarithm.
     """
 
     lattice: Any
     mode: int
     scores: Floats
     log_weights: Floats
-    spaces: threading.local = field(default_factory=threading.local, compare=False)
 
 
-def make_law(
+def make_weights(
     model: Model,
     trie: Trie,
     lengths: np.ndarray[Any, np.dtype[np.uint32]],
     mode: int,
     alpha: float,
     length_weight: float = 1.0,
-) -> Law:
+) -> Weights:
     """Return the tables for a mode (VITERBI, VITERBI_F32, SAMPLE or ARRIVAL) and P ∝ Π p^alpha · length_weight.
 
     SAMPLE becomes SAMPLE_WIDE where the weights could leave a double's range within one piece.
@@ -60,7 +57,7 @@ def make_law(
         UsageError: alpha or length_weight is out of range, or the model has no probabilities for alpha > 0.
         DataError: the scores are no finite numbers, or too large.
     """
-    check_law(model, alpha, length_weight)
+    check_distribution(model, alpha, length_weight)
     scores = scores_by_code(model, lengths, best_path=mode in (VITERBI, VITERBI_F32))
     # A model without probabilities has 0 · score = 0, whatever stands in its file.
     log_weights = (alpha * scores if alpha else np.zeros_like(scores)) + math.log(length_weight)
@@ -69,6 +66,20 @@ def make_law(
     mantissas, exponents = exponential(log_weights)
     if mode == SAMPLE and not fits_doubles(model, trie, lengths, log_weights):
         mode = SAMPLE_WIDE
+    lattice = _kernel_lattice(model, trie, lengths, mode, scores, mantissas, exponents)
+    return Weights(lattice, mode, scores, log_weights)
+
+
+def _kernel_lattice(
+    model: Model,
+    trie: Trie,
+    lengths: np.ndarray[Any, np.dtype[np.uint32]],
+    mode: int,
+    scores: Floats,
+    mantissas: Floats,
+    exponents: Integers,
+) -> Any:
+    """Return the kernel's lattice, with the tables beside the trie and the automaton that its mode reads."""
     weights = np.ldexp(mantissas, exponents) if mode == SAMPLE else mantissas
     shown = scores.astype(np.float32).astype(np.float64) if mode == VITERBI_F32 else scores
     nodes = starts = None
@@ -79,7 +90,7 @@ def make_law(
         nodes, starts = beside(trie.units, values), beside(trie.heads, values)
         if automaton is not None:
             linked = automaton, *automaton.lines(values)
-    lattice = load("lattice").Lattice(
+    return load("lattice").Lattice(
         (trie.units, trie.heads, nodes, starts),
         (lengths, shown, weights, exponents),
         model.byte_ids,
@@ -90,10 +101,9 @@ def make_law(
         unknown_id=-1 if model.unknown_id is None else model.unknown_id,
         fuse=model.fuse_unknown,
         escaped=model.unit == "byte-level",
-        carry=mode == VITERBI and model.kind in CARRYING,
+        carry=mode == VITERBI and model.kind in SUMS_FROM_TEXT_START,
         automaton=linked,
     )
-    return Law(lattice, mode, scores, log_weights)
 
 
 def beside(units: np.ndarray[Any, np.dtype[np.uint64]], values: Floats) -> np.ndarray[Any, np.dtype[np.uint64]]:
@@ -104,8 +114,12 @@ def beside(units: np.ndarray[Any, np.dtype[np.uint64]], values: Floats) -> np.nd
     return pairs
 
 
-def check_law(model: Model, alpha: float, length_weight: float) -> None:
-    """Refuse an alpha or a length weight that no law has, or that this model cannot have."""
+def check_distribution(model: Model, alpha: float, length_weight: float) -> None:
+    """Check that the model has a distribution with this alpha and length weight.
+
+    Raises:
+        UsageError: one of them is out of range, or the model has no probabilities for alpha > 0.
+    """
     if not (0 <= alpha < math.inf):
         raise UsageError(f"alpha is {alpha}", "accepted are numbers from 0 on")
     if not (0 < length_weight < math.inf):

@@ -45,7 +45,12 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
 
 def parse(data: bytes, name: str) -> Model:
-    """Return the model that a file's bytes hold; `name` stands in errors."""
+    """Return the model that a file's bytes hold; `name` stands in errors.
+
+    Raises:
+        DataError: the bytes are damaged, or no format is recognised.
+        UnsupportedModel: the model is sound but needs something that is not done here; the text names it.
+    """
     for magic, (what, remedy) in FOREIGN.items():
         if data.startswith(magic):
             raise UnsupportedModel(f"{name} is {what}", remedy)

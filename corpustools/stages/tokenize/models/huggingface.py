@@ -212,7 +212,7 @@ def _control(tokens: list[str], unknown: int | None) -> dict[str, int]:
 def _normalizer(
     content: dict[str, Any], added: list[AddedToken], odd: dict[int, bytes] | None, tokens: list[str]
 ) -> HuggingFaceNormalizer:
-    steps = hf_normalize.build(content.get("normalizer"))
+    steps = hf_normalize.build(content.get("normalizer")) if any(token.normalized for token in added) else []
     found = []
     for token in added:
         text = token.content
@@ -223,8 +223,8 @@ def _normalizer(
     surfaces = {private(token.i): token.content.encode() for token in added}
     surfaces |= {piece: bytes([byte]) for byte, piece in (odd or {}).items() if byte >= _FIRST_ODD}
     return HuggingFaceNormalizer(
-        steps,
-        hf_split.build(content.get("pre_tokenizer")),
+        content.get("normalizer"),
+        content.get("pre_tokenizer"),
         found,
         odd,
         _decoders(content.get("decoder")),

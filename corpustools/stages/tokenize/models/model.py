@@ -63,6 +63,13 @@ class Model:
     invisible: frozenset[int] = field(default_factory=frozenset)
     unknown_surface: bytes = b""
 
+    @property
+    def vocab_size(self) -> int:
+        """The number of ids that an output may hold: an unknown id that bytes always replace is none."""
+        last = len(self.pieces) - 1
+        hidden = self.byte_ids is not None and self.unknown_id == last and last not in self.control.values()
+        return last if hidden else last + 1
+
 
 def piece_names(model: Model) -> list[str]:
     """Return how each id is printed: a piece's text, <0x41> for a byte piece, <bos> for a control id without text."""

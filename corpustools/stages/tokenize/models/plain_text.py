@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from corpustools.errors import DataError
+from corpustools.errors import DataError, UsageError
 from corpustools.stages.tokenize.models.model import Model
 from corpustools.stages.tokenize.models.sentencepiece import BYTE_NAMES
 from corpustools.stages.tokenize.text.charsmap import (
@@ -24,7 +25,11 @@ _BRACKETED = re.compile(rb"<[^<>]+>|\[[^\[\]]+\]")
 
 
 def parse(data: bytes, name: str) -> Model | None:
-    """Return the model of such a file, or None where the first line is of neither form."""
+    """Return the model of such a file, or None where the first line is of neither form.
+
+    Raises:
+        DataError: a later line is of neither form, not UTF-8, defines a piece again, or has a score above 0.
+    """
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     lines = [line.removesuffix(b"\r") for line in (lines[:-1] if not lines[-1] else lines)]
     if not lines or not _row(lines[0]):
@@ -45,6 +50,30 @@ def parse(data: bytes, name: str) -> Model | None:
         number = next(number for number, word in enumerate(words, 1) if first[word] != number)
         raise DataError(f"{name}: line {number} defines {words[number - 1].decode()!r} for the second time")
     return _vocabulary(words, values, name)
+
+
+def from_scores(scores: Mapping[str, float]) -> Model:
+    """Return the model of pieces with scores, as of a file of `piece TAB score` lines, but every score counts as one.
+
+    Raises:
+        UsageError: there are no pieces, or a score is no finite number, or above 0.
+    """
+    for piece, score in scores.items():
+        if not (math.isfinite(score) and score <= 0):
+            raise UsageError(f"the score of {piece!r} is {score}", "scores are logarithms of probabilities: 0 or less")
+    words = [piece.encode("utf-8", "surrogateescape") for piece in scores]
+    values = np.array([*scores.values()], np.float64)
+    arc = np.array([word not in CONTROL_NAMES and word not in BYTE_NAMES for word in words], np.bool_)
+    if not arc.any():
+        raise UsageError("a vocabulary without pieces", "give at least one piece with its score")
+    unknown = words.index(b"<unk>") if b"<unk>" in words else None
+    return _model("vocabulary", words, values, arc, unknown, float(values[arc].min()) - 10, _flags(words))
+
+
+def _flags(words: list[bytes]) -> int:
+    """Return how spaces are treated: as in SentencePiece where a piece holds its mark."""
+    marked = any(SPACE_MARK in word for word in words)
+    return ADD_DUMMY_PREFIX | REMOVE_EXTRA_WHITESPACES | ESCAPE_WHITESPACES if marked else 0
 
 
 def _row(line: bytes) -> tuple[bytes, bytes] | None:
@@ -96,8 +125,6 @@ def _vocabulary(words: list[bytes], values: list[bytes], name: str) -> Model:
     normal = scores[~special & ~user_defined]
     if not len(normal):
         raise DataError(f"{name} has no piece with a score below 0")
-    marked = any(SPACE_MARK in word for word in words)
-    flags = ADD_DUMMY_PREFIX | REMOVE_EXTRA_WHITESPACES | ESCAPE_WHITESPACES if marked else 0
     unknown = words.index(b"<unk>") if b"<unk>" in words else None
     return _model(
         "vocabulary",
@@ -106,7 +133,7 @@ def _vocabulary(words: list[bytes], values: list[bytes], name: str) -> Model:
         ~special,
         unknown,
         float(normal.min()) - 10,
-        flags,
+        _flags(words),
         user_defined,
         weighted,
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from corpustools import kernels
 from corpustools.errors import DataError, UnsupportedModel
-from corpustools.stages.tokenize.models.model import Model
+from corpustools.stages.tokenize.models.model import Integers, Model
 from corpustools.stages.tokenize.models.wire import BYTES, FIXED32, VARINT, Value, fields, message
 from corpustools.stages.tokenize.text import charsmap
 from corpustools.stages.tokenize.text.normalize import CharsmapNormalizer, Normalizer
@@ -33,12 +33,7 @@ def parse(data: bytes, name: str) -> Model:
     """
     rows, specs = _rows(data, name)
     trainer = message(specs[2], f"{name}: the trainer_spec", TRAINER)
-    model_type = _int(trainer, 3, UNIGRAM)
-    if model_type not in (UNIGRAM, BPE):
-        raise UnsupportedModel(
-            f"{name} is a SentencePiece {TYPES.get(model_type, model_type)} model",
-            "only unigram and bpe models are supported",
-        )
+    model_type = _model_type(trainer, name)
     fallback = bool(_int(trainer, 35, 0))
     pieces, types = rows.pieces, np.array(rows.types, np.int64)
     with np.errstate(invalid="ignore"):  # a signalling NaN, which is refused below
@@ -50,13 +45,7 @@ def parse(data: bytes, name: str) -> Model:
     normal = scores[types == NORMAL]
     lowest = np.float32(normal.min() if len(normal) else np.finfo(np.float32).max)
     control, unknown = _control(pieces, types, trainer)
-    byte_ids = None
-    if fallback:
-        byte_ids = np.zeros(256, np.int32)
-        for i in np.flatnonzero(types == BYTE).tolist():
-            byte = BYTE_NAMES[pieces[i]]
-            byte_ids[byte] = i
-            pieces[i] = bytes([byte])
+    byte_ids = _take_bytes(pieces, types) if fallback else None
     arc = (types == NORMAL) | user_defined
     if unknown is None:
         # Bytes take its place in every output, so this id beyond the vocabulary never leaves the lattice.
@@ -85,6 +74,26 @@ def parse(data: bytes, name: str) -> Model:
         invisible=frozenset(np.flatnonzero(types == CONTROL).tolist()),
         unknown_surface=_bytes(trainer, 44, " \N{DOUBLE QUESTION MARK} ".encode()),
     )
+
+
+def _model_type(trainer: dict[int, Any], name: str) -> int:
+    model_type = _int(trainer, 3, UNIGRAM)
+    if model_type not in (UNIGRAM, BPE):
+        raise UnsupportedModel(
+            f"{name} is a SentencePiece {TYPES.get(model_type, model_type)} model",
+            "only unigram and bpe models are supported",
+        )
+    return model_type
+
+
+def _take_bytes(pieces: list[bytes], types: Any) -> Integers:
+    """Return the id of each byte; its piece becomes the byte itself."""
+    byte_ids = np.zeros(256, np.int32)
+    for i in np.flatnonzero(types == BYTE).tolist():
+        byte = BYTE_NAMES[pieces[i]]
+        byte_ids[byte] = i
+        pieces[i] = bytes([byte])
+    return byte_ids
 
 
 class _Rows:

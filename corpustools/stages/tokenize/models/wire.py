@@ -47,7 +47,11 @@ def fields(data: bytes, what: str) -> Iterator[tuple[int, int, Value]]:
 
 
 def varint(data: bytes, position: int, what: str) -> tuple[int, int]:
-    """Return an unsigned 64-bit varint and the position behind it."""
+    """Return an unsigned 64-bit varint and the position behind it.
+
+    Raises:
+        DataError: the number does not end within the data.
+    """
     value = shift = 0
     while position < len(data) and shift < 70:
         byte = data[position]
@@ -63,6 +67,9 @@ def message(data: bytes, what: str, types: dict[int, int]) -> dict[int, Value]:
     """Return the last value of each field that `types` (field number to wire type) asks for.
 
     Length-delimited values are bytes. A field of another wire type than its own is an error.
+
+    Raises:
+        DataError: the message is torn, or a field has another type than expected.
     """
     found: dict[int, Value] = {}
     for number, wire, value in fields(data, what):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-from corpustools.stages.tokenize.text import hf_split
+from corpustools.stages.tokenize.text import hf_normalize, hf_split
 from corpustools.stages.tokenize.text.hf_normalize import Step
 from corpustools.stages.tokenize.text.hf_regex import WHITE_SPACE_CHARACTERS, rust_word
 from corpustools.stages.tokenize.text.normalize import Buffer, Normalizer
@@ -82,30 +83,39 @@ class HuggingFaceNormalizer(Normalizer):
     """The way of a record through a tokenizer.json up to its model, in Python, record by record.
 
     Args:
-        steps: the normalizer.
-        splitters: the pre_tokenizer.
+        normalizer: that object of tokenizer.json.
+        pre_tokenizer: that object of tokenizer.json.
         added: the added tokens.
         odd_bytes: what replaces a byte that is not part of valid UTF-8, by byte; None: U+FFFD for all.
         decoders: (pattern, replacement) pairs that make text of joined pieces.
         surfaces: what the characters beyond Unicode stand for.
+
+    Raises:
+        DataError: a malformed object.
+        UnsupportedModel: a normalizer or pre-tokenizer that is not done here; the text names it.
     """
 
     def __init__(
         self,
-        steps: list[Step],
-        splitters: list[hf_split.Splitter],
+        normalizer: Any,
+        pre_tokenizer: Any,
         added: list[AddedToken],
         odd_bytes: dict[int, bytes] | None,
         decoders: list[tuple[re.Pattern[bytes], bytes]],
         surfaces: dict[bytes, bytes],
     ) -> None:
-        self._steps = steps
-        self._chain = hf_split.Chain(splitters)
+        # What rules are built of are closures: a copy in another process is built from the arguments again.
+        self._arguments = (normalizer, pre_tokenizer, added, odd_bytes, decoders, surfaces)
+        self._steps: list[Step] = hf_normalize.build(normalizer)
+        self._chain = hf_split.Chain(hf_split.build(pre_tokenizer))
         self._raw = _Finder([token for token in added if not token.normalized])
         self._normal = _Finder([token for token in added if token.normalized])
         self._odd = odd_bytes
         self._decoders = decoders
         self.surfaces = surfaces
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._arguments
 
     def normalize(self, data: Buffer) -> bytes:
         """Return the parts of a record, each to be segmented alone, with 0xFF between them."""

@@ -1,0 +1,134 @@
+"""The stage as Python calls it: text files to ids, and ids to text.
+
+`tokenize` is long because every option stands in its signature and is told in its docstring.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from corpustools.files.inputs import Paths, as_paths, inspect
+from corpustools.machine import default_workers
+from corpustools.progress import Progress
+from corpustools.seeds import fresh_seed
+from corpustools.stages.tokenize import detokenize as lines_of_ids
+from corpustools.stages.tokenize.request import TokenizeRequest
+from corpustools.stages.tokenize.results import DetokenizeResult, TokenizeResult
+from corpustools.stages.tokenize.run import carry_out
+from corpustools.stages.tokenize.tokenizer import Tokenizer
+
+
+def tokenize(
+    model: Tokenizer | str | os.PathLike[str],
+    inputs: Paths,
+    output: str | os.PathLike[str],
+    *,
+    mode: str | None = None,
+    alpha: float | None = None,
+    length_weight: float = 1.0,
+    seed: str | int | None = None,
+    epoch: int = 0,
+    samples: int = 1,
+    unique: bool = False,
+    nbest: int = 0,
+    scores: str = "f64",
+    format: str = "ids",  # noqa: A002  the option's name, as on the command line
+    columns: Sequence[str] = (),
+    field: str | None = None,
+    bos: bool = False,
+    eos: bool = False,
+    context: int = 0,
+    part: tuple[int, int] | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> TokenizeResult:
+    """Write the token ids of the records (lines) of the inputs, in order.
+
+    >>> tokenize("letters.vocab", "letters.txt", "letters.ids").tokens
+    4
+
+    Args:
+        model: a tokenizer, or the path of a model file.
+        inputs: a path or several, '-' is standard input; gz, zst, bz2 and xz are recognised by content.
+        output: a path, which appears whole at the end, or '-' for standard output; .zst and .gz compress.
+        mode: 'viterbi' (the best segmentation), 'sample', or 'viterbi-sampling' (Su's first algorithm, biased). None
+            is 'viterbi', with `alpha` 'sample'.
+        alpha: the exponent of the probabilities, from 0 (uniform) on; None is 1.
+        length_weight: a factor for every token: below 1 prefers fewer, longer ones.
+        seed: any text or number that the samples are a function of; None is a fresh one, told in the result.
+        epoch: draws other samples under the same seed, 0 … 2^32 - 1.
+        samples: segmentations of each record, one after another.
+        unique: samples without replacement; fewer where there are fewer.
+        nbest: so many best segmentations of each record, the best first; 0: not asked for.
+        scores: 'f64', or 'f32', which rounds best paths as SentencePiece does.
+        format: 'ids', 'pieces', 'jsonl', 'u16', 'u32' or 'npy'.
+        columns: for 'jsonl', of 'score', 'logprob', 'logz', 'entropy', 'length' and 'pieces'.
+        field: records are JSON objects, and the text stands under this key.
+        bos: begin every segmentation with the model's bos id.
+        eos: end every segmentation with the model's eos id.
+        context: cut bare ids into windows of so many; an incomplete last one is dropped and counted. 0: no windows.
+        part: (I, N) writes the I-th of N parts, which concatenate to the whole.
+        workers: threads; None is one a processor.
+        progress: called now and then with (phase, bytes done, bytes in all or None).
+
+    Raises:
+        UsageError: options out of range, or at odds with each other or the model.
+        DataError: the model is damaged, an input is malformed, or holds what the vocabulary cannot write.
+        UnsupportedModel: the model needs something that is not done here.
+        SystemFailure: a file or the disk failed. Until the end the old output stays.
+    """
+    request = TokenizeRequest(
+        mode=mode or ("viterbi" if alpha is None else "sample"),
+        alpha=1.0 if alpha is None else alpha,
+        length_weight=length_weight,
+        seed=fresh_seed() if seed is None else str(seed),
+        epoch=epoch,
+        samples=samples,
+        unique=unique,
+        nbest=nbest,
+        scores=scores,
+        format=format,
+        columns=tuple(columns),
+        field=field,
+        bos=bos,
+        eos=eos,
+        context=context,
+        workers=default_workers() if workers is None else workers,
+        part=part,
+    )
+    return carry_out(_tokenizer(model), inspect(as_paths(inputs)), os.fspath(output), request, progress)
+
+
+def detokenize(
+    model: Tokenizer | str | os.PathLike[str],
+    inputs: Paths,
+    output: str | os.PathLike[str],
+    *,
+    format: str = "ids",  # noqa: A002  the option's name, as on the command line
+    progress: Progress | None = None,
+) -> DetokenizeResult:
+    """Write the text of lines of token ids, a line each; lossless where the model is.
+
+    >>> detokenize("letters.vocab", "letters.ids", "again.txt").records
+    2
+
+    Args:
+        model: the tokenizer that made the ids, or the path of its model file.
+        inputs: a path or several, '-' is standard input; gz, zst, bz2 and xz are recognised by content.
+        output: a path, which appears whole at the end, or '-' for standard output; .zst and .gz compress.
+        format: of the inputs: 'ids' (separated by spaces) or 'jsonl' (objects with `ids`).
+        progress: called now and then with (phase, bytes done, bytes in all or None).
+
+    Raises:
+        UsageError: there is no such format.
+        DataError: a line that holds no ids, an id that the model does not have, or a damaged model.
+        UnsupportedModel: the model needs something that is not done here.
+        SystemFailure: a file or the disk failed. Until the end the old output stays.
+    """
+    found = inspect(as_paths(inputs))
+    return lines_of_ids.carry_out(_tokenizer(model), found, os.fspath(output), format, progress)
+
+
+def _tokenizer(model: Tokenizer | str | os.PathLike[str]) -> Tokenizer:
+    return model if isinstance(model, Tokenizer) else Tokenizer.load(model)

@@ -1,0 +1,133 @@
+"""The parts behind `Tokenizer`: the vocabulary's tables, weights by mode, and what segments and measures with them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from corpustools.errors import UsageError
+from corpustools.kernels import load
+from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
+from corpustools.stages.tokenize.lattice import trie as tries
+from corpustools.stages.tokenize.lattice.nbest import nbest
+from corpustools.stages.tokenize.lattice.paths import Lattice, lattice_of, tokens
+from corpustools.stages.tokenize.lattice.segmenter import Measurer, SampleKey, Segmenter, seed_key
+from corpustools.stages.tokenize.lattice.trie import Trie
+from corpustools.stages.tokenize.lattice.unique import unique
+from corpustools.stages.tokenize.lattice.weights import Weights, make_weights
+from corpustools.stages.tokenize.lattice.workspace import WorkspacePool
+from corpustools.stages.tokenize.models.model import Model
+
+MODES = {"viterbi": VITERBI, "sample": SAMPLE, "viterbi-sampling": ARRIVAL, "measure": SAMPLE_WIDE}
+
+
+class Engine:
+    """A model with the tables that are built from it once. Any number of threads may use it.
+
+    All methods take text that is normalised already.
+
+    Attributes:
+        model: the model.
+        trie: the tables of its vocabulary.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.trie: Trie = tries.build(model.pieces, np.flatnonzero(model.arc).tolist(), model.unit)
+        sizes = np.fromiter(map(len, model.pieces), np.uint32, len(model.pieces))
+        self._lengths = np.append(sizes, np.array([1, 2, 3, 4], np.uint32))
+        self._prepared = lru_cache(maxsize=8)(self._prepare)
+
+    def weights(self, mode: str, alpha: float = 1.0, length_weight: float = 1.0, scores: str = "f64") -> Weights:
+        """Return the weights of a mode ('viterbi', 'sample', 'viterbi-sampling', or 'measure'), made once.
+
+        Raises:
+            UsageError: there is no such mode or rounding, or the model has no such distribution.
+        """
+        return self._prepared(self._mode(mode, scores), float(alpha), float(length_weight))[0]
+
+    def weights_by_number(self, mode: int, alpha: float, length_weight: float = 1.0) -> Weights:
+        """Return the weights of a mode by the number that the kernels know it by; nothing is remembered."""
+        return make_weights(self.model, self.trie, self._lengths, mode, alpha, length_weight)
+
+    def segmenter(
+        self,
+        mode: str,
+        alpha: float = 1.0,
+        length_weight: float = 1.0,
+        key: SampleKey | None = None,
+        *,
+        scores: str = "f64",
+        bos: int = -1,
+        eos: int = -1,
+    ) -> Segmenter:
+        """Return what segments records in a mode; segmenters of the same weights share each thread's memory.
+
+        Raises:
+            UsageError: see `weights`.
+        """
+        weights, workspaces = self._prepared(self._mode(mode, scores), float(alpha), float(length_weight))
+        return Segmenter(self.model, self.trie, weights, key, bos, eos, workspaces)
+
+    def measurer(self, alpha: float = 1.0, length_weight: float = 1.0) -> Measurer:
+        """Return what measures records under a distribution.
+
+        Raises:
+            UsageError: the model has no such distribution.
+        """
+        return Measurer(self.model, self.trie, self.weights("measure", alpha, length_weight))
+
+    def lattice(self, text: bytes, weights: Weights) -> Lattice:
+        """Return the lattice of one record; memory grows with the text."""
+        return lattice_of(self.model, weights, text)
+
+    def nbest(self, text: bytes, weights: Weights, n: int) -> list[tuple[list[int], float]]:
+        """Return the n best segmentations of one record and their scores, the best first.
+
+        Raises:
+            UsageError: n is below 1.
+            DataError: a character that the vocabulary cannot write.
+        """
+        if n < 1:
+            raise UsageError(f"the {n} best", "give 1 or more")
+        lattice = self.lattice(text, weights)
+        return [(tokens(self.model, lattice.text, codes), score) for score, codes in nbest(weights, lattice, n)]
+
+    def unique(self, text: bytes, weights: Weights, key: SampleKey, record: int) -> list[list[int]]:
+        """Return samples of one record without replacement.
+
+        Raises:
+            DataError: a character that the vocabulary cannot write.
+        """
+        lattice = self.lattice(text, weights)
+        state = np.zeros(load("lattice").STATE_SIZE, np.uint8)
+        weights.lattice.begin(state, record, key.first_sample, seed_key(key.seed))
+        key0, key1 = weights.lattice.draw_state(state)
+        paths = unique(weights, lattice, key.samples, key0, key1)
+        return [tokens(self.model, lattice.text, codes) for codes in paths]
+
+    def require_probabilities(self, what: str) -> None:
+        """Check that the model has probabilities, which `what` is about.
+
+        Raises:
+            UsageError: it has merge ranks only.
+        """
+        if not self.model.weighted:
+            raise UsageError(
+                f"this {self.model.kind} model has merge ranks and no probabilities, so {what} is not defined",
+                "sample uniformly with alpha = 0",
+            )
+
+    def _mode(self, mode: str, scores: str) -> int:
+        if scores not in ("f64", "f32"):
+            raise UsageError(f"scores '{scores}'", "accepted are f64 and f32")
+        if mode not in MODES:
+            raise UsageError(f"mode '{mode}'", "accepted are viterbi, sample and viterbi-sampling")
+        if mode == "viterbi":
+            self.require_probabilities("the best segmentation")
+        return VITERBI_F32 if mode == "viterbi" and scores == "f32" else MODES[mode]
+
+    def _prepare(self, mode: int, alpha: float, length_weight: float) -> tuple[Weights, WorkspacePool]:
+        weights = self.weights_by_number(mode, alpha, length_weight)
+        return weights, WorkspacePool(self.trie, weights.mode)
