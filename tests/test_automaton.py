@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vocabularies import make_model
 
+from corpustools.kernels.lattice.modes import SAMPLE, VITERBI
 from corpustools.stages.tokenize.lattice.automaton import link
 from corpustools.stages.tokenize.lattice.segmenter import SampleKey, Segmenter, StreamingSegmenter
-from corpustools.stages.tokenize.lattice.weights import SAMPLE, VITERBI
 from corpustools.stages.tokenize.lattice.workspace import WorkspacePool
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
@@ -75,10 +75,10 @@ def text_of(r, longest=3000):
     return text
 
 
-def segmenter(model, mode, alpha, key, windows=True):
+def segmenter(model, mode, alpha, key, tiles=True):
     tokenizer = Tokenizer(model)
     weights = tokenizer._engine.weights_by_number(mode, alpha)
-    pool = WorkspacePool(tokenizer._engine.trie, weights.mode, windows=windows)
+    pool = WorkspacePool(tokenizer._engine.trie, weights.mode, tiles=tiles)
     return Segmenter(model, tokenizer._engine.trie, weights, key, workspaces=pool)
 
 
@@ -100,8 +100,8 @@ def test_ids_and_measures_are_those_of_the_walk(scores, records, mode, alpha, fo
     """The automaton finds the ids and measures that the walk through the trie finds."""
     model = make_model(scores, unit="byte", **form)
     key = SampleKey("automaton", epoch=1, samples=2)
-    fast, slow = (segmenter(model, mode, alpha, key, windows) for windows in (True, False))
-    assert slow.workspaces.mine().window is None
+    fast, slow = (segmenter(model, mode, alpha, key, tiles) for tiles in (True, False))
+    assert slow.workspaces.mine().tile is None
     for measured in (False, True):
         assert everything(fast, records, measured) == everything(slow, records, measured)
 
@@ -166,9 +166,9 @@ def test_arrays_that_do_not_fit_each_other_are_refused():
     def lattice(lines=lines, singles=singles, **changes):
         tables = type("Tables", (), {**vars(automaton), **changes})
         trie, exponents = tokenizer._engine.trie, np.zeros(len(lengths), np.int32)
-        arrays = (trie.units, trie.heads, None, None, lengths, table, table, exponents)
+        arrays = (trie.units, trie.heads, None, None), (lengths, table, table, exponents)
         options = {"longest": 4, "arcs_per_start": 3, "character": False, "unknown_id": 0, "fuse": True}
-        options |= {"automaton": tables, "lines": lines, "single_values": singles}
+        options |= {"automaton": (tables, lines, singles)}
         return compiled.Lattice(*arrays, None, trie.joins, **options)
 
     lattice()

@@ -8,15 +8,14 @@ from hashlib import blake2b
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from vocabularies import chi_square, chi_square_limit, law, make_model, make_tokenizer, pieces_of, segmentations
 
 from corpustools.errors import DataError, UsageError
-from corpustools.kernels.lattice import plain as lattice_plain
-from corpustools.stages.tokenize.lattice import weights as laws
+from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
 from corpustools.stages.tokenize.lattice.segmenter import SampleKey, Segmenter, StreamingSegmenter
-from corpustools.stages.tokenize.lattice.weights import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32, exponential
+from corpustools.stages.tokenize.lattice.weights import exponential
 from corpustools.stages.tokenize.lattice.workspace import Workspace, WorkspacePool
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
@@ -390,13 +389,19 @@ def test_a_long_text_follows_its_forward_marginals_all_along():
     text=st.text("ab" + MARK, max_size=300).map(str.encode) | st.integers(0, 3000).map(lambda n: b"a" * n),
     mode=st.sampled_from(MODES),
     cut=st.lists(st.integers(1, 700), max_size=8),
-    cells=st.sampled_from([0, 4096]),
+    alpha=st.sampled_from([0.0, 0.4, 3.0]),
+    cells=st.sampled_from([0, 70, 4096]),
 )
-def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cut, cells):
+@example({b"aa": -1.0}, b"a" * 29, SAMPLE_WIDE, [], 0.4, 0)
+@example({b"aa": -1.0}, b"a" * 29, SAMPLE, [], 0.4, 0)
+@example({b"aa": -1.0, b"a": -1.0}, b"a" * 47, SAMPLE, [1, 31], 0.0, 0)
+@example({b"aa": -1.0, b"a": -1.0}, b"a" * 48, SAMPLE_WIDE, [47], 3.0, 0)
+@example({b"aa": -1.0, b"a": -1.0}, b"a" * 49, SAMPLE, [48], 0.4, 0)
+def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cut, alpha, cells):
     """Also where the window is far smaller than the text, and where paths never meet."""
     model = make_model(scores)
     tokenizer = Tokenizer(model)
-    weights = tokenizer._engine.weights_by_number(mode, 0.4)
+    weights = tokenizer._engine.weights_by_number(mode, alpha)
     segmenter = Segmenter(model, tokenizer._engine.trie, weights, SampleKey("parts"))
     whole = segmenter.batch(text, np.array([0, len(text)], np.int64), 7, measured=True)
     workspace = Workspace(tokenizer._engine.trie, segmenter.weights.mode, cells=cells)
@@ -408,6 +413,26 @@ def test_text_in_parts_gives_the_ids_of_the_whole(scores, text, mode, cut, cells
     ]
     assert np.concatenate(parts).tolist() == whole.ids.tolist()
     assert [running.score, running.log_z] == whole.measures[0].tolist()
+
+
+@needs_compiled
+@pytest.mark.parametrize("mode", [SAMPLE, SAMPLE_WIDE])
+def test_a_workspace_that_just_holds_a_span_is_the_smallest(mode):
+    """What one number draws must not be settled half-way: the sample would depend on the memory."""
+    model = make_model({b"a": -1.0, b"aa": -1.5})
+    engine = Tokenizer(model)._engine
+    weights = engine.weights_by_number(mode, 1.0)
+    pool = WorkspacePool(engine.trie, mode, cells=0, cache_bytes=0)
+    segmenter = Segmenter(model, engine.trie, weights, workspaces=pool)
+    space, size = pool.mine(), lattice_compiled.SPAN_BYTES
+    text, offsets = b"a" * 6 * size, np.arange(7, dtype=np.int64) * size
+    ids = segmenter.batch(text, offsets, 7, measured=False).ids.tolist()
+    cells, arcs = size + engine.trie.longest, (size + 1) * engine.trie.arcs_per_start
+    space.cells, space.arcs = cells, arcs
+    assert segmenter.batch(text, offsets, 7, measured=False).ids.tolist() == ids
+    for space.cells, space.arcs in ((cells - 1, arcs), (cells, arcs - 1)):
+        with pytest.raises(ValueError, match="too small for a span"):
+            segmenter.batch(text, offsets, 7, measured=False)
 
 
 @needs_compiled
@@ -532,7 +557,7 @@ def test_a_cell_far_below_the_ones_behind_it_is_no_reason_to_leave_the_range():
     assert tokenizer._engine.weights("sample", 1.0).mode == SAMPLE
     for text in (b"aaaa", b"b" + b"aa" * 3000, b"aaa" * 3000):
         engine = tokenizer._engine
-        pool = WorkspacePool(engine.trie, SAMPLE, windows=False)
+        pool = WorkspacePool(engine.trie, SAMPLE, tiles=False)
         segmenter = Segmenter(tokenizer.model, engine.trie, engine.weights("sample"), SampleKey("far"), workspaces=pool)
         batch = segmenter.batch(text, np.array([0, len(text)], np.int64), 0, measured=True)
         assert len(batch.ids) == (len(text) + 1) // 2
@@ -552,4 +577,3 @@ def test_the_law_is_kept_within_the_range_of_exponents():
     """Scores too large for any exponent are refused."""
     with pytest.raises(DataError, match="too large"):
         make_tokenizer({b"a": -1e9}).sample("a", 1.0)
-    assert laws.VITERBI == lattice_plain.VITERBI

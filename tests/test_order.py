@@ -46,5 +46,5 @@ def test_published_vector(backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_short_buffer_is_refused(backend):
     """The kernel never writes beyond the buffer that it was given."""
-    with pytest.raises(ValueError, match="the buffer has 8"):
+    with pytest.raises(ValueError, match=r"buffer (has|of) 8"):
         backend.words(0, 1, 0, 0, bytearray(8))

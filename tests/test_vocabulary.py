@@ -28,7 +28,7 @@ def arranged(kernel, pieces, ids):
     order = np.array(ids, np.int32)
     size = int((bounds[order + 1] - bounds[order]).sum()) if len(ids) else 0
     made, starts = np.zeros(size, np.uint8), np.zeros(len(ids) + 1, np.int64)
-    kernel.arrange_keys(text, bounds, len(pieces), order, len(ids), made, starts, np.zeros(20 * len(ids), np.uint8))
+    kernel.arrange_entries(text, bounds, len(pieces), order, len(ids), made, starts, np.zeros(20 * len(ids), np.uint8))
     return order, made, starts
 
 
@@ -43,13 +43,13 @@ def test_keys_are_sorted_checked_and_joined_alike(pieces, data):
     _, plain, plain_starts = arranged(vocabulary_plain, pieces, ids)
     assert (plain.tobytes(), plain_starts.tolist()) == (text.tobytes(), starts.tolist())
     for characters in (False, True):
-        found = compiled.check_keys(text, starts, len(ids), characters)
-        assert found[0] == vocabulary_plain.check_keys(text, starts, len(ids), characters)[0]
-        assert not found[0] or found == vocabulary_plain.check_keys(text, starts, len(ids), characters)
+        found = compiled.check_entries(text, starts, len(ids), characters)
+        assert found[0] == vocabulary_plain.check_entries(text, starts, len(ids), characters)[0]
+        assert not found[0] or found == vocabulary_plain.check_entries(text, starts, len(ids), characters)
     if found[0] == 0:
         ours, twins = np.zeros(512, np.uint8), np.zeros(512, np.uint8)
-        count = compiled.join_keys(text, starts, len(ids), ours)
-        assert count == vocabulary_plain.join_keys(text, starts, len(ids), twins)
+        count = compiled.join_entries(text, starts, len(ids), ours)
+        assert count == vocabulary_plain.join_entries(text, starts, len(ids), twins)
         assert (ours == twins).all()
 
 
@@ -90,7 +90,9 @@ def test_a_script_with_few_second_bytes_makes_a_small_table():
 
 def arrange(order, room=40):
     bounds, numbers = np.array([0, 1, 2]), np.array(order, np.int32)
-    compiled.arrange_keys(b"ab", bounds, 2, numbers, len(numbers), bytearray(2), np.zeros(3, np.int64), bytearray(room))
+    compiled.arrange_entries(
+        b"ab", bounds, 2, numbers, len(numbers), bytearray(2), np.zeros(3, np.int64), bytearray(room)
+    )
 
 
 LIES = {
@@ -98,11 +100,11 @@ LIES = {
     "a negative order": lambda: arrange([-1]),
     "keys twice, for which there is no room": lambda: arrange([0, 0, 1]),
     "no room": lambda: arrange([0, 1], 39),
-    "a short text": lambda: compiled.check_keys(b"a", np.array([0, 2]), 1, False),
-    "offsets that fall": lambda: compiled.check_keys(b"abc", np.array([0, 2, 1]), 2, False),
-    "a negative offset": lambda: compiled.join_keys(b"abc", np.array([-1, 1]), 1, bytearray(512)),
-    "bits of an odd number": lambda: compiled.join_keys(b"abc", np.array([0, 1]), 1, bytearray(600)),
-    "neighbours in what is no text": lambda: compiled.join_keys(b"\xff", np.array([0, 1]), 1, bytearray(512)),
+    "a short text": lambda: compiled.check_entries(b"a", np.array([0, 2]), 1, False),
+    "offsets that fall": lambda: compiled.check_entries(b"abc", np.array([0, 2, 1]), 2, False),
+    "a negative offset": lambda: compiled.join_entries(b"abc", np.array([-1, 1]), 1, bytearray(512)),
+    "bits of an odd number": lambda: compiled.join_entries(b"abc", np.array([0, 1]), 1, bytearray(600)),
+    "neighbours in what is no text": lambda: compiled.join_entries(b"\xff", np.array([0, 1]), 1, bytearray(512)),
 }
 
 

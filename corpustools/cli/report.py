@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -54,7 +53,7 @@ class Reporter:
         self._close_bar()
         if self.quiet:
             return
-        say(json.dumps({"event": "done", **facts}) if self.style == "json" else text)
+        say(_as_json({"event": "done", **facts}) if self.style == "json" else text)
 
     def seed(self, seed: str) -> None:
         """Print a seed that was drawn here and stands nowhere else: without it nobody can repeat the run."""
@@ -93,7 +92,7 @@ class Reporter:
                 "total": total,
                 "seconds": round(seconds, 3),
             }
-            say(json.dumps(facts))
+            say(_as_json(facts))
         else:
             share = f" of {self._amount(total)} ({100 * done / total:.0f} %)" if total else ""
             say(f"{phase}: {self._amount(done)}{share} after {seconds:.0f} s")
@@ -108,6 +107,13 @@ class Reporter:
                 bar.close()
             except OSError:
                 _give_up_standard_error()
+
+
+def _as_json(facts: dict[str, Any]) -> str:
+    # Loaded only where it is used: a single number is answered sooner without it.
+    import json
+
+    return json.dumps(facts)
 
 
 def say(text: str) -> None:

@@ -1,6 +1,12 @@
-# Buffers of Python objects, held and checked while a kernel runs; included where needed.
+# Buffers of Python objects, held and checked while a kernel runs. Every kernel that reads raw memory includes this:
+#     cdef views held
+#     held.count = 0
+#     try:
+#         text = <const uint8_t *>take(&held, data, 0, False)
+#         size = taken(&held)
+#     finally:
+#         release(&held)
 
-from libc.stdint cimport uint32_t
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
 
 
@@ -20,18 +26,12 @@ cdef void *take(views *held, object source, Py_ssize_t size, bint writable) exce
     return view.buf if view.buf != NULL else <void *>held
 
 
+cdef inline Py_ssize_t taken(const views *held) noexcept:
+    """Return the bytes of the buffer that was taken last."""
+    return held.buffers[held.count - 1].len
+
+
 cdef void release(views *held) noexcept:
     while held.count:
         held.count -= 1
         PyBuffer_Release(held.buffers + held.count)
-
-
-cdef uint32_t shift_of(Py_ssize_t size) except 0:
-    """Return by how much a hash is shifted to be a number of one of the bits in `size` bytes."""
-    cdef uint32_t shift = 29
-    if size < 512 or size & (size - 1) or size > 1 << 28:
-        raise ValueError("the bits of neighbours are a power of two, 2^12 to 2^31")
-    while size > 1:
-        size >>= 1
-        shift -= 1
-    return shift

@@ -3,7 +3,6 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memchr
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
 
 cdef extern from "integers.h" nogil:
     ctypedef struct nabc_pattern:
@@ -20,6 +19,8 @@ cdef extern from "integers.h" nogil:
                              uint32_t *sums, int64_t *highest)
     char *nabc_row(char *out, const nabc_pattern *pattern, uint64_t n, uint64_t a, uint64_t b)
     const char *nabc_line(const char *text, const char *end, uint64_t *value)
+
+include "../buffers.pxi"
 
 _MASK = (1 << 64) - 1
 
@@ -70,17 +71,21 @@ def mark(p, x, int64_t count, uint32_t first, marks):
     x = p^2 - 4 n for the last number n of the window; x <= 0 for every step, or x > 0 for every step.
     `marks` holds 32-bit integers. All products of the window must have a + b >= p for x <= 0.
     """
-    cdef Py_buffer view
+    cdef views held
+    cdef uint32_t *mark
+    cdef int64_t size
     cdef uint64_t p_low = p & _MASK, x_low = x & _MASK
     cdef double p_float = p, x_float = x if x > 0 else -1
     if (p + count) ** 2 - p * p + x >= 1 << 100 or first + count >= (1 << 32) - 1:
         raise ValueError(f"x = {x} is out of range")
-    PyObject_GetBuffer(marks, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+    held.count = 0
     try:
+        mark = <uint32_t *>take(&held, marks, 0, True)
+        size = taken(&held) // 4
         with nogil:
-            nabc_mark(p_low, x_low, p_float, x_float, count, first, view.len // 4, <uint32_t *>view.buf)
+            nabc_mark(p_low, x_low, p_float, x_float, count, first, size, mark)
     finally:
-        PyBuffer_Release(&view)
+        release(&held)
 
 
 def breakpoints(marks, int64_t best, where, sums):
@@ -88,22 +93,25 @@ def breakpoints(marks, int64_t best, where, sums):
 
     Writes the indexes and marks where the mark wins (ties are wins); returns (their number, the largest f).
     """
-    cdef Py_buffer view, where_view, sums_view
-    cdef int64_t found, highest = 0
-    PyObject_GetBuffer(marks, &view, PyBUF_SIMPLE)
-    PyObject_GetBuffer(where, &where_view, PyBUF_SIMPLE | PyBUF_WRITABLE)
-    PyObject_GetBuffer(sums, &sums_view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+    cdef views held
+    cdef const uint32_t *mark
+    cdef uint32_t *place
+    cdef uint32_t *total
+    cdef int64_t size, room, found, highest = 0
+    held.count = 0
     try:
-        if where_view.len < view.len or sums_view.len < view.len:
+        mark = <const uint32_t *>take(&held, marks, 0, False)
+        size = taken(&held)
+        place = <uint32_t *>take(&held, where, 0, True)
+        room = taken(&held)
+        total = <uint32_t *>take(&held, sums, 0, True)
+        if min(room, taken(&held)) < size:
             raise ValueError("the buffers for the breakpoints are shorter than the marks")
         with nogil:
-            found = nabc_breakpoints(<uint32_t *>view.buf, view.len // 4, best, <uint32_t *>where_view.buf,
-                                     <uint32_t *>sums_view.buf, &highest)
+            found = nabc_breakpoints(mark, size // 4, best, place, total, &highest)
+        return found, highest
     finally:
-        PyBuffer_Release(&view)
-        PyBuffer_Release(&where_view)
-        PyBuffer_Release(&sums_view)
-    return found, highest
+        release(&held)
 
 
 def rows(numbers, a, b, pattern, out):
@@ -111,35 +119,37 @@ def rows(numbers, a, b, pattern, out):
 
     Returns the bytes written.
     """
-    cdef Py_buffer numbers_view, a_view, b_view, pattern_view, out_view
+    cdef views held
     cdef nabc_pattern pieces
-    cdef Py_ssize_t i, count
-    cdef int64_t longest
+    cdef const uint64_t *n
+    cdef const uint64_t *one
+    cdef const uint64_t *other
+    cdef const char *split
+    cdef char *first
     cdef char *target
-    PyObject_GetBuffer(numbers, &numbers_view, PyBUF_SIMPLE)
-    PyObject_GetBuffer(a, &a_view, PyBUF_SIMPLE)
-    PyObject_GetBuffer(b, &b_view, PyBUF_SIMPLE)
-    PyObject_GetBuffer(pattern, &pattern_view, PyBUF_SIMPLE)
-    PyObject_GetBuffer(out, &out_view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+    cdef Py_ssize_t i, count, fewest
+    cdef int64_t longest
+    held.count = 0
     try:
-        longest = read_pattern(<const char *>pattern_view.buf, pattern_view.len, &pieces)
-        count = numbers_view.len // 8
-        if out_view.len // longest < count:
-            raise ValueError(f"{count} rows do not fit into {out_view.len} bytes")
-        if a_view.len // 8 < count or b_view.len // 8 < count:
+        split = <const char *>take(&held, pattern, 0, False)
+        longest = read_pattern(split, taken(&held), &pieces)
+        n = <const uint64_t *>take(&held, numbers, 0, False)
+        count = taken(&held) // 8
+        one = <const uint64_t *>take(&held, a, 0, False)
+        fewest = taken(&held) // 8
+        other = <const uint64_t *>take(&held, b, 0, False)
+        fewest = min(fewest, taken(&held) // 8)
+        first = target = <char *>take(&held, out, 0, True)
+        if taken(&held) // longest < count:
+            raise ValueError(f"{count} rows do not fit into {taken(&held)} bytes")
+        if fewest < count:
             raise ValueError("the arrays differ in length")
-        target = <char *>out_view.buf
         with nogil:
             for i in range(count):
-                target = nabc_row(target, &pieces, (<uint64_t *>numbers_view.buf)[i],
-                                  (<uint64_t *>a_view.buf)[i], (<uint64_t *>b_view.buf)[i])
-        return target - <char *>out_view.buf
+                target = nabc_row(target, &pieces, n[i], one[i], other[i])
+        return target - first
     finally:
-        PyBuffer_Release(&numbers_view)
-        PyBuffer_Release(&a_view)
-        PyBuffer_Release(&b_view)
-        PyBuffer_Release(&pattern_view)
-        PyBuffer_Release(&out_view)
+        release(&held)
 
 
 def lines(text, Py_ssize_t start, pattern, out):
@@ -147,28 +157,31 @@ def lines(text, Py_ssize_t start, pattern, out):
 
     Returns (where it stopped in the text, bytes written, lines answered); a full `out` stops it as well.
     """
-    cdef Py_buffer text_view, pattern_view, out_view
+    cdef views held
     cdef nabc_pattern pieces
+    cdef const char *split
+    cdef const char *begin
     cdef const char *at
     cdef const char *after
     cdef const char *end
+    cdef char *first
     cdef char *target
     cdef char *last
     cdef uint64_t n = 0, a = 0, b = 0
     cdef int64_t count = 0, longest
-    PyObject_GetBuffer(text, &text_view, PyBUF_SIMPLE)
-    PyObject_GetBuffer(pattern, &pattern_view, PyBUF_SIMPLE)
-    PyObject_GetBuffer(out, &out_view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+    held.count = 0
     try:
-        if not 0 <= start <= text_view.len:
-            raise ValueError(f"no byte {start} in a text of {text_view.len}")
-        longest = read_pattern(<const char *>pattern_view.buf, pattern_view.len, &pieces)
-        if out_view.len < longest:
-            raise ValueError(f"a row may take {longest} bytes, the buffer has {out_view.len}")
-        target = <char *>out_view.buf
-        last = target + out_view.len - longest
-        at = <const char *>text_view.buf + start
-        end = <const char *>text_view.buf + text_view.len
+        split = <const char *>take(&held, pattern, 0, False)
+        longest = read_pattern(split, taken(&held), &pieces)
+        first = target = <char *>take(&held, out, 0, True)
+        if taken(&held) < longest:
+            raise ValueError(f"a row may take {longest} bytes, the buffer has {taken(&held)}")
+        last = target + taken(&held) - longest
+        begin = <const char *>take(&held, text, 0, False)
+        end = begin + taken(&held)
+        if not 0 <= start <= taken(&held):
+            raise ValueError(f"no byte {start} in a text of {taken(&held)}")
+        at = begin + start
         with nogil:
             while at < end and target <= last:
                 after = nabc_line(at, end, &n)
@@ -178,8 +191,6 @@ def lines(text, Py_ssize_t start, pattern, out):
                 target = nabc_row(target, &pieces, n, a, b)
                 count += 1
                 at = after
-        return at - <const char *>text_view.buf, target - <char *>out_view.buf, count
+        return at - begin, target - first, count
     finally:
-        PyBuffer_Release(&text_view)
-        PyBuffer_Release(&pattern_view)
-        PyBuffer_Release(&out_view)
+        release(&held)

@@ -168,9 +168,11 @@ typedef struct {
     int64_t length[6];
 } nabc_pattern;
 
+/* clang-format off */
 static const char nabc_pairs[] =
-    "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657"
-    "5859606162636465666768697071727374757677787980818283848586878889909192939495969798" "99";
+    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849505152535455"
+    "56575859606162636465666768697071727374757677787980818283848586878889909192939495969798" "99";
+/* clang-format on */
 
 static inline char *nabc_put(char *out, uint64_t value) {
     char digits[20];
@@ -179,10 +181,8 @@ static inline char *nabc_put(char *out, uint64_t value) {
         memcpy(digits + (at -= 2), nabc_pairs + 2 * (value % 100), 2);
         value /= 100;
     }
-    if (value >= 10)
-        memcpy(digits + (at -= 2), nabc_pairs + 2 * value, 2);
-    else
-        digits[--at] = (char)('0' + value);
+    if (value >= 10) memcpy(digits + (at -= 2), nabc_pairs + 2 * value, 2);
+    else digits[--at] = (char)('0' + value);
     memcpy(out, digits + at, (size_t)(20 - at));
     return out + (20 - at);
 }

@@ -2,12 +2,18 @@ from typing import Any
 
 from typing_extensions import Buffer
 
+VITERBI: int
+VITERBI_F32: int
+SAMPLE: int
+SAMPLE_WIDE: int
+ARRIVAL: int
 STATE_SIZE: int
 MOMENTS_SIZE: int
 MOMENT_SIZE: int
 CACHE_SIZE: int
 OUT_SLACK: int
-WINDOW_SIZE: int
+SPAN_BYTES: int
+TILE_SIZE: int
 
 def workspace_size(cells: int, arcs: int) -> int: ...
 def format_ids(ids: Buffer, ends: Buffer, first: int, lines: int, table: Buffer, out: Buffer) -> int: ...
@@ -15,14 +21,8 @@ def format_ids(ids: Buffer, ends: Buffer, first: int, lines: int, table: Buffer,
 class Lattice:
     def __init__(
         self,
-        units: Buffer,
-        heads: Buffer,
-        nodes: Buffer | None,
-        starts: Buffer | None,
-        lengths: Buffer,
-        scores: Buffer,
-        weights: Buffer,
-        exponents: Buffer,
+        trie: tuple[Buffer, Buffer, Buffer | None, Buffer | None],
+        by_code: tuple[Buffer, Buffer, Buffer, Buffer],
         byte_ids: Buffer | None,
         joins: Buffer,
         *,
@@ -33,13 +33,11 @@ class Lattice:
         fuse: bool,
         escaped: bool = ...,
         carry: bool = ...,
-        automaton: Any = None,
-        lines: Buffer | None = None,
-        single_values: Buffer | None = None,
+        automaton: tuple[Any, Buffer, Buffer] | None = None,
     ) -> None: ...
     def segment(self, text: Buffer, offsets: Buffer, count: int, **arguments: Any) -> int: ...
     def begin(self, state: Buffer, record: int, sample: int, seed: Buffer) -> None: ...
-    def keys(self, state: Buffer) -> tuple[int, int]: ...
+    def draw_state(self, state: Buffer) -> tuple[int, int]: ...
     def advance(
         self, state: Buffer, text: Buffer, base: int, size: int, final: bool, **arguments: Any
     ) -> tuple[int, bool]: ...

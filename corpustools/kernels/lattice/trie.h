@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define TRIE_ROOT 256 /* block 0 stays empty: it is where the children of a leaf are looked for in vain */
+#define TRIE_ROOT 256 /* page 0 stays empty: it is where the children of a leaf are looked for in vain */
 #define TRIE_BASES ((int64_t)1 << 27)
 #define TRIE_LABEL(unit) ((uint32_t)(unit) & 511u)
 #define TRIE_BASE(unit) ((uint32_t)((unit) >> 9) & 0x7FFFFFFu)
@@ -41,13 +41,13 @@ static inline void trie_take(int32_t *next, int32_t *previous, int64_t slot) {
     next[slot] = -1;
 }
 
-/* Blocks of 256 slots that are still looked through for room; older ones keep their holes. */
+/* Pages of 256 slots that are still looked through for room; older ones keep their holes. */
 #define TRIE_OPEN 16
 
-/* A base under which all labels fit, or -1. Free slots of the open blocks are tried before a fresh block is taken, so
+/* A base under which all labels fit, or -1. Free slots of the open pages are tried before a fresh page is taken, so
  * that building stays linear and the table grows by some per cent. */
-static inline int64_t trie_place(const uint8_t *labels, int count, int32_t *next, int32_t *previous, const uint8_t *used,
-                                 int64_t *fresh, int64_t capacity) {
+static inline int64_t trie_place(const uint8_t *labels, int count, int32_t *next, int32_t *previous,
+                                 const uint8_t *used, int64_t *fresh, int64_t capacity) {
     for (int64_t slot = next[0]; slot != 0 && slot < *fresh; slot = next[slot]) {
         int64_t base = slot ^ labels[0];
         int fits = !used[base];
@@ -74,7 +74,7 @@ static inline int64_t trie_build(const uint8_t *bytes, const int64_t *offsets, c
     uint8_t labels[256];
     int64_t first[257];
     if (capacity < 512 || capacity > TRIE_BASES) return -1;
-    /* The ring holds every slot from the root's block on; those beyond `fresh` are refused by trie_place. */
+    /* The ring holds every slot from the root's page on; those beyond `fresh` are refused by trie_place. */
     for (int64_t i = TRIE_ROOT; i < capacity; i++) {
         next[i] = i + 1 < capacity ? (int32_t)(i + 1) : 0;
         previous[i] = i > TRIE_ROOT ? (int32_t)(i - 1) : 0;

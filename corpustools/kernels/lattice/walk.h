@@ -1,7 +1,10 @@
 /* Walks of the trie from one start: the arcs that begin there, and what each adds to the cell that it ends in. */
 #ifndef CORPUS_WALK_H
 #define CORPUS_WALK_H
+#include <stdint.h>
+
 #include "lattice.h"
+#include "trie.h"
 
 /* Which of `heads` stands for the character of up to 3 bytes; -1 where it is malformed. */
 static inline int32_t head_index(const uint8_t *text, int length) {
@@ -48,41 +51,41 @@ static inline node head_node(const lattice *l, const uint8_t *text, int length) 
 
 /* Runs BODY for every arc that starts at `text`, shortest first, with its `length` and `code`; leaves the bytes to the
  * next start in `step`. */
-#define EACH_ARC(l, text, left, step, ...)                                                         \
-    do {                                                                                           \
-        const uint8_t *text_ = (text);                                                             \
-        int64_t left_ = (left);                                                                    \
-        uint64_t unit_;                                                                            \
-        int64_t at_;                                                                               \
-        int known_ = 0;                                                                            \
-        step = step_length((l), text_, left_);                                                     \
-        if ((l)->character) {                                                                      \
-            unit_ = head_unit((l), text_, (int)step);                                              \
-            at_ = step;                                                                            \
-        } else {                                                                                   \
-            uint64_t one_ = trie_step((l)->units, TRIE_ROOT, text_[0]);                            \
-            if (TRIE_VALUE(one_)) {                                                                \
-                uint32_t length = 1, code = TRIE_VALUE(one_) - 1;                                  \
-                known_ = step == 1;                                                                \
-                __VA_ARGS__                                                                             \
-            }                                                                                      \
-            unit_ = left_ > 1 ? (l)->heads[(uint32_t)text_[0] << 8 | text_[1]] : 0;                \
-            at_ = 2;                                                                               \
-        }                                                                                          \
-        while (unit_) {                                                                            \
-            if (TRIE_VALUE(unit_)) {                                                               \
-                uint32_t length = (uint32_t)at_, code = TRIE_VALUE(unit_) - 1;                     \
-                known_ |= at_ == step;                                                             \
-                __VA_ARGS__                                                                             \
-            }                                                                                      \
-            if (at_ >= left_) break;                                                               \
-            unit_ = trie_step((l)->units, TRIE_BASE(unit_), text_[at_]);                           \
-            at_++;                                                                                 \
-        }                                                                                          \
-        if (!known_) {                                                                             \
-            uint32_t length = (uint32_t)step, code = (l)->pieces + (uint32_t)step - 1;             \
-            __VA_ARGS__                                                                                 \
-        }                                                                                          \
+#define EACH_ARC(l, text, left, step, ...)                                             \
+    do {                                                                               \
+        const uint8_t *text_ = (text);                                                 \
+        int64_t left_ = (left);                                                        \
+        uint64_t unit_;                                                                \
+        int64_t at_;                                                                   \
+        int known_ = 0;                                                                \
+        step = step_length((l), text_, left_);                                         \
+        if ((l)->character) {                                                          \
+            unit_ = head_unit((l), text_, (int)step);                                  \
+            at_ = step;                                                                \
+        } else {                                                                       \
+            uint64_t one_ = trie_step((l)->units, TRIE_ROOT, text_[0]);                \
+            if (TRIE_VALUE(one_)) {                                                    \
+                uint32_t length = 1, code = TRIE_VALUE(one_) - 1;                      \
+                known_ = step == 1;                                                    \
+                __VA_ARGS__                                                            \
+            }                                                                          \
+            unit_ = left_ > 1 ? (l)->heads[(uint32_t)text_[0] << 8 | text_[1]] : 0;    \
+            at_ = 2;                                                                   \
+        }                                                                              \
+        while (unit_) {                                                                \
+            if (TRIE_VALUE(unit_)) {                                                   \
+                uint32_t length = (uint32_t)at_, code = TRIE_VALUE(unit_) - 1;         \
+                known_ |= at_ == step;                                                 \
+                __VA_ARGS__                                                            \
+            }                                                                          \
+            if (at_ >= left_) break;                                                   \
+            unit_ = trie_step((l)->units, TRIE_BASE(unit_), text_[at_]);               \
+            at_++;                                                                     \
+        }                                                                              \
+        if (!known_) {                                                                 \
+            uint32_t length = (uint32_t)step, code = (l)->pieces + (uint32_t)step - 1; \
+            __VA_ARGS__                                                                \
+        }                                                                              \
     } while (0)
 
 /* The bytes of an arc by its code. */
@@ -91,7 +94,7 @@ static inline int64_t code_length(const lattice *l, uint32_t code) {
 }
 
 /* What the inner loop touches, in registers: the compiler has to assume that a store changes anything it reads through
- * a pointer it does not know. Indexes are relative to the window. */
+ * a pointer it does not know. Indexes are relative to the frontier. */
 typedef struct {
     double *cells;
     int32_t *exponents;
@@ -99,14 +102,14 @@ typedef struct {
     uint64_t *choices;
     arc *arcs;
     int64_t here, reach, used;
-} hot;
+} cursor;
 
-/* Takes one step of a walk into account: piece `there` - 1 of weight or score `value` ends `length` bytes on, or with 0
- * none does. Without a branch, because nobody can predict which: the value of none changes nothing. */
-static inline __attribute__((always_inline)) void add_step(hot *h, double from, uint32_t length, uint32_t there, double value,
-                                                           const int mode) {
-    int64_t index = h->here + length, code = (int64_t)there - 1;
-    h->reach = there && index > h->reach ? index : h->reach;
+/* Takes one step of a walk into account: the piece `code_and_one` - 1 of weight or score `value` ends `length` bytes
+ * on, or with 0 none does. Without a branch, because nobody can predict which: the value of none changes nothing. */
+static inline __attribute__((always_inline)) void add_step(cursor *h, double from, uint32_t length,
+                                                           uint32_t code_and_one, double value, const int mode) {
+    int64_t index = h->here + length, code = (int64_t)code_and_one - 1;
+    h->reach = code_and_one && index > h->reach ? index : h->reach;
     double before = mode == VITERBI_F32 ? 0.0 : h->cells[index];
     if (mode == SAMPLE) {
         arc *a = h->arcs + h->used;
@@ -115,8 +118,8 @@ static inline __attribute__((always_inline)) void add_step(hot *h, double from, 
         a->code = (uint32_t)code;
         a->length = length;
         a->next = head;
-        h->heads[index] = there ? (uint32_t)h->used : head;
-        h->used += there != 0;
+        h->heads[index] = code_and_one ? (uint32_t)h->used : head;
+        h->used += code_and_one != 0;
         h->cells[index] = before + from * value;
     } else {
         uint64_t choice = h->choices[index];
@@ -135,7 +138,7 @@ static inline __attribute__((always_inline)) void add_step(hot *h, double from, 
 }
 
 /* Adds an arc where weights have exponents of their own, or where paths compete as they arrive. */
-static inline __attribute__((always_inline)) void add_wide(const lattice *l, hot *h, const progress *p, double from,
+static inline __attribute__((always_inline)) void add_wide(const lattice *l, cursor *h, const progress *p, double from,
                                                            int32_t from_exponent, uint32_t length, uint32_t code,
                                                            const int mode) {
     int64_t index = h->here + length;
@@ -168,7 +171,7 @@ static inline __attribute__((always_inline)) void add_wide(const lattice *l, hot
 }
 
 /* Adds all arcs that start at `text`; returns the bytes to the next start. */
-static inline __attribute__((always_inline)) int64_t expand(const lattice *l, hot *h, const progress *p, double from,
+static inline __attribute__((always_inline)) int64_t expand(const lattice *l, cursor *h, const progress *p, double from,
                                                             int32_t exponent, const uint8_t *text, int64_t left,
                                                             const int mode) {
     int64_t step;
@@ -208,5 +211,20 @@ static inline __attribute__((always_inline)) int64_t expand(const lattice *l, ho
         add_step(h, from, (uint32_t)step, code + 1, mode == SAMPLE ? l->weights[code] : l->scores[code], mode);
     }
     return step;
+}
+
+/* All arcs of one lattice, by start and then by length: three numbers an arc, start, length, code. Returns how many
+ * there are, though no more than `capacity` are written. */
+static inline int64_t list_arcs(const lattice *l, const uint8_t *text, int64_t size, int64_t *out, int64_t capacity) {
+    int64_t count = 0, here = 0;
+    while (here < size) {
+        int64_t step;
+        EACH_ARC(l, text + here, size - here, step, {
+            if (count < capacity) out[3 * count] = here, out[3 * count + 1] = length, out[3 * count + 2] = code;
+            count++;
+        });
+        here += step;
+    }
+    return count;
 }
 #endif

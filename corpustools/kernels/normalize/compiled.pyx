@@ -2,7 +2,6 @@
 """SentencePiece's text normalisation, compiled. Twin: plain.py."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
 
 cdef extern from "normalize.h" nogil:
     ctypedef struct rules:
@@ -25,7 +24,47 @@ cdef extern from "normalize.h" nogil:
         int64_t written
     void prepare_steps(rules *t)
     int64_t steady_text(const uint8_t *bits, const uint8_t *text, int64_t n)
-    int normalize_record(const rules *t, const uint8_t *text, int64_t n, int is_open, progress *p, uint8_t *out, int64_t room)
+    int normalize_record(const rules *t, const uint8_t *text, int64_t n, int is_open, progress *p, uint8_t *out,
+                         int64_t room)
+
+include "../buffers.pxi"
+
+
+cdef int hold_rules(views *held, object tables, int flags, rules *t) except -1:
+    """Hold the eight buffers of a Charsmap."""
+    units, strings, first, target, label, terminal, ascii_kinds, bmp = tables
+    t.units = <const uint32_t *>take(held, units, 0, False)
+    if not taken(held):
+        t.units = NULL
+    t.strings = <const uint8_t *>take(held, strings, 0, False)
+    t.first = <const uint32_t *>take(held, first, 0, False)
+    t.target = <const uint32_t *>take(held, target, 0, False)
+    t.label = <const uint8_t *>take(held, label, 0, False)
+    t.symbols = taken(held) > 0
+    t.terminal = <const uint8_t *>take(held, terminal, 0, False)
+    t.ascii = <const uint8_t *>take(held, ascii_kinds, 128, False)
+    t.bmp = <const uint8_t *>take(held, bmp, 8192, False)
+    t.flags = flags
+    prepare_steps(t)
+    return 0
+
+
+cdef int normalize_records(const rules *t, const uint8_t *text, int64_t size, const int64_t *start, const int64_t *end,
+                           int64_t count, bint is_open, progress *p, uint8_t *out, int64_t room,
+                           int64_t *offset) noexcept nogil:
+    """Return 0 where all is done, 1 where the output is full, -1 at a record that lies outside the text."""
+    while p.record < count:
+        if (start[p.record] < 0 or end[p.record] > size or start[p.record] > end[p.record]
+                or p.position > end[p.record] - start[p.record]):
+            return -1
+        if normalize_record(t, text + start[p.record], end[p.record] - start[p.record], is_open, p, out, room):
+            return 1
+        if is_open:
+            return 0
+        offset[p.record + 1] = p.written
+        p.record += 1
+        p.position = p.started = p.space_before = p.held = 0
+    return 0
 
 
 def normalize(tables, int flags, data, starts, ends, bint is_open, state, out, offsets):
@@ -42,8 +81,7 @@ def normalize(tables, int flags, data, starts, ends, bint is_open, state, out, o
         out: receives the normalised text from state[5] on.
         offsets: offsets[i + 1] receives the end of record i in `out`, int64; one more than records.
     """
-    cdef Py_buffer views[14]
-    cdef int opened = 0
+    cdef views held
     cdef rules t
     cdef progress *p
     cdef const int64_t *start
@@ -52,75 +90,45 @@ def normalize(tables, int flags, data, starts, ends, bint is_open, state, out, o
     cdef int64_t *offset
     cdef uint8_t *target
     cdef int64_t count, room, size
-    cdef int full = 0, bad = 0
+    cdef int full
+    held.count = 0
     try:
-        for item in (*tables, data, starts, ends):
-            PyObject_GetBuffer(item, &views[opened], PyBUF_SIMPLE)
-            opened += 1
-        for item in (state, out, offsets):
-            PyObject_GetBuffer(item, &views[opened], PyBUF_SIMPLE | PyBUF_WRITABLE)
-            opened += 1
-        count = views[9].len // 8
-        if (opened != 14 or views[6].len != 128 or views[7].len != 8192 or views[10].len != 8 * count
-                or views[11].len < 48 or views[13].len < 8 * (count + 1) or (is_open and count != 1)):
-            raise ValueError("the buffers do not fit each other")
-        t.units = <const uint32_t *>views[0].buf if views[0].len else NULL
-        t.strings = <const uint8_t *>views[1].buf
-        t.first = <const uint32_t *>views[2].buf
-        t.target = <const uint32_t *>views[3].buf
-        t.label = <const uint8_t *>views[4].buf
-        t.terminal = <const uint8_t *>views[5].buf
-        t.ascii = <const uint8_t *>views[6].buf
-        t.bmp = <const uint8_t *>views[7].buf
-        t.symbols = views[4].len > 0
-        t.flags = flags
-        prepare_steps(&t)
-        text = <const uint8_t *>views[8].buf
-        size = views[8].len
-        start = <const int64_t *>views[9].buf
-        end = <const int64_t *>views[10].buf
-        p = <progress *>views[11].buf
-        target = <uint8_t *>views[12].buf
-        room = views[12].len
-        offset = <int64_t *>views[13].buf
+        hold_rules(&held, tables, flags, &t)
+        text = <const uint8_t *>take(&held, data, 0, False)
+        size = taken(&held)
+        start = <const int64_t *>take(&held, starts, 0, False)
+        count = taken(&held) // 8
+        end = <const int64_t *>take(&held, ends, 8 * count, False)
+        p = <progress *>take(&held, state, 48, True)
+        target = <uint8_t *>take(&held, out, 0, True)
+        room = taken(&held)
+        offset = <int64_t *>take(&held, offsets, 8 * (count + 1), True)
+        if is_open and count != 1:
+            raise ValueError("only a single record can go on")
         if p.record < 0 or p.position < 0 or p.held < 0 or p.written < 0 or p.written > room:
             raise ValueError("the state is damaged")
         with nogil:
-            while p.record < count:
-                if (start[p.record] < 0 or end[p.record] > size or start[p.record] > end[p.record]
-                        or p.position > end[p.record] - start[p.record]):
-                    bad = 1
-                    break
-                full = normalize_record(
-                    &t, text + start[p.record], end[p.record] - start[p.record], is_open, p, target, room)
-                if full or is_open:
-                    break
-                offset[p.record + 1] = p.written
-                p.record += 1
-                p.position = p.started = p.space_before = p.held = 0
-        if bad:
+            full = normalize_records(&t, text, size, start, end, count, is_open, p, target, room, offset)
+        if full < 0:
             raise ValueError(f"record {p.record} lies outside the text")
         return full != 0
     finally:
-        for i in range(opened):
-            PyBuffer_Release(&views[i])
+        release(&held)
 
 
 def steady(bits, data):
     """Return how many bytes of UTF-8 begin `data` whose characters have their bits set: 65,536 of them, 8,192 bytes."""
-    cdef Py_buffer views[2]
-    cdef int opened = 0
-    cdef int64_t result
+    cdef views held
+    cdef const uint8_t *set_bits
+    cdef const uint8_t *text
+    cdef int64_t result, size
+    held.count = 0
     try:
-        PyObject_GetBuffer(bits, &views[0], PyBUF_SIMPLE)
-        opened = 1
-        PyObject_GetBuffer(data, &views[1], PyBUF_SIMPLE)
-        opened = 2
-        if views[0].len < 8192:
-            raise ValueError("there is a bit for each of 65,536 characters")
+        set_bits = <const uint8_t *>take(&held, bits, 8192, False)
+        text = <const uint8_t *>take(&held, data, 0, False)
+        size = taken(&held)
         with nogil:
-            result = steady_text(<const uint8_t *>views[0].buf, <const uint8_t *>views[1].buf, views[1].len)
+            result = steady_text(set_bits, text, size)
         return result
     finally:
-        for i in range(opened):
-            PyBuffer_Release(&views[i])
+        release(&held)

@@ -1,9 +1,9 @@
 /* Sorting of bucket entries: words = 32 key bits << 32 | place in the lists. */
 #ifndef CORPUS_SORT_H
 #define CORPUS_SORT_H
+#include "../philox.h"
 #include <stdint.h>
 #include <string.h>
-#include "../philox.h"
 
 /* Whether every entry's place is below n: what settle_ties relies on. */
 static int entries_in_range(const uint64_t *words, uint64_t n) {

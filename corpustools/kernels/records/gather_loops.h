@@ -3,7 +3,8 @@
  * Included once per instruction set by dispatch.h, behind checksum_loops.h and stream_loops.h. */
 #include "records.h"
 
-/* Reads `count` records of a stream and lists those whose key bits are in least … greatest: DONE, LISTS_FULL or TORN. */
+/* Reads `count` records of a stream and lists those whose key bits are in least … greatest: DONE, LISTS_FULL or
+ * TORN. */
 static TARGET status_t NAME(index_stream)(const chain_t *source, walk_t walk, uint64_t count, uint32_t least,
                                           uint32_t greatest, lists_t *lists) {
     const chain_t chain = *source;

@@ -1,10 +1,10 @@
 from typing_extensions import Buffer
 
-def arrange_keys(
+def arrange_entries(
     bytes_: Buffer, offsets: Buffer, table: int, order: Buffer, count: int, text: Buffer, starts: Buffer, room: Buffer
 ) -> None: ...
-def check_keys(text: Buffer, starts: Buffer, count: int, characters: bool) -> tuple[int, int]: ...
-def join_keys(text: Buffer, starts: Buffer, count: int, joins: Buffer) -> int: ...
+def check_entries(text: Buffer, starts: Buffer, count: int, characters: bool) -> tuple[int, int]: ...
+def join_entries(text: Buffer, starts: Buffer, count: int, joins: Buffer) -> int: ...
 def build_trie(
     bytes_: Buffer,
     offsets: Buffer,
@@ -23,7 +23,7 @@ def build_automaton(
     unknown: int,
     units_out: Buffer,
     fails: Buffer,
-    entries: Buffer,
+    arcs: Buffer,
     lines: int,
     singles: Buffer,
     scratch: Buffer,

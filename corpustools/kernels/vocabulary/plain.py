@@ -19,7 +19,7 @@ def step(units: Any, base: int, byte: int) -> int:
 
 
 def prefixes(units: Any, text: bytes, at: int) -> Iterator[tuple[int, int]]:
-    """Give length and value of every key that the text at `at` begins with, shortest first."""
+    """Give length and value of every entry that the text at `at` begins with, shortest first."""
     base = ROOT
     for end in range(at, len(text)):
         unit = step(units, base, text[end])
@@ -30,33 +30,33 @@ def prefixes(units: Any, text: bytes, at: int) -> Iterator[tuple[int, int]]:
         base = unit >> 9 & 0x7FFFFFF
 
 
-def arrange_keys(
+def arrange_entries(
     bytes_: bytes, offsets: Any, table: int, order: Any, count: int, text: Any, starts: Any, room: Any
 ) -> None:
-    """Sort keys order[0 … count) of a table, and write their bytes and offsets one behind the other."""
-    keys = sorted((bytes_[offsets[i] : offsets[i + 1]], int(i)) for i in order[:count])
-    joined = b"".join(key for key, _ in keys)
-    order[:count] = [i for _, i in keys]
+    """Sort entries order[0 … count) of a table, and write their bytes and offsets one behind the other."""
+    entries = sorted((bytes_[offsets[i] : offsets[i + 1]], int(i)) for i in order[:count])
+    joined = b"".join(entry for entry, _ in entries)
+    order[:count] = [i for _, i in entries]
     text[: len(joined)] = np.frombuffer(joined, np.uint8)
     starts[0] = 0
-    np.cumsum([len(key) for key, _ in keys], out=starts[1 : count + 1])
+    np.cumsum([len(entry) for entry, _ in entries], out=starts[1 : count + 1])
 
 
-def check_keys(text: Any, starts: Any, count: int, characters: bool) -> tuple[int, int]:
-    """Return (what is wrong, with which key) of keys in order: 0 nothing, 1 empty, 2 as the next, 3 no text."""
-    keys = [bytes(text[a:b]) for a, b in itertools.pairwise(starts[: count + 1].tolist())]
-    for i, key in enumerate(keys):
-        if not key:
+def check_entries(text: Any, starts: Any, count: int, characters: bool) -> tuple[int, int]:
+    """Return (what is wrong, with which entry) of entries in order: 0 nothing, 1 empty, 2 as the next, 3 no text."""
+    entries = [bytes(text[a:b]) for a, b in itertools.pairwise(starts[: count + 1].tolist())]
+    for i, entry in enumerate(entries):
+        if not entry:
             return 1, i
-        if key in keys[i + 1 : i + 2]:
+        if entry in entries[i + 1 : i + 2]:
             return 2, i
-        if characters and _codes(key) is None:
+        if characters and _codes(entry) is None:
             return 3, i
     return 0, 0
 
 
-def join_keys(text: Any, starts: Any, count: int, joins: Any) -> int:
-    """Set the bits of neighbouring characters in keys that were checked; return how many there are."""
+def join_entries(text: Any, starts: Any, count: int, joins: Any) -> int:
+    """Set the bits of neighbouring characters in entries that were checked; return how many there are."""
     shift = 32 - (8 * len(joins) - 1).bit_length()
     for a, b in itertools.pairwise(starts[: count + 1].tolist()):
         for before, code in itertools.pairwise(_codes(bytes(text[a:b])) or []):
@@ -66,7 +66,7 @@ def join_keys(text: Any, starts: Any, count: int, joins: Any) -> int:
 
 
 def join_bit(before: int, code: int, shift: int) -> int:
-    """Return the number of two neighbouring code points' bit (kernels/lattice/chunks.h)."""
+    """Return the number of two neighbouring code points' bit (kernels/lattice/spans.h)."""
     return (((before * 0x9E3779B1 & 0xFFFFFFFF) ^ code) * 0x85EBCA6B & 0xFFFFFFFF) >> shift
 
 
@@ -74,9 +74,9 @@ def join_bit(before: int, code: int, shift: int) -> int:
 _CHARACTER = re.compile(rb"[\xf5-\xf7][\x80-\xbf]{3}|[^\xf5-\xf7]+")
 
 
-def _codes(key: bytes) -> list[int] | None:
+def _codes(entry: bytes) -> list[int] | None:
     codes: list[int] = []
-    for part in _CHARACTER.finditer(key):
+    for part in _CHARACTER.finditer(entry):
         if 0xF5 <= part.group()[0] <= 0xF7:
             private = part.group()
             codes.append((private[0] & 7) << 18 | (private[1] & 63) << 12 | (private[2] & 63) << 6 | private[3] & 63)
@@ -85,18 +85,18 @@ def _codes(key: bytes) -> list[int] | None:
             codes += map(ord, part.group().decode())
         except UnicodeDecodeError:
             return None
-    return codes if sum(len(part) for part in _CHARACTER.findall(key)) == len(key) else None
+    return codes if sum(len(part) for part in _CHARACTER.findall(entry)) == len(entry) else None
 
 
 def build_trie(
     bytes_: bytes, offsets: Any, values: Any, count: int, units: Any, capacity: int, links: Any, used: Any, stack: Any
 ) -> int:
-    """Build the table of `count` different keys in ascending order; return its units, or -1 if too small."""
+    """Build the table of `count` different entries in ascending order; return its units, or -1 if too small."""
     bytes_ = bytes(bytes_)
     bounds = offsets.tolist()
     table: dict[int, int] = {}
     bases: set[int] = set()
-    single = ROOT + 256  # where the search for an only child's slot goes on; other nodes take fresh blocks
+    single = ROOT + 256  # where the search for an only child's slot goes on; other nodes take fresh pages
     fresh = ROOT + 256
     rows = [(0, count, 0, -1)] if count else []
     while rows:
@@ -142,9 +142,9 @@ def build_trie(
 def fill_heads(units: Any, character: bool, heads: Any) -> None:
     """Fill `heads` with where a walk stands behind a first character, or behind two first bytes."""
     for code in range(65536):
-        key = bytes((code >> 8, code & 255)) if not character else chr(code).encode("utf-8", "surrogatepass")
+        entry = bytes((code >> 8, code & 255)) if not character else chr(code).encode("utf-8", "surrogatepass")
         base, unit = ROOT, 0
-        for byte in key:
+        for byte in entry:
             unit = step(units, base, byte)
             if not unit:
                 break
@@ -158,7 +158,7 @@ def build_automaton(
     unknown: int,
     units_out: Any,
     fails: Any,
-    entries: Any,
+    arcs: Any,
     lines: int,
     singles: Any,
     scratch: Any,

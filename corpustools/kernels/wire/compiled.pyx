@@ -3,7 +3,39 @@
 
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
+
+include "../buffers.pxi"
+
+
+cdef struct columns:
+    int64_t *start
+    int64_t *end
+    uint8_t *score
+    uint8_t *kind
+
+
+cdef int64_t read_pieces(const uint8_t *text, int64_t size, const columns *out, int64_t room,
+                         int64_t *position) noexcept nogil:
+    """Read up to `room` pieces from `position` on, and move it behind them; return how many."""
+    cdef int64_t at = position[0], stop, after, count = 0
+    while count < room and at + 4 < size and text[at] == 0x0A and text[at + 1] < 0x80:
+        stop = at + 2 + text[at + 1]
+        after = at + 4 + text[at + 3]
+        if stop > size or text[at + 2] != 0x0A or text[at + 3] >= 0x80:
+            break
+        if after + 5 == stop and text[after] == 0x15:
+            out.kind[count] = 1
+        elif after + 7 == stop and text[after] == 0x15 and text[after + 5] == 0x18 and text[after + 6] < 7:
+            out.kind[count] = text[after + 6]
+        else:
+            break
+        out.start[count] = at + 4
+        out.end[count] = after
+        memcpy(out.score + 4 * count, text + after + 1, 4)
+        count += 1
+        at = stop
+    position[0] = at
+    return count
 
 
 def pieces(data, starts, ends, scores, types):
@@ -19,46 +51,24 @@ def pieces(data, starts, ends, scores, types):
         scores: receives the scores, float32, as their bytes stand in `data`.
         types: receives the types, uint8.
     """
-    cdef Py_buffer views[5]
-    cdef int opened = 0
+    cdef views held
+    cdef columns out
     cdef const uint8_t *text
-    cdef int64_t *start
-    cdef int64_t *end
-    cdef uint8_t *score
-    cdef uint8_t *kind
-    cdef int64_t position = 0, stop, after, size, count = 0, room
+    cdef int64_t position = 0, size, count, room
+    held.count = 0
     try:
-        PyObject_GetBuffer(data, &views[0], PyBUF_SIMPLE)
-        opened = 1
-        for item in (starts, ends, scores, types):
-            PyObject_GetBuffer(item, &views[opened], PyBUF_SIMPLE | PyBUF_WRITABLE)
-            opened += 1
-        text = <const uint8_t *>views[0].buf
-        start = <int64_t *>views[1].buf
-        end = <int64_t *>views[2].buf
-        score = <uint8_t *>views[3].buf
-        kind = <uint8_t *>views[4].buf
-        size = views[0].len
-        room = min(views[1].len // 8, views[2].len // 8, views[3].len // 4, views[4].len)
+        text = <const uint8_t *>take(&held, data, 0, False)
+        size = taken(&held)
+        out.start = <int64_t *>take(&held, starts, 0, True)
+        room = taken(&held) // 8
+        out.end = <int64_t *>take(&held, ends, 0, True)
+        room = min(room, taken(&held) // 8)
+        out.score = <uint8_t *>take(&held, scores, 0, True)
+        room = min(room, taken(&held) // 4)
+        out.kind = <uint8_t *>take(&held, types, 0, True)
+        room = min(room, taken(&held))
         with nogil:
-            while count < room and position + 4 < size and text[position] == 0x0A and text[position + 1] < 0x80:
-                stop = position + 2 + text[position + 1]
-                after = position + 4 + text[position + 3]
-                if stop > size or text[position + 2] != 0x0A or text[position + 3] >= 0x80:
-                    break
-                if after + 5 == stop and text[after] == 0x15:
-                    kind[count] = 1
-                elif (after + 7 == stop and text[after] == 0x15 and text[after + 5] == 0x18
-                        and text[after + 6] < 7):
-                    kind[count] = text[after + 6]
-                else:
-                    break
-                start[count] = position + 4
-                end[count] = after
-                memcpy(score + 4 * count, text + after + 1, 4)
-                count += 1
-                position = stop
+            count = read_pieces(text, size, &out, room, &position)
         return count, position
     finally:
-        for i in range(opened):
-            PyBuffer_Release(&views[i])
+        release(&held)

@@ -8,21 +8,14 @@ import numpy as np
 
 from corpustools.errors import UsageError
 from corpustools.kernels import load
+from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
 from corpustools.stages.tokenize.lattice import trie as tries
 from corpustools.stages.tokenize.lattice.nbest import nbest
 from corpustools.stages.tokenize.lattice.paths import Lattice, lattice_of, tokens
 from corpustools.stages.tokenize.lattice.segmenter import Measurer, SampleKey, Segmenter, seed_key
 from corpustools.stages.tokenize.lattice.trie import Trie
 from corpustools.stages.tokenize.lattice.unique import unique
-from corpustools.stages.tokenize.lattice.weights import (
-    ARRIVAL,
-    SAMPLE,
-    SAMPLE_WIDE,
-    VITERBI,
-    VITERBI_F32,
-    Weights,
-    make_weights,
-)
+from corpustools.stages.tokenize.lattice.weights import Weights, make_weights
 from corpustools.stages.tokenize.lattice.workspace import WorkspacePool
 from corpustools.stages.tokenize.models.model import Model
 
@@ -110,7 +103,7 @@ class Engine:
         lattice = self.lattice(text, weights)
         state = np.zeros(load("lattice").STATE_SIZE, np.uint8)
         weights.lattice.begin(state, record, key.first_sample, seed_key(key.seed))
-        key0, key1 = weights.lattice.keys(state)
+        key0, key1 = weights.lattice.draw_state(state)
         paths = unique(weights, lattice, key.samples, key0, key1)
         return [tokens(self.model, lattice.text, codes) for codes in paths]
 

@@ -13,8 +13,8 @@ from corpustools.kernels import load
 
 Array = np.ndarray[Any, Any]
 
-_NO_CODE = 0xFFFFFF  # of entries that only fill a line
-_ENTRIES, _LINE = 5, 64
+_NO_CODE = 0xFFFFFF  # of arcs that only fill a line
+_ARCS, _LINE = 5, 64
 _PAGE = 1 << 21
 
 
@@ -23,7 +23,7 @@ class Automaton:
     """The tables of kernels/lattice/automaton.h.
 
     units: the double array, uint64; fails: where a walk goes on that has no child, by base, uint32.
-    entries: the pieces of two bytes and more that end in a state, longest first, in lines of five, each
+    arcs: the pieces of two bytes and more that end in a state, longest first, in lines of five, each
         code << 8 | 256 - bytes; uint32, shape (lines, 5).
     singles: the same of the arc over each byte, uint32, shape (256,).
     complete: each byte is a piece.
@@ -31,18 +31,18 @@ class Automaton:
 
     units: Array
     fails: Array
-    entries: Array
+    arcs: Array
     singles: Array
     complete: bool
 
     def lines(self, by_code: Array) -> tuple[Array, Array]:
-        """Return entries with what is known by code, and that of the single bytes.
+        """Return the arcs with what is known by code, and that of the single bytes.
 
         by_code: what an arc has that is none, then each code's; float64.
         """
-        lines = aligned(len(self.entries) * _LINE).view(np.float64).reshape(-1, _LINE // 8)
-        lines[:, :_ENTRIES] = by_code[(self.entries >> 8) + 1 & _NO_CODE]
-        lines.view(np.uint32)[:, 2 * _ENTRIES : 3 * _ENTRIES] = self.entries
+        lines = aligned(len(self.arcs) * _LINE).view(np.float64).reshape(-1, _LINE // 8)
+        lines[:, :_ARCS] = by_code[(self.arcs >> 8) + 1 & _NO_CODE]
+        lines.view(np.uint32)[:, 2 * _ARCS : 3 * _ARCS] = self.arcs
         return lines, by_code[(self.singles >> 8) + 1]
 
 
@@ -66,11 +66,11 @@ def link(units: Array, lengths: Array, unknown: int) -> Automaton | None:
         return None
     size = len(units)
     # A piece of n bytes has at most n - 2 others of two bytes and more behind it.
-    lines = int((lengths // _ENTRIES + 1).sum()) + 1
+    lines = int((lengths // _ARCS + 1).sum()) + 1
     linked, fails = np.empty(size + 256, np.uint64), np.empty(size + 256, np.uint32)
-    entries, singles = np.empty((lines, _ENTRIES), np.uint32), np.empty(256, np.uint32)
+    arcs, singles = np.empty((lines, _ARCS), np.uint32), np.empty(256, np.uint32)
     scratch = np.empty(4 * (size + 256), np.uint32)
-    used = load("vocabulary").build_automaton(units, size, unknown, linked, fails, entries, lines, singles, scratch)
+    used = load("vocabulary").build_automaton(units, size, unknown, linked, fails, arcs, lines, singles, scratch)
     if used < 0:
         return None
     # Steps go from unit to unit and to where their fails are: both in large pages.
@@ -80,7 +80,7 @@ def link(units: Array, lengths: Array, unknown: int) -> Automaton | None:
     return Automaton(
         room[: linked.nbytes].view(np.uint64),
         room[linked.nbytes :].view(np.uint32),
-        entries[:used].copy(),
+        arcs[:used].copy(),
         singles,
         bool((singles >> 8 != unknown).all()),
     )

@@ -64,7 +64,7 @@ def build(pieces: list[bytes], ids: list[int], unit: str) -> Trie:
     values = np.array(ids, np.int32)
     text = np.empty(int((bounds[values + 1] - bounds[values]).sum()), np.uint8)
     offsets = np.empty(len(values) + 1, np.int64)
-    kernel.arrange_keys(
+    kernel.arrange_entries(
         all_text, bounds, len(pieces), values, len(values), text, offsets, np.empty(20 * len(values), np.uint8)
     )
     lengths = np.diff(offsets)
@@ -100,7 +100,7 @@ def _check(text: Bytes, offsets: Offsets, lengths: Offsets, ids: Values, charact
     longest = int(lengths.max(initial=0))
     if longest > LONGEST_PIECE:
         raise DataError(f"the vocabulary has a piece of {longest} bytes", f"{LONGEST_PIECE} are accepted")
-    wrong, at = load("vocabulary").check_keys(text, offsets, len(ids), character)
+    wrong, at = load("vocabulary").check_entries(text, offsets, len(ids), character)
     if wrong == 1:
         raise DataError(f"piece {ids[at]} of the vocabulary is empty")
     if wrong == 2:
@@ -115,10 +115,10 @@ def _joins(text: Bytes, offsets: Offsets) -> Bytes:
     kernel, count = load("vocabulary"), len(offsets) - 1
     bits = min(max(12, int(16 * len(text)).bit_length()), 22)
     joins = np.zeros(1 << (bits - 3), np.uint8)
-    enough = max(12, int(16 * kernel.join_keys(text, offsets, count, joins)).bit_length())
+    enough = max(12, int(16 * kernel.join_entries(text, offsets, count, joins)).bit_length())
     if enough < bits:
         joins = np.zeros(1 << (enough - 3), np.uint8)
-        kernel.join_keys(text, offsets, count, joins)
+        kernel.join_entries(text, offsets, count, joins)
     return joins
 
 

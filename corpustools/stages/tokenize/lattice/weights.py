@@ -10,11 +10,10 @@ import numpy as np
 
 from corpustools.errors import DataError, UsageError
 from corpustools.kernels import load
+from corpustools.kernels.lattice.modes import SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
 from corpustools.stages.tokenize.lattice.trie import Trie
 from corpustools.stages.tokenize.models.model import Floats, Integers, Model
 
-# The modes by the numbers that the kernels know them by (kernels/lattice/lattice.h).
-VITERBI, VITERBI_F32, SAMPLE, SAMPLE_WIDE, ARRIVAL = range(5)
 CUTS = {"none": 0, "newline-runs": 1, "marks": 2}
 
 # Kinds of models whose own libraries add float64 scores from the start of the text. When two paths tie, the rounding of
@@ -84,22 +83,16 @@ def _kernel_lattice(
     weights = np.ldexp(mantissas, exponents) if mode == SAMPLE else mantissas
     shown = scores.astype(np.float32).astype(np.float64) if mode == VITERBI_F32 else scores
     nodes = starts = None
-    lines: tuple[Any, Any] = None, None
+    linked: tuple[Any, Any, Any] | None = None
     automaton = trie.automaton if mode == SAMPLE or (mode == VITERBI and np.isfinite(scores).all()) else None
     if mode <= SAMPLE:
         values = np.append(0.0, weights) if mode == SAMPLE else np.append(-np.inf, shown)
         nodes, starts = beside(trie.units, values), beside(trie.heads, values)
         if automaton is not None:
-            lines = automaton.lines(values)
+            linked = automaton, *automaton.lines(values)
     return load("lattice").Lattice(
-        trie.units,
-        trie.heads,
-        nodes,
-        starts,
-        lengths,
-        shown,
-        weights,
-        exponents,
+        (trie.units, trie.heads, nodes, starts),
+        (lengths, shown, weights, exponents),
         model.byte_ids,
         trie.joins,
         longest=trie.longest,
@@ -109,9 +102,7 @@ def _kernel_lattice(
         fuse=model.fuse_unknown,
         escaped=model.unit == "byte-level",
         carry=mode == VITERBI and model.kind in SUMS_FROM_TEXT_START,
-        automaton=automaton,
-        lines=lines[0],
-        single_values=lines[1],
+        automaton=linked,
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from corpustools.kernels import load
+from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, VITERBI
 from corpustools.stages.tokenize.lattice.trie import Trie
-from corpustools.stages.tokenize.lattice.weights import ARRIVAL, SAMPLE, VITERBI
 
 # What a thread remembers of chunks: the most frequent ten thousand of a language and their segmentations.
 CACHE_BYTES = 32 << 20
@@ -21,10 +21,11 @@ class Workspace:
     """The memory one thread segments in; it grows only with a text whose paths never meet."""
 
     def __init__(
-        self, trie: Trie, mode: int, cells: int = 4096, cache_bytes: int = CACHE_BYTES, windows: bool = True
+        self, trie: Trie, mode: int, cells: int = 4096, cache_bytes: int = CACHE_BYTES, tiles: bool = True
     ) -> None:
         kernel = load("lattice")
-        self.cells = cells + 8 * trie.longest
+        # What is drawn by one number has to fit in whole, or samples would depend on the memory.
+        self.cells = max(cells, kernel.SPAN_BYTES) + 8 * trie.longest
         crossing = (trie.longest + 1) * trie.arcs_per_start
         # Only sampling stores arcs. Pages that are not touched take no memory.
         self.arcs = crossing + 8 * self.cells if mode >= SAMPLE and mode != ARRIVAL else crossing
@@ -33,8 +34,8 @@ class Workspace:
         self._ids: Ids = np.empty(0, np.int32)
         keeps = trie.character and mode <= SAMPLE and cache_bytes > 0
         self.cache = np.zeros(kernel.CACHE_SIZE // 8 + cache_bytes // 8, np.uint64) if keeps else None
-        pulls = windows and trie.automaton is not None and mode in (VITERBI, SAMPLE)
-        self.window = np.zeros(kernel.WINDOW_SIZE // 8, np.uint64) if pulls else None
+        pulls = tiles and trie.automaton is not None and mode in (VITERBI, SAMPLE)
+        self.tile = np.zeros(kernel.TILE_SIZE // 8, np.uint64) if pulls else None
 
     def ids(self, size: int) -> Ids:
         """Return room for so many ids, the same for every batch: memory touched for the first time is dear."""
@@ -54,7 +55,7 @@ class Workspace:
             "room": self.room,
             "codes": self.codes,
             "cache": self.cache,
-            "window": self.window,
+            "tile": self.tile,
             "cells": self.cells,
             "arcs": self.arcs,
         }

@@ -1,13 +1,19 @@
-/* Chunks: what lies between two seams. A seam is a boundary between two characters that stand beside each other in no
- * piece, so that no arc of any lattice spans it; to see one takes nothing but the two characters. Most chunks of natural
+/* Spans: what lies between two seams. A seam is a boundary between two characters that stand beside each other in no
+ * piece, so that no arc of any lattice spans it; to see one takes nothing but the two characters. Most spans of natural
  * text are a word or less and come again and again.
  */
-#ifndef CORPUS_CHUNKS_H
-#define CORPUS_CHUNKS_H
+#ifndef CORPUS_SPANS_H
+#define CORPUS_SPANS_H
+#include <stdint.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "lattice.h"
 
-/* A longer chunk is drawn position by position, so that it can be segmented in a window; a shorter one as a whole. */
-#define CHUNK_BYTES 48
+/* A longer span is drawn position by position, so that memory does not have to hold all of it; a shorter
+ * one by a single number. */
+#define SPAN_BYTES 48
 
 /* The code point of a character by its first byte alone; malformed ones give a number that means nothing, always the
  * same one. */
@@ -31,7 +37,8 @@ static inline int joined_codes(const lattice *l, uint32_t before, uint32_t code)
 }
 
 static inline int joined(const lattice *l, int64_t before, const uint8_t *text, int64_t left) {
-    return before == NO_CHARACTER || joined_codes(l, (uint32_t)before, (uint32_t)code_point(text, character_length(text, left)));
+    return before == NO_CHARACTER ||
+           joined_codes(l, (uint32_t)before, (uint32_t)code_point(text, character_length(text, left)));
 }
 
 /* For two neighbouring bytes of text that holds nothing but ASCII and word marks U+2581, whether a seam lies between;
@@ -52,16 +59,15 @@ typedef struct {
 } seam_bits;
 
 #ifdef __SSE2__
-#include <emmintrin.h>
 /* A stretch of ASCII and word marks, 64 bytes of which may be read; `joint`: no seam lies before it. */
 static inline seam_bits quick_seams(const lattice *l, const uint8_t *text, int joint) {
     uint64_t high = 0, lead = 0, middle = 0, tail = 0, bits = 0;
     for (int i = 0; i < 64; i += 16) {
-        __m128i some = _mm_loadu_si128((const __m128i *)(text + i));
-        high |= (uint64_t)(uint32_t)_mm_movemask_epi8(some) << i;
-        lead |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(some, _mm_set1_epi8((char)0xE2))) << i;
-        middle |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(some, _mm_set1_epi8((char)0x96))) << i;
-        tail |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(some, _mm_set1_epi8((char)0x81))) << i;
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(text + i));
+        high |= (uint64_t)(uint32_t)_mm_movemask_epi8(bytes) << i;
+        lead |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)0xE2))) << i;
+        middle |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)0x96))) << i;
+        tail |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)0x81))) << i;
     }
     uint64_t marks = lead & middle >> 1 & tail >> 2;
     uint64_t others = high & ~(marks | marks << 1 | marks << 2);
@@ -77,37 +83,47 @@ static inline seam_bits quick_seams(const lattice *l, const uint8_t *text, int j
 }
 #endif
 
-/* What a call of next_chunks stopped at. */
-enum { CHUNKS_MORE, CHUNKS_LONG, CHUNKS_END };
+/* What a call of next_spans stopped at. */
+enum { SPANS_MORE, SPANS_LONG, SPANS_END };
 /* It begins no stretch that could find more ends than there is room for. */
-#define CHUNK_ENDS 192
+#define SPAN_ENDS 192
 
-/* Finds the ends of the chunks from `text`, a seam, on; `final`: the text ends behind `left`. CHUNKS_LONG: one follows
- * that is longer than CHUNK_BYTES. CHUNKS_END: nothing follows, or an end that more text has to show. */
-static inline int next_chunks(const lattice *l, const uint8_t *text, int64_t left, int final, int32_t *ends, int *count) {
+/* Adds the seams of a stretch at `at` to the `n` ends; returns how many there are, or -1 where a span is too long, with
+ * the ends before it in `count`. */
+static inline __attribute__((always_inline)) int add_ends(uint64_t seams, int64_t at, int64_t *begin, int32_t *ends,
+                                                          int n, int *count) {
+    for (; seams; seams &= seams - 1) {
+        int64_t end = at + __builtin_ctzll(seams);
+        if (end - *begin > SPAN_BYTES) {
+            *count = n;
+            return -1;
+        }
+        ends[n++] = (int32_t)end;
+        *begin = end;
+    }
+    return n;
+}
+
+/* Finds the ends of the spans from `text`, a seam, on; `final`: the text ends behind `left`. SPANS_LONG: one follows
+ * that is longer than SPAN_BYTES. SPANS_END: nothing follows, or an end that more text has to show. */
+static inline int next_spans(const lattice *l, const uint8_t *text, int64_t left, int final, int32_t *ends,
+                             int *count) {
     int64_t at = 0, begin = 0;
     uint32_t previous = 0;
     int n = 0;
-    while (at < left && n <= CHUNK_ENDS - 64) {
+    while (at < left && n <= SPAN_ENDS - 64) {
         uint32_t code = text[at];
         int joint, length = 1;
 #ifdef __SSE2__
         if ((code < 0x80 || code == 0xE2) && left - at >= 64) {
             code = code < 0x80 ? code : 0x2581;
-            seam_bits some = quick_seams(l, text + at, at == 0 || joined_codes(l, previous, code));
-            if (some.size) {
-                for (; some.bits; some.bits &= some.bits - 1) {
-                    int64_t end = at + __builtin_ctzll(some.bits);
-                    if (end - begin > CHUNK_BYTES) {
-                        *count = n;
-                        return CHUNKS_LONG;
-                    }
-                    ends[n++] = (int32_t)end;
-                    begin = end;
-                }
-                at += some.size;
+            seam_bits seams = quick_seams(l, text + at, at == 0 || joined_codes(l, previous, code));
+            if (seams.size) {
+                n = add_ends(seams.bits, at, &begin, ends, n, count);
+                if (n < 0) return SPANS_LONG;
+                at += seams.size;
                 previous = text[at - 1] < 0x80 ? text[at - 1] : 0x2581;
-                if (at - begin > CHUNK_BYTES) break;
+                if (at - begin > SPAN_BYTES) break;
                 continue;
             }
             code = text[at];
@@ -122,7 +138,7 @@ static inline int next_chunks(const lattice *l, const uint8_t *text, int64_t lef
             code = (uint32_t)code_point(text + at, length);
         }
         joint = at == 0 || joined_codes(l, previous, code);
-        if (at - begin > CHUNK_BYTES) break;
+        if (at - begin > SPAN_BYTES) break;
         ends[n] = (int32_t)at;
         n += !joint;
         begin = joint ? begin : at;
@@ -130,9 +146,9 @@ static inline int next_chunks(const lattice *l, const uint8_t *text, int64_t lef
         at += length;
     }
     *count = n;
-    if (at - begin > CHUNK_BYTES) return CHUNKS_LONG;
-    if (at < left && n > CHUNK_ENDS - 64) return CHUNKS_MORE;
+    if (at - begin > SPAN_BYTES) return SPANS_LONG;
+    if (at < left && n > SPAN_ENDS - 64) return SPANS_MORE;
     if (final && at > begin) ends[(*count)++] = (int32_t)at;
-    return CHUNKS_END;
+    return SPANS_END;
 }
 #endif

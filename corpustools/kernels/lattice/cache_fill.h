@@ -1,7 +1,15 @@
-/* What the cache keeps of a chunk: its best path, or the tree of its segmentations, flattened. */
-#ifndef CORPUS_LEARN_H
-#define CORPUS_LEARN_H
-#include "match.h"
+/* What the cache keeps of a span: its best path, or the tree of its segmentations, flattened. */
+#ifndef CORPUS_CACHE_FILL_H
+#define CORPUS_CACHE_FILL_H
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "lattice.h"
+#include "path.h"
+#include "span_arcs.h"
+#include "span_cache.h"
+#include "spans.h"
 
 static inline uint64_t bits_of(double value) {
     uint64_t bits;
@@ -15,12 +23,12 @@ static inline double double_of(uint64_t bits) {
     return value;
 }
 
-/* Learns the best path of a chunk, as `blocks` finds it, and for sums that are carried by how much every other is worse; returns
- * what follows the entry. */
-static inline uint64_t *learn_best(const lattice *l, const matches *m, chunk_head *head, uint64_t *at) {
-    double best[CHUNK_BYTES + 1], second[CHUNK_BYTES + 1], margin = INFINITY, largest = 0.0;
-    uint32_t codes[CHUNK_BYTES];
-    match choice[CHUNK_BYTES + 1];
+/* Remembers the best path of a span, as walk_lattice finds it, and for sums that are carried by how much every other is
+ * worse; returns what follows in the arena. */
+static inline uint64_t *remember_best_path(const lattice *l, const arcs_of_span *m, cached_span *head, uint64_t *at) {
+    double best[SPAN_BYTES + 1], second[SPAN_BYTES + 1], margin = INFINITY, largest = 0.0;
+    uint32_t codes[SPAN_BYTES];
+    span_arc choice[SPAN_BYTES + 1];
     int end = head->length, reach = 0, count = 0;
     for (int i = 1; i <= end; i++) best[i] = second[i] = -INFINITY;
     best[0] = 0.0, second[0] = -INFINITY;
@@ -31,7 +39,7 @@ static inline uint64_t *learn_best(const lattice *l, const matches *m, chunk_hea
             best[here] = 0.0, second[here] = -INFINITY;
         }
         for (int k = 0; k < m->count[i]; k++) {
-            match a = m->arcs[i][k];
+            span_arc a = m->arcs[i][k];
             int to = here + (int)a.length;
             double score = best[here] + a.value, other = second[here] + a.value;
             if (to > reach) reach = to;
@@ -49,22 +57,22 @@ static inline uint64_t *learn_best(const lattice *l, const matches *m, chunk_hea
     if (best[end] - second[end] < margin) margin = best[end] - second[end];
     head->known = 1;
     for (int here = end; here > 0; here -= (int)choice[here].length) {
-        codes[CHUNK_BYTES - ++count] = choice[here].code;
+        codes[SPAN_BYTES - ++count] = choice[here].code;
         head->known &= choice[here].code < l->pieces;
     }
     head->arcs = (uint16_t)count;
     *at++ = bits_of(margin);
     *at++ = bits_of(largest * end);
-    memcpy(at, codes + CHUNK_BYTES - count, 4 * (size_t)count);
+    memcpy(at, codes + SPAN_BYTES - count, 4 * (size_t)count);
     return at + (count + 1) / 2;
 }
 
-/* Learns a chunk's arcs and their shares, with the sums of `blocks`; returns what follows the entry, or NULL where a cell
- * would have to be rescaled. */
-static inline uint64_t *learn_arcs(const lattice *l, const matches *m, chunk_head *head) {
-    double cells[CHUNK_BYTES + 1];
-    int arcs = 0, reach = 0, at[CHUNK_BYTES + 1] = {0};
-    chunk_parts c;
+/* Remembers a span's arcs and their shares, with the sums of walk_lattice; returns what follows in the arena, or NULL
+ * where a cell would have to be rescaled. */
+static inline uint64_t *remember_arcs(const lattice *l, const arcs_of_span *m, cached_span *head) {
+    double cells[SPAN_BYTES + 1];
+    int arcs = 0, reach = 0, at[SPAN_BYTES + 1] = {0};
+    cached_arcs c;
     for (int i = 0; i < m->starts; i++)
         for (int k = 0; k < m->count[i]; k++) at[m->at[i] + m->arcs[i][k].length]++;
     for (int i = 0; i <= head->length; i++) {
@@ -74,7 +82,7 @@ static inline uint64_t *learn_arcs(const lattice *l, const matches *m, chunk_hea
         cells[i] = 0.0;
     }
     head->arcs = (uint16_t)arcs;
-    c = find_parts(head);
+    c = find_cached_arcs(head);
     for (int i = 0; i <= head->length; i++) c.first[i] = (uint16_t)at[i];
     c.first[head->length + 1] = (uint16_t)arcs;
     head->known = 1;
@@ -82,13 +90,13 @@ static inline uint64_t *learn_arcs(const lattice *l, const matches *m, chunk_hea
         int here = m->at[i];
         double from = cells[here];
         if (here == reach) {
-            if (here) c.blocks[head->blocks++] = from;
+            if (here) c.segments[head->segments++] = from;
             from = CELL_START;
         } else if (from < CELL_LOW || from > CELL_HIGH) {
             return NULL;
         }
         for (int k = 0; k < m->count[i]; k++) {
-            match a = m->arcs[i][k];
+            span_arc a = m->arcs[i][k];
             int to = here + (int)a.length, place = at[to]++;
             if (to > reach) reach = to;
             c.codes[place] = a.code;
@@ -98,22 +106,22 @@ static inline uint64_t *learn_arcs(const lattice *l, const matches *m, chunk_hea
             cells[to] += from * a.value;
         }
     }
-    c.blocks[head->blocks++] = cells[head->length];
+    c.segments[head->segments++] = cells[head->length];
     for (int i = 1; i <= head->length; i++) {
         double inverse = 1.0 / cells[i];
         for (int a = c.first[i]; a < c.first[i + 1]; a++) c.shares[a] *= inverse;
     }
-    return (uint64_t *)(c.blocks + head->blocks);
+    return (uint64_t *)(c.segments + head->segments);
 }
 
 typedef struct {
-    chunk_parts of;
+    cached_arcs of;
     leaf *leaves;
     int count;
-    double rare;
-} tree;
+    double min_share;
+} leaf_tree;
 
-static inline void add_leaf(tree *t, double low, uint32_t tokens) {
+static inline void add_leaf(leaf_tree *t, double low, uint32_t tokens) {
     if (t->count == LEAVES) return;
     if (t->count == LEAVES - 1) tokens = 0; /* the last one stands for all that would follow */
     if (!tokens && t->count && !t->leaves[t->count - 1].tokens) return;
@@ -121,13 +129,13 @@ static inline void add_leaf(tree *t, double low, uint32_t tokens) {
 }
 
 /* Adds the leaves behind one node of the way back: at `position`, with the interval and the tokens after it. */
-static void branch(tree *t, int position, double low, double high, uint32_t tokens) {
+static void add_leaves(leaf_tree *t, int position, double low, double high, uint32_t tokens) {
     const uint16_t *first = t->of.first;
     while (position > 0 && first[position + 1] - first[position] == 1 && tokens >> 24 == 0) {
         tokens = tokens << 8 | (uint32_t)(first[position] + 1);
         position -= t->of.lengths[first[position]];
     }
-    if (position == 0 || tokens >> 24 || high - low < t->rare) {
+    if (position == 0 || tokens >> 24 || high - low < t->min_share) {
         add_leaf(t, low, position == 0 ? tokens : 0);
         return;
     }
@@ -135,20 +143,20 @@ static void branch(tree *t, int position, double low, double high, uint32_t toke
     double from = low;
     for (int a = first[position]; a < first[position + 1]; a++) {
         double to = a + 1 < first[position + 1] ? share_from(&whole, t->of.shares[a + 1]) : high;
-        if (to > from) branch(t, position - t->of.lengths[a], from, to, tokens << 8 | (uint32_t)(a + 1));
+        if (to > from) add_leaves(t, position - t->of.lengths[a], from, to, tokens << 8 | (uint32_t)(a + 1));
         from = to;
     }
 }
 
-/* Lays out the leaves of an entry, where there is room. */
-static __attribute__((noinline)) void learn_leaves(workspace *w, slot *s, chunk_head *head, double rare) {
-    chunk_cache *c = w->cache;
+/* Lays out the leaves of a cached span, where there is room. */
+static __attribute__((noinline)) void lay_out_leaves(workspace *w, slot *s, cached_span *head, double min_share) {
+    span_cache *c = w->cache;
     leaf leaves[LEAVES + LEAF_STEP];
-    tree t = {find_parts(head), leaves, 0, rare};
+    leaf_tree t = {find_cached_arcs(head), leaves, 0, min_share};
     uint64_t place = (c->used + 7) & ~(uint64_t)7, *at = c->arena + place;
     int code_units = (head->arcs + 1) / 2;
-    if (!has_room(w, LEAVES_LARGEST) || head->arcs > LEAF_ARCS) return;
-    branch(&t, head->length, 0.0, 1.0, 0);
+    if (!has_room(w, LEAVES_UNITS) || head->arcs > LEAF_ARCS) return;
+    add_leaves(&t, head->length, 0.0, 1.0, 0);
     for (int g = 0, i = 0; g < 1 << GUIDE_BITS; g++) {
         while (i + 1 < t.count && leaves[i + 1].low <= (uint32_t)g << (32 - GUIDE_BITS)) i++;
         ((uint8_t *)at)[g] = (uint8_t)i;
@@ -162,14 +170,15 @@ static __attribute__((noinline)) void learn_leaves(workspace *w, slot *s, chunk_
     c->used = place + (uint64_t)(GUIDE_UNITS + code_units + t.count + LEAF_STEP);
 }
 
-/* Writes the tokens into the slot of a chunk that has only one path, where they have room; its entry is of no use then. */
-static inline void settle_slot(const lattice *l, slot *s, chunk_head *head, const int mode) {
-    const uint64_t *best = (const uint64_t *)(head + 1) + key_units(head->length);
+/* Writes the tokens into the slot of a span that has only one path, where they have room; the arena holds nothing of it
+ * then. */
+static inline void answer_in_slot(const lattice *l, slot *s, cached_span *head, const int mode) {
+    const uint64_t *best = (const uint64_t *)(head + 1) + units_of(head->length);
     uint32_t codes[2] = {0, 0};
     int count = 0;
     if (!head->known || head->length > 16 || (mode == VITERBI && l->carry)) return;
     if (mode == SAMPLE) {
-        const chunk_parts c = find_parts(head);
+        const cached_arcs c = find_cached_arcs(head);
         for (int position = head->length; position > 0; position -= c.lengths[c.first[position]]) {
             if (c.first[position + 1] - c.first[position] > 1 || count == 2) return;
             codes[count++] = c.codes[c.first[position]];
@@ -195,33 +204,34 @@ static inline void settle_slot(const lattice *l, slot *s, chunk_head *head, cons
     s->count = (uint8_t)count;
 }
 
-/* Finds out about a chunk; returns its slot, or NULL. One that was not met before, as half of all words of a large text
- * never are again, stays in `passing`, and the next one takes its room. One whose tokens stand in its slot takes none, and
- * is kept as long as nothing has been forgotten. */
-static __attribute__((noinline)) slot *learn(const lattice *l, workspace *w, const uint8_t *text, const uint64_t *key,
-                                             int length, uint64_t hash, slot *passing, const int mode) {
-    chunk_cache *c = w->cache;
-    uint16_t *seen = c->seen + (hash >> 20) % CHUNK_SEEN, tag = (uint16_t)(hash >> 48 | 1);
+/* Finds out about a span; returns its slot, or NULL. One that was not met before, as half of all words of a large text
+ * never are again, stays in `unkept`, and the next one takes its room. One whose tokens stand in its slot takes none,
+ * and is kept as long as nothing has been forgotten. */
+static __attribute__((noinline)) slot *remember_span(const lattice *l, workspace *w, const uint8_t *text,
+                                                     const uint64_t *bytes, int length, uint64_t hash, slot *unkept,
+                                                     const int mode) {
+    span_cache *c = w->cache;
+    uint16_t *seen = c->seen + (hash >> 20) % CACHE_SEEN, tag = (uint16_t)(hash >> 48 | 1);
     uint64_t *end;
-    matches m;
-    if (!has_room(w, CHUNK_LARGEST)) flip(w);
-    chunk_head *head = (chunk_head *)(c->arena + c->used);
-    uint64_t *keys = (uint64_t *)(head + 1);
-    *head = (chunk_head){.length = (uint8_t)length};
-    memset(keys, 0, 8 * (size_t)key_units(length));
-    memcpy(keys, text, (size_t)length);
-    match_chunk(l, text, length, &m, mode);
-    end = mode == SAMPLE ? learn_arcs(l, &m, head) : learn_best(l, &m, head, keys + key_units(length));
+    arcs_of_span m;
+    if (!has_room(w, CACHED_SPAN_UNITS)) evict_half(w);
+    cached_span *head = (cached_span *)(c->arena + c->used);
+    uint64_t *after = (uint64_t *)(head + 1);
+    *head = (cached_span){.length = (uint8_t)length};
+    memset(after, 0, 8 * (size_t)units_of(length));
+    memcpy(after, text, (size_t)length);
+    find_arcs_of_span(l, text, length, &m, mode);
+    end = mode == SAMPLE ? remember_arcs(l, &m, head) : remember_best_path(l, &m, head, after + units_of(length));
     if (!end) return NULL;
-    *passing = (slot){.key = {key[0], key[1]}, .length = (uint8_t)length, .place = (uint32_t)c->used};
-    settle_slot(l, passing, head, mode);
+    *unkept = (slot){.bytes = {bytes[0], bytes[1]}, .length = (uint8_t)length, .place = (uint32_t)c->used};
+    answer_in_slot(l, unkept, head, mode);
     head->units = (uint32_t)(end - (uint64_t *)head);
-    if (*seen != tag && (!passing->count || c->flips)) {
+    if (*seen != tag && (!unkept->count || c->evictions)) {
         *seen = tag;
-        return passing;
+        return unkept;
     }
-    slot *s = slot_for(c, hash);
-    *s = *passing;
+    slot *s = free_slot(c, hash);
+    *s = *unkept;
     c->changes++;
     if (!s->count) c->used += head->units;
     return s;
