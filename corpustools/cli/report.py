@@ -56,6 +56,11 @@ class Reporter:
             return
         say(json.dumps({"event": "done", **facts}) if self.style == "json" else text)
 
+    def note(self, text: str) -> None:
+        """Print what a user should know beforehand, as text or (with --progress json) as one JSON object."""
+        if not self.quiet:
+            say(json.dumps({"event": "note", "text": text}) if self.style == "json" else f"note: {text}")
+
     def _show_bar(self, phase: str, done: int, total: int | None) -> None:
         try:
             self._draw_bar(phase, done, total)
