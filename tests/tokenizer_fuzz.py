@@ -164,6 +164,7 @@ def added_tokens(rng, size):
 def pipeline(rng):
     """Return a tokenizer.json object and what of it is compared: ids, or the parts before the model."""
     mode = rng.choice(["ids", "ids", "ids", "parts", "bytes"])
+    in_bytes = mode == "bytes" or (mode == "ids" and rng.random() < 0.1)
     model = {"type": "Unigram", "unk_id": 0, "byte_fallback": False}
     if mode == "ids":
         words = rng.sample(WORDS, rng.randrange(20, len(WORDS) + 1))
@@ -173,6 +174,11 @@ def pipeline(rng):
         if rng.random() < 0.4:
             vocabulary += [[f"<0x{byte:02X}>", rng.choice([0.0, -rng.uniform(5, 30)])] for byte in range(256)]
             model["byte_fallback"] = rng.random() < 0.8
+        if in_bytes:
+            letters = {byte: character for character, byte in byte_alphabet().items()}
+            vocabulary = [["".join(letters[byte] for byte in word.encode()), score] for word, score in vocabulary]
+            seen = {word for word, _ in vocabulary}
+            vocabulary += [[letter, -rng.uniform(6, 12)] for letter in letters.values() if letter not in seen]
         model["vocab"] = vocabulary
     elif mode == "parts":
         model["vocab"] = [["\U0010fffe?", 0.0]]
@@ -188,6 +194,7 @@ def pipeline(rng):
     if mode == "bytes":
         # The parts are asked for without their text's own beginning.
         pre = json.loads(json.dumps(pre).replace('"first"', '"always"'))
+    if in_bytes:
         pre = {"type": "Sequence", "pretokenizers": [*([pre] if pre else []), last]}
     return mode, {
         "version": "1.0",

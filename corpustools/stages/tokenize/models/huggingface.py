@@ -12,7 +12,7 @@ from corpustools.errors import DataError, UnsupportedModel
 from corpustools.stages.tokenize.models import hf_vocabulary
 from corpustools.stages.tokenize.models.model import Model
 from corpustools.stages.tokenize.text import hf_normalize, hf_split
-from corpustools.stages.tokenize.text.hf_decode import Decoder
+from corpustools.stages.tokenize.text.hf_decode import Decoder, byte_alphabet
 from corpustools.stages.tokenize.text.hf_text import AddedToken, HuggingFaceNormalizer, private
 from corpustools.stages.tokenize.text.hf_unknown import KnownOnly, UnknownPiece
 
@@ -47,19 +47,21 @@ def _parse(content: dict[str, Any]) -> Model:
     size, unknown = len(tokens), _unknown(spec, tokens, kind)
     added, notes = hf_vocabulary.added_tokens(content.get("added_tokens") or [], tokens)
     weighted, byte_level = kind == "Unigram", hf_split.byte_level(content.get("pre_tokenizer"))
-    byte_ids = None if byte_level else hf_vocabulary.byte_ids(spec, tokens[:size])
+    byte_ids = None if byte_level and not weighted else hf_vocabulary.byte_ids(spec, tokens[:size])
     if unknown is None and not (byte_level or byte_ids or weighted):
         raise UnsupportedModel("the model has no unknown token, so that it drops characters")
-    others = [unknown, *(byte_ids or [])] if weighted and unknown is not None and not byte_level else []
+    others = [unknown, *(byte_ids or [])] if weighted and unknown is not None else []
     made = hf_vocabulary.make_pieces(tokens, size, added, weighted=weighted, byte_level=byte_level, others=others)
     unknown_score = float(scores.min()) - 10 if weighted else 0.0
     rewrite: Callable[[str], bytes] | None = None
-    if weighted and not byte_level:
+    if weighted:
         by_text = dict(zip(tokens, scores.tolist(), strict=False))
-        if unknown is None:
-            byte_ids, rewrite = None, KnownOnly(frozenset(token for token in by_text if len(token) == 1))
-        elif tokens[unknown]:
-            rewrite = UnknownPiece(by_text, (tokens[unknown], unknown), unknown_score, byte_ids)
+        if unknown is not None and tokens[unknown]:
+            alphabet = byte_alphabet() if byte_level else None
+            rewrite = UnknownPiece(by_text, (tokens[unknown], unknown), unknown_score, byte_ids, alphabet)
+        elif unknown is None and not byte_level:
+            rewrite = KnownOnly(frozenset(token for token in by_text if len(token) == 1))
+        byte_ids = None if unknown is None or byte_level else byte_ids
     before, behind = _around(content.get("post_processor"))
     model = Model(
         kind=f"hf-{kind.lower()}",

@@ -144,7 +144,7 @@ class HuggingFaceNormalizer(Normalizer):
                 out.append(private(piece) if piece >= 0 else UNWRITABLE)
                 continue
             parts = self._chain.run(piece, max(0, head - place))
-            if self._rewrite is not None:
+            if self._rewrite is not None and odd is None:
                 out += map(self._rewrite, parts)
             elif odd is None:
                 out.append(hf_split.CUT.join(parts).encode("utf-8", "surrogateescape"))

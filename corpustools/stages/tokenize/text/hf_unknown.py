@@ -30,11 +30,19 @@ class UnknownPiece:
         unknown: the text of the unknown token, and its id.
         unknown_score: of an unknown character.
         byte_ids: the ids of the 256 bytes that unknown text is written in, or None.
+        alphabet: the byte that each character of the pieces stands for, or None where they are text.
     """
 
     def __init__(
-        self, scores: Mapping[str, float], unknown: tuple[str, int], unknown_score: float, byte_ids: list[int] | None
+        self,
+        scores: Mapping[str, float],
+        unknown: tuple[str, int],
+        unknown_score: float,
+        byte_ids: list[int] | None,
+        alphabet: Mapping[str, int] | None = None,
     ) -> None:
+        self._alphabet = alphabet
+        self._letters = {byte: letter for letter, byte in (alphabet or {}).items()}
         self._scores = scores
         self._text, self._id = unknown
         self._unknown_score = unknown_score
@@ -43,8 +51,11 @@ class UnknownPiece:
 
     def __call__(self, part: str) -> bytes:
         """Return the bytes of a part, cut where unknown text is one token that the lattice would not make."""
+        whole = part.encode()
+        if self._alphabet is not None:
+            part = "".join(self._letters[byte] for byte in whole)
         if self._text not in part:
-            return part.encode()
+            return whole
         out: list[bytes] = []
         run: list[str] = []
         fused = False
@@ -56,11 +67,14 @@ class UnknownPiece:
                 out += self._fused("".join(run))
                 fused = True
             elif run:
-                out.append("".join(run).encode())
-            out.append(token.encode())
+                out.append(self._bytes("".join(run)))
+            out.append(self._bytes(token))
             run = []
         # Every token stands alone then: sums that begin at a cut might be rounded to another path.
-        return CUT.join(out) if fused else part.encode()
+        return CUT.join(out) if fused else whole
+
+    def _bytes(self, token: str) -> bytes:
+        return token.encode() if self._alphabet is None else bytes(self._alphabet[letter] for letter in token)
 
     def _fused(self, text: str) -> list[bytes]:
         if text in self._scores:
