@@ -319,6 +319,7 @@ def unigram_pair(byte_fallback):
         for token in added[1:]:
             token["id"] += 256
     content = tokenizer_json("none", "always", added, vocab=vocab, byte_fallback=byte_fallback)
+    content["decoder"] = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]}
     return Tokenizer(parse(json.dumps(content).encode(), "m")), tokenizers.Tokenizer.from_str(json.dumps(content))
 
 
