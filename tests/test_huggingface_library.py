@@ -36,6 +36,7 @@ def names(tokenizer, places, text):
 
 
 def test_a_special_piece_that_the_normalizer_makes_is_met_by_the_model():
+    """An added token of the vocabulary is a piece of the lattice too."""
     made = load("NFKC")
     assert names(*made, "hello \uff1c/s\uff1e world") == "\u2581hello \u2581 </s> \u2581world"
     assert names(*made, "\uff1cs\uff1e") == "\u2581 <s>"
@@ -44,6 +45,7 @@ def test_a_special_piece_that_the_normalizer_makes_is_met_by_the_model():
 
 
 def test_the_unknown_token_s_text_is_one_token_with_unknown_text_beside_it():
+    """The model fuses the unknown token's own text with unknown characters."""
     tokenizer, places = load("NFKC", added=[])
     assert names(tokenizer, places, "x\uff1cunk\uff1ey") == "\u2581 x <unk> y"
     assert tokenizer.encode("天<unk>天") == tokenizer.encode("天") == [places["\u2581"], 3]
@@ -53,6 +55,7 @@ def test_the_unknown_token_s_text_is_one_token_with_unknown_text_beside_it():
 
 
 def test_a_token_of_single_words_is_still_a_piece_within_a_word():
+    """The flag single_word is for the search before the model alone."""
     mask = {"id": 9, "content": "<mask>", "single_word": True, "lstrip": True, "normalized": False}
     made = load(more=["<mask>"], added=[mask])
     assert names(*made, "hello <mask> world") == "\u2581hello <mask> \u2581world"
@@ -60,6 +63,7 @@ def test_a_token_of_single_words_is_still_a_piece_within_a_word():
 
 
 def test_accents_are_marks_of_all_three_kinds():
+    """StripAccents removes spacing and enclosing marks as well."""
     normalizer = {"type": "Sequence", "normalizers": [{"type": "NFKD"}, {"type": "StripAccents"}]}
     made = load(normalizer)
     assert names(*made, "\u0915\u093e\u092e") == "\u2581 \u0915 \u092e"
@@ -68,6 +72,7 @@ def test_accents_are_marks_of_all_three_kinds():
 
 
 def test_ids_of_added_tokens_are_given_not_read():
+    """Added tokens are numbered on behind the vocabulary; a note names the first that the file numbers otherwise."""
     added = [{"id": 900, "content": "<b>"}, {"id": 1, "content": "</s>"}, {"id": 900, "content": "<a>"}]
     tokenizer, places = load(added=added)
     size = len(tokenizer)
@@ -79,6 +84,7 @@ def test_ids_of_added_tokens_are_given_not_read():
 
 
 def test_a_byte_piece_as_text_is_a_piece():
+    """The text of a byte piece is met by the model."""
     pieces = [f"<0x{byte:02X}>" for byte in range(256)]
     tokenizer, places = load(more=pieces, byte_fallback=True)
     assert names(tokenizer, places, "hello <0x0A> world") == "\u2581hello \u2581 <0x0A> \u2581world"
@@ -101,10 +107,12 @@ def test_a_byte_piece_as_text_is_a_piece():
     ],
 )
 def test_first_means_offset_0_of_the_original_text(normalizer, text, wanted):
+    """What a normalizer takes away or replaces at the beginning counts."""
     assert names(*load(normalizer, metaspace("first", True)), text) == wanted
 
 
 def test_a_model_without_unknown_token_refuses_the_record():
+    """Known text has its ids, and other text is an error that names the record."""
     tokenizer, places = load(unk_id=None)
     assert names(tokenizer, places, "hello world") == "\u2581hello \u2581world"
     with pytest.raises(DataError, match="record 0 holds a character that the vocabulary cannot write"):
@@ -126,11 +134,13 @@ def test_a_model_without_unknown_token_refuses_the_record():
     ],
 )
 def test_decoders(decoder, wanted):
+    """Each decoder makes the text that the library makes, special tokens skipped."""
     tokenizer, places = load(decoder=decoder)
     assert tokenizer.decode([0, places["\u2581hello"], places["\u2581world"]]) == wanted
 
 
 def test_bytes_that_are_no_character_are_decoded_one_by_one():
+    """Each byte of a run that is no UTF-8 becomes U+FFFD."""
     pieces = [f"<0x{byte:02X}>" for byte in range(256)]
     decoder = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]}
     tokenizer, places = load(more=pieces, byte_fallback=True, decoder=decoder)
@@ -147,6 +157,7 @@ def template(*parts):
 
 
 def test_what_is_put_around_a_text_is_noted_and_not_done():
+    """A post_processor leaves a note, and says which ids bos and eos are."""
     tokenizer, places = load(post_processor=template("", "</s>"))
     assert tokenizer.encode("hello") == [places["\u2581hello"]]
     assert tokenizer.model.notes == (
@@ -181,11 +192,13 @@ def test_what_is_put_around_a_text_is_noted_and_not_done():
     ],
 )
 def test_what_is_not_done_is_refused_by_name(changes, said):
+    """What is not done as the library does it is named."""
     with pytest.raises(UnsupportedModel, match=said):
         load(**changes)
 
 
 def test_nothing_may_stand_behind_byte_level():
+    """A splitter would see the letters that stand for bytes."""
     content = byte_level("GPT-2")
     content["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [BYTE_LEVEL["GPT-2"], SPLITTERS["Digits"]]}
     with pytest.raises(UnsupportedModel, match="behind ByteLevel"):
@@ -193,6 +206,7 @@ def test_nothing_may_stand_behind_byte_level():
 
 
 def test_added_tokens_that_normalisation_takes_away_or_makes_equal_are_refused():
+    """The library cannot load such a file."""
     with pytest.raises(UnsupportedModel, match="nothing is left of the added token"):
         load("Strip", added=[{"id": 0, "content": " ", "normalized": True}])
     with pytest.raises(UnsupportedModel, match="are one when they are normalised"):
@@ -200,12 +214,14 @@ def test_added_tokens_that_normalisation_takes_away_or_makes_equal_are_refused()
 
 
 def test_names_of_added_tokens_are_their_text():
+    """What is no text in the lattice is printed as the text that it stands for."""
     tokenizer, places = load(added=[{"id": 0, "content": "<new one>"}, {"id": 2, "content": "</s>"}])
     assert places["<new<0x20>one>"] == len(tokenizer) - 1
     assert places["</s>"] == 2
 
 
 def test_word_characters_in_brackets_and_outside_differ_in_six():
+    """Powers and fractions of Latin-1 are word characters outside of brackets only."""
     outside = parse(json.dumps(tokenizer_json(splitter=split({"Regex": "\\w+"}, "Isolated"))).encode(), "m")
     inside = parse(json.dumps(tokenizer_json(splitter=split({"Regex": "[\\w]+"}, "Isolated"))).encode(), "m")
     assert outside.normalizer.normalize("-½a".encode()) == b"-" + b"\xff" + "½a".encode()
