@@ -255,7 +255,7 @@ def test_unigram():
     # An added token of the vocabulary has a piece for its text, and one for where it was found before the model.
     assert model.pieces == [b"<unk>", b"<s>", "\u2581a".encode(), b"b", b"<0x41>", private(5), private(0)]
     assert model.outputs.tolist() == [0, 1, 2, 3, 4, 5, 0]
-    assert model.size == 6
+    assert model.vocab_size == 6
     assert model.normalizer.surfaces == {private(0): b"<unk>", private(5): b"<new>"}
     assert model.control == {"bos": 1, "unk": 0}
     made = model.normalizer.normalize(b"a<new>e\xcc\x81 b")
