@@ -6,15 +6,15 @@ import unicodedata
 from functools import cache
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spm_files import shipped_charsmap
 
 from corpustools.errors import DataError, UnsupportedModel
 from corpustools.stages.tokenize.decode import decode
 from corpustools.stages.tokenize.models import parse
-from corpustools.stages.tokenize.models.huggingface import byte_alphabet
 from corpustools.stages.tokenize.models.json_floats import float_of_tokenizers
+from corpustools.stages.tokenize.text.hf_decode import byte_alphabet
 from corpustools.stages.tokenize.text.hf_regex import translate
 from corpustools.stages.tokenize.text.hf_text import private
 from corpustools.stages.tokenize.tokenizer import Tokenizer
@@ -184,10 +184,6 @@ def parts_of(model, text):
 @example("none", "first", "<s>a <SEP>x  b")
 def test_parts_equal_those_of_tokenizers(normalizer, splitter, text):
     """Normalizer and pre-tokenizer cut text as the peer does."""
-    # "first" asks where a part began before normalisation, which is not followed through rules that remove.
-    assume(splitter not in ("first", "unsplit") or normalizer in ("none", "NFC", "NFKC", "Lowercase"))
-    # Its table of marks is of Unicode 8.
-    assume(normalizer != "StripAccents" or all(character < "\u0700" for character in text))
     model, peer = pair(normalizer, splitter)
     encoding = peer.encode(text, add_special_tokens=False)
     # An added token's text is there with the white space it took.
@@ -210,7 +206,8 @@ BYTE_LEVEL = {
 
 def byte_level(name, added=()):
     vocab = {character: i for i, character in enumerate(sorted(byte_alphabet()))}
-    return tokenizer_json("none", BYTE_LEVEL[name], added, type="BPE", vocab=vocab, merges=[], unk_id=None)
+    content = tokenizer_json("none", BYTE_LEVEL[name], added, type="BPE", vocab=vocab, merges=[], unk_id=None)
+    return content | {"decoder": BYTE_LEVEL["GPT-2"]}
 
 
 ALONE = ["Whitespace", "inverted", "Punctuation", "Digits", "WhitespaceSplit"]
@@ -253,9 +250,12 @@ def test_unigram():
     ]
     model = parse(json.dumps(tokenizer_json("NFC", "always", added, vocab=vocab)).encode(), "m")
     assert (model.kind, model.weighted, model.unit, model.cuts) == ("hf-unigram", True, "character", "marks")
-    assert model.scores.tolist() == [0, 0, -1.5, -2.25, -9, 0]
+    assert model.scores.tolist() == [0, 0, -1.5, -2.25, -9, 0, 0]
     assert model.unknown_score == -19
-    assert model.pieces == [private(0), b"<s>", "\u2581a".encode(), b"b", b"<0x41>", private(5)]
+    # An added token of the vocabulary has a piece for its text, and one for where it was found before the model.
+    assert model.pieces == [b"<unk>", b"<s>", "\u2581a".encode(), b"b", b"<0x41>", private(5), private(0)]
+    assert model.outputs.tolist() == [0, 1, 2, 3, 4, 5, 0]
+    assert model.vocab_size == 6
     assert model.normalizer.surfaces == {private(0): b"<unk>", private(5): b"<new>"}
     assert model.control == {"bos": 1, "unk": 0}
     made = model.normalizer.normalize(b"a<new>e\xcc\x81 b")
@@ -282,7 +282,6 @@ def test_byte_level_bpe_keeps_bytes_that_are_no_text():
         rest = rest[width:]
     assert model.arc[ids].all()
     assert decode(model, ids) == text.replace(b"<|endoftext|>", b"")
-    assert model.normalizer.denormalize(made) == text
 
 
 @needs_peer
@@ -320,6 +319,7 @@ def unigram_pair(byte_fallback):
         for token in added[1:]:
             token["id"] += 256
     content = tokenizer_json("none", "always", added, vocab=vocab, byte_fallback=byte_fallback)
+    content["decoder"] = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]}
     return Tokenizer(parse(json.dumps(content).encode(), "m")), tokenizers.Tokenizer.from_str(json.dumps(content))
 
 
@@ -350,7 +350,7 @@ def test_byte_level_characters_beyond_unicode_have_one_path(kernels, monkeypatch
     for seed in range(20):
         ids = tokenizer.sample(text, 0.0, seed)[0]
         assert ids.count(256) == 1
-        assert tokenizer.model.normalizer.denormalize(b"".join(tokenizer.model.pieces[i] for i in ids)) == text
+        assert tokenizer.decode_bytes(ids) == text.replace(b"<|endoftext|>", b"")
     assert tokenizer.log_partition(b"<|endoftext|>\xff\xfe<|endoftext|>", 0.0) == 0.0
     assert tokenizer.expected_length(b"<|endoftext|>\xff\xfe", 0.0) == 3.0
 
@@ -415,8 +415,6 @@ DAMAGED = {
     "a row too short": tokenizer_json(vocab=[["<unk>"]]),
     "no vocabulary": tokenizer_json(vocab=[]),
     "an added token without id": tokenizer_json(added=[{"content": "x"}]),
-    "an added token on another piece": tokenizer_json(added=[{"id": 0, "content": "x"}]),
-    "an added token with another id": tokenizer_json(added=[{"id": 3, "content": "<unk>"}]),
     "a huge id": tokenizer_json(added=[{"id": 1 << 40, "content": "x"}]),
     "a charsmap that is no base64": tokenizer_json({"type": "Precompiled", "precompiled_charsmap": "identity"}),
     "a behavior": tokenizer_json(splitter=split({"String": "a"}, "Sideways")),
@@ -463,10 +461,10 @@ def test_a_tokenizer_json_with_any_part_exchanged_is_refused_or_read(data):
 
 def test_white_space_of_regular_expressions_is_unicodes():
     r"""\s and negated classes mean what they mean in the peer's regular expressions."""
-    space = translate(r"\s")
+    space = translate(r"\s").whole
     assert [code for code in range(0x3001) if space.fullmatch(chr(code))] == [
         *range(9, 14), 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000,
     ]  # fmt: skip
-    assert not translate(r"[^\S]").fullmatch("a")
-    assert translate(r"[\P{L}x]").fullmatch("x")
-    assert not translate(r"[\P{L}x]").fullmatch("y")
+    assert not translate(r"[^\S]").whole.fullmatch("a")
+    assert translate(r"[\P{L}x]").whole.fullmatch("x")
+    assert not translate(r"[\P{L}x]").whole.fullmatch("y")

@@ -59,6 +59,11 @@ class Reporter:
         """Print a seed that was drawn here and stands nowhere else: without it nobody can repeat the run."""
         say(f"--seed {seed}")
 
+    def note(self, text: str) -> None:
+        """Print what a user should know beforehand, as text or (with --progress json) as one JSON object."""
+        if not self.quiet:
+            say(_as_json({"event": "note", "text": text}) if self.style == "json" else f"note: {text}")
+
     def _show_bar(self, phase: str, done: int, total: int | None) -> None:
         try:
             self._draw_bar(phase, done, total)

@@ -184,6 +184,8 @@ def command(
         record = Manifest(manifest, others)
     tokenizer = Tokenizer.load(model)
     with Reporter(progress, quiet) as report:
+        for note in tokenizer.model.notes:
+            report.note(note)
         found = inspect(as_paths(inputs))
         result = carry_out(tokenizer, found, output, request, report)
         facts: dict[str, Any] = {"mode": mode}

@@ -12,7 +12,8 @@ from corpustools.stages.tokenize.text.normalize import SPACE_MARK, CharsmapNorma
 def decode(model: Model, ids: Iterable[int]) -> bytes:
     """Return the text of one record's ids.
 
-    Control pieces leave nothing, the unknown id leaves `model.unknown_surface`. Bytes that a byte-level model
+    Control pieces leave nothing, the unknown id leaves `model.unknown_surface`; a tokenizer.json has its own decoder,
+    which is followed as the tokenizers library does, special tokens skipped. Bytes that a byte-level model
     had outside of UTF-8 come back; SentencePiece's byte pieces that make no UTF-8 become U+FFFD each.
 
     Raises:
@@ -22,6 +23,8 @@ def decode(model: Model, ids: Iterable[int]) -> bytes:
     for i in known:
         if not 0 <= i < model.vocab_size:
             raise DataError(f"the id {i} is outside the vocabulary of {model.vocab_size} pieces")
+    if model.decoder is not None:
+        return model.decoder(known)
     if isinstance(model.normalizer, CharsmapNormalizer):
         return _sentencepiece(model, model.normalizer, known)
     parts = [model.unknown_surface if i == model.unknown_id else model.pieces[i] for i in known]

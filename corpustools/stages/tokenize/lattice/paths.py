@@ -79,7 +79,7 @@ def tokens(model: Model, text: bytes, codes: Iterable[int]) -> list[int]:
     at, behind_unknown = 0, False
     for code in codes:
         if code < len(model.pieces):
-            ids.append(code)
+            ids.append(code if model.outputs is None else int(model.outputs[code]))
             at += len(model.pieces[code])
             behind_unknown = False
             continue

@@ -128,7 +128,12 @@ class Segmenter:
             space.grow()
         if len(space.codes) > 64 * space.cells:
             self.workspaces.forget_mine()  # one strange record does not hold its memory for the rest of the run
-        return Batch(ids[: ends[-1] if len(ends) else 0], ends, measures)
+        return Batch(self._written(ids[: ends[-1] if len(ends) else 0]), ends, measures)
+
+    def _written(self, ids: Ids) -> Ids:
+        """Put the ids that are written in the place of second pieces."""
+        outputs = self.model.outputs
+        return ids if outputs is None else np.take(outputs, ids, out=ids, mode="clip")
 
 
 class StreamingSegmenter:
@@ -191,7 +196,7 @@ class StreamingSegmenter:
                 measured=self._measured,
                 **self._space.arguments(),
             )
-            parts.append(out[:written])
+            parts.append(segmenter._written(out[:written]))
             needed, self.score, self.log_z, unencodable = lattice.standing(self._state)
             if unencodable:
                 raise _cannot_write(self._record)

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from corpustools.errors import DataError, UnsupportedModel
+from corpustools.stages.tokenize.models import hf_vocabulary
 from corpustools.stages.tokenize.models.model import Model
-from corpustools.stages.tokenize.models.sentencepiece import BYTE_NAMES
 from corpustools.stages.tokenize.text import hf_normalize, hf_split
-from corpustools.stages.tokenize.text.hf_text import (
-    FIRST_PRIVATE,
-    LAST_PRIVATE,
-    AddedToken,
-    HuggingFaceNormalizer,
-    private,
-)
+from corpustools.stages.tokenize.text.hf_decode import Decoder, byte_alphabet
+from corpustools.stages.tokenize.text.hf_text import AddedToken, HuggingFaceNormalizer, private
+from corpustools.stages.tokenize.text.hf_unknown import KnownOnly, UnknownPiece
 
 CONTROL_NAMES = {
     "bos": ("<s>", "<bos>", "<|begin_of_text|>", "[CLS]"),
     "eos": ("</s>", "<eos>", "<|end_of_text|>", "<|endoftext|>", "[SEP]"),
     "pad": ("<pad>", "[PAD]", "<|finetune_right_pad_id|>"),
 }
-_FIRST_ODD = 0xF5  # bytes from here on are in no UTF-8 text
 
 
 def parse(content: dict[str, Any], name: str) -> Model:
@@ -46,96 +42,64 @@ def parse(content: dict[str, Any], name: str) -> Model:
 
 def _parse(content: dict[str, Any]) -> Model:
     spec = content["model"]
+    kind = _kind(content)
+    tokens, scores = hf_vocabulary.unigram(spec) if kind == "Unigram" else hf_vocabulary.bpe(spec)
+    size, unknown = len(tokens), _unknown(spec, tokens, kind)
+    added, notes = hf_vocabulary.added_tokens(content.get("added_tokens") or [], tokens)
+    weighted, byte_level = kind == "Unigram", hf_split.byte_level(content.get("pre_tokenizer"))
+    byte_ids = None if byte_level and not weighted else hf_vocabulary.byte_ids(spec, tokens[:size])
+    if unknown is None and not (byte_level or byte_ids or weighted):
+        raise UnsupportedModel("the model has no unknown token, so that it drops characters")
+    others = [unknown, *(byte_ids or [])] if weighted and unknown is not None else []
+    made = hf_vocabulary.make_pieces(tokens, size, added, weighted=weighted, byte_level=byte_level, others=others)
+    unknown_score = float(scores.min()) - 10 if weighted else 0.0
+    rewrite: Callable[[str], bytes] | None = None
+    if weighted:
+        by_text = dict(zip(tokens, scores.tolist(), strict=False))
+        if unknown is not None and tokens[unknown]:
+            alphabet = byte_alphabet() if byte_level else None
+            rewrite = UnknownPiece(by_text, (tokens[unknown], unknown), unknown_score, byte_ids, alphabet)
+        elif unknown is None and not byte_level:
+            rewrite = KnownOnly(frozenset(token for token in by_text if len(token) == 1))
+        byte_ids = None if unknown is None or byte_level else byte_ids
+    before, behind = _around(content.get("post_processor"))
+    model = Model(
+        kind=f"hf-{kind.lower()}",
+        pieces=made.pieces,
+        scores=np.append(scores, np.zeros(len(made.pieces) - size)),
+        arc=made.arc,
+        weighted=weighted,
+        unit="byte-level" if byte_level else "character",
+        unknown_id=None if byte_level else unknown,
+        unknown_score=unknown_score,
+        fuse_unknown=bool(spec.get("fuse_unk", False)) if kind == "BPE" else True,
+        byte_ids=None if byte_ids is None else np.array(byte_ids, np.int32),
+        user_defined=np.zeros(len(made.pieces), np.bool_),
+        control=_control(tokens, None if byte_level else unknown, before, behind),
+        normalizer=_normalizer(content, added, made, rewrite),
+        cuts="marks",
+        outputs=made.outputs,
+        decoder=_decoder(content, tokens, added),
+        notes=(*notes, *_additions(before, behind)),
+    )
+    return _hide_unknown(model) if unknown is None and byte_ids is not None else model
+
+
+def _kind(content: dict[str, Any]) -> str:
+    """Return BPE or Unigram, or refuse what is not done here whatever the vocabulary."""
+    spec = content["model"]
     kind = spec.get("type") or ("BPE" if "merges" in spec else "Unigram" if "unk_id" in spec else None)
     if kind not in ("BPE", "Unigram"):
         raise UnsupportedModel(f"the model type {kind!r} is not supported", "Unigram and BPE are")
-    if kind == "BPE":
-        for respect in ("continuing_subword_prefix", "end_of_word_suffix"):
-            if spec.get(respect):
-                raise UnsupportedModel(f"the BPE {respect} {spec[respect]!r} is not supported")
-    tokens, scores = _unigram(spec) if kind == "Unigram" else _bpe(spec)
-    size = len(tokens)
-    added = [_added(token, tokens) for token in content.get("added_tokens") or []]
-    _extend(tokens, added)
-    byte_level = hf_split.byte_level(content.get("pre_tokenizer"))
-    fallback = bool(spec.get("byte_fallback")) and {item.decode() for item in BYTE_NAMES} <= set(tokens)
-    unknown = _unknown(spec, tokens, kind)
-    if unknown is None and not byte_level and not fallback:
-        raise UnsupportedModel("the model has no unknown token, so that it drops characters")
-    pieces, arc, byte_ids, odd = _pieces(tokens, size, added, byte_level, fallback)
-    all_scores = np.zeros(len(pieces), np.float64)
-    all_scores[: len(scores)] = scores
-    hidden = unknown is None and not byte_level
-    if hidden:
-        # Bytes take its place in every output, so this id beyond the vocabulary never leaves the lattice.
-        unknown = len(pieces)
-        pieces.append(b"")
-        all_scores, arc = np.append(all_scores, 0.0), np.append(arc, False)
-    return Model(
-        kind=f"hf-{kind.lower()}",
-        pieces=pieces,
-        scores=all_scores,
-        arc=arc,
-        weighted=kind == "Unigram",
-        unit="byte-level" if byte_level else "character",
-        unknown_id=None if byte_level else unknown,
-        unknown_score=float(scores.min()) - 10 if kind == "Unigram" else 0.0,
-        fuse_unknown=bool(spec.get("fuse_unk", False)) if kind == "BPE" else True,
-        byte_ids=byte_ids,
-        user_defined=np.zeros(len(pieces), np.bool_),
-        control=_control(tokens, unknown if not hidden else None),
-        normalizer=_normalizer(content, added, odd, tokens),
-        cuts="marks",
-        invisible=frozenset(token.i for token in added if token.special),
-        unknown_surface=(tokens[unknown] if unknown is not None and not hidden else "").encode(),
-    )
-
-
-def _unigram(spec: dict[str, Any]) -> tuple[list[str], Any]:
-    rows = spec["vocab"]
-    scores = np.array([float(score) for _, score in rows])
-    tokens = [token for token, _ in rows]
-    if not tokens or not all(isinstance(token, str) for token in tokens) or not np.isfinite(scores).all():
-        raise DataError("the vocabulary is empty, or an entry is not [text, finite score]")
-    if len(set(tokens)) != len(tokens):
-        raise UnsupportedModel("a piece stands twice in the vocabulary")
-    return tokens, scores
-
-
-def _bpe(spec: dict[str, Any]) -> tuple[list[str], Any]:
-    vocabulary = spec["vocab"]
-    tokens = [""] * len(vocabulary)
-    for token, i in vocabulary.items():
-        if type(i) is not int or not 0 <= i < len(tokens) or tokens[i]:
-            raise UnsupportedModel(f"the ids of the vocabulary are not 0, 1, 2 … ({token!r} is {i!r})")
-        tokens[i] = token
-    if not tokens:
-        raise DataError("the vocabulary is empty")
-    return tokens, np.zeros(len(tokens))
-
-
-def _added(spec: dict[str, Any], tokens: list[str]) -> AddedToken:
-    i, text = spec["id"], spec["content"]
-    if type(i) is not int or not isinstance(text, str) or not text:
-        raise DataError(f"the added token {spec!r} is malformed")
-    flags = {flag: bool(spec.get(flag, False)) for flag in ("single_word", "lstrip", "rstrip", "special")}
-    return AddedToken(i, text, normalized=bool(spec.get("normalized", not flags["special"])), **flags)
-
-
-def _extend(tokens: list[str], added: list[AddedToken]) -> None:
-    """Give the added tokens their places: an id inside the vocabulary has to be the same text."""
-    places = {token: i for i, token in enumerate(tokens)}
-    size = len(tokens)
-    highest = max([size - 1, *(token.i for token in added)])
-    if highest > LAST_PRIVATE - FIRST_PRIVATE or highest >= size + 10 * len(added) + 65536:
-        raise UnsupportedModel(f"an added token has the id {highest}")
-    tokens.extend([""] * (highest + 1 - size))
-    for token in added:
-        if token.i < 0 or places.get(token.content, token.i) != token.i:
-            raise DataError(f"the added token {token.content!r} has not the id of its piece")
-        if tokens[token.i] not in ("", token.content):
-            raise DataError(f"the id {token.i} of the added token {token.content!r} is another piece's")
-        tokens[token.i] = token.content
+    for respect in ("continuing_subword_prefix", "end_of_word_suffix"):
+        if kind == "BPE" and spec.get(respect):
+            raise UnsupportedModel(f"the BPE {respect} {spec[respect]!r} is not supported")
+    for respect in ("truncation", "padding"):
+        if content.get(respect) is not None:
+            raise UnsupportedModel(
+                f"the file's {respect} of every text is not supported", f"set '{respect}' to null in a copy of the file"
+            )
+    return str(kind)
 
 
 def _unknown(spec: dict[str, Any], tokens: list[str], kind: str) -> int | None:
@@ -148,108 +112,97 @@ def _unknown(spec: dict[str, Any], tokens: list[str], kind: str) -> int | None:
     return tokens.index(text) if text else None
 
 
-def byte_alphabet() -> dict[str, int]:
-    """Return the byte that each character of the byte-level alphabet stands for (GPT-2's table)."""
-    shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    hidden = [byte for byte in range(256) if byte not in shown]
-    return {chr(byte): byte for byte in shown} | {chr(256 + n): byte for n, byte in enumerate(hidden)}
-
-
-def _pieces(
-    tokens: list[str], size: int, added: list[AddedToken], byte_level: bool, fallback: bool
-) -> tuple[list[bytes], Any, Any, dict[int, bytes] | None]:
-    """Return the bytes of each id, the arcs, the byte ids, and what stands for a byte that is no UTF-8."""
-    arc = np.array([bool(token) and i < size for i, token in enumerate(tokens)])
-    byte_ids, odd = None, None
-    if byte_level:
-        pieces, odd = _byte_level(tokens, arc, {token.i for token in added})
-    else:
-        pieces = [token.encode("utf-8", "surrogatepass") for token in tokens]
-        if fallback:
-            byte_ids = np.zeros(256, np.int32)
-            for i, piece in enumerate(pieces):
-                if piece in BYTE_NAMES:
-                    byte_ids[BYTE_NAMES[piece]] = i
-                    pieces[i], arc[i] = bytes([BYTE_NAMES[piece]]), False
-    for token in added:
-        # As text it was found before the model; a piece of a Unigram model can be met all the same.
-        pieces[token.i], arc[token.i] = private(token.i), True
-    return pieces, arc, byte_ids, odd
-
-
-def _byte_level(tokens: list[str], arc: Any, added: set[int]) -> tuple[list[bytes], dict[int, bytes]]:
-    alphabet = byte_alphabet()
-    pieces = []
-    odd = dict.fromkeys(range(256), "\ufffd".encode())
-    known = set()
-    for i, token in enumerate(tokens):
-        if i in added or any(character not in alphabet for character in token):
-            pieces.append(token.encode("utf-8", "surrogatepass"))
-            arc[i] = False
-            continue
-        piece = bytes(alphabet[character] for character in token)
-        if max(piece, default=0) >= _FIRST_ODD:
-            arc[i] = len(piece) == 1
-            piece = private(i) if len(piece) == 1 else piece
-            if len(token) == 1:
-                odd[alphabet[token]] = piece
-        elif len(piece) == 1:
-            known.add(piece[0])
-            odd[piece[0]] = piece
-        pieces.append(piece)
-    missing = set(range(_FIRST_ODD)) - {0xC0, 0xC1} - known
-    if missing:
-        raise UnsupportedModel(f"the byte-level vocabulary has no piece for the byte 0x{min(missing):02X}")
-    return pieces, odd
-
-
-def _control(tokens: list[str], unknown: int | None) -> dict[str, int]:
-    places = {token: i for i, token in enumerate(tokens)}
-    control = {role: places[text] for role, texts in CONTROL_NAMES.items() for text in texts[::-1] if text in places}
-    return control if unknown is None else control | {"unk": unknown}
-
-
-def _normalizer(
-    content: dict[str, Any], added: list[AddedToken], odd: dict[int, bytes] | None, tokens: list[str]
-) -> HuggingFaceNormalizer:
-    steps = hf_normalize.build(content.get("normalizer")) if any(token.normalized for token in added) else []
-    found = []
-    for token in added:
-        text = token.content
-        for step in steps if token.normalized else ():
-            text = step(text)
-        if text:
-            found.append(AddedToken(**{**vars(token), "content": text}))
-    surfaces = {private(token.i): token.content.encode() for token in added}
-    surfaces |= {piece: bytes([byte]) for byte, piece in (odd or {}).items() if byte >= _FIRST_ODD}
-    return HuggingFaceNormalizer(
-        content.get("normalizer"),
-        content.get("pre_tokenizer"),
-        found,
-        odd,
-        _decoders(content.get("decoder")),
-        surfaces,
+def _hide_unknown(model: Model) -> Model:
+    """Return the model with an unknown id beyond its vocabulary: bytes take its place in every output."""
+    return replace(
+        model,
+        unknown_id=len(model.pieces),
+        pieces=[*model.pieces, b""],
+        scores=np.append(model.scores, 0.0),
+        arc=np.append(model.arc, False),
+        user_defined=np.append(model.user_defined, False),
     )
 
 
-def _decoders(spec: Any) -> list[tuple[re.Pattern[bytes], bytes]]:
-    """Return replacements on joined pieces; decoders of another kind leave them as they are."""
-    if not isinstance(spec, dict):
-        return []
-    kind = spec.get("type")
+def _control(tokens: list[str], unknown: int | None, before: list[str], behind: list[str]) -> dict[str, int]:
+    """Return the special ids; what the post_processor puts around a text is the best witness."""
+    places = {token: i for i, token in enumerate(tokens)}
+    control = {role: places[text] for role, texts in CONTROL_NAMES.items() for text in texts[::-1] if text in places}
+    for role, texts in (("bos", before), ("eos", behind)):
+        if len(texts) == 1 and texts[0] in places:
+            control[role] = places[texts[0]]
+    return control if unknown is None else control | {"unk": unknown}
+
+
+def _around(spec: Any) -> tuple[list[str], list[str]]:
+    """Return the tokens that a post_processor puts before and behind a text."""
+    if spec is None:
+        return [], []
+    kind = spec.get("type") if isinstance(spec, dict) else None
     if kind == "Sequence":
-        return [pair for part in spec["decoders"] for pair in _decoders(part)]
-    if kind == "Metaspace":
-        mark = re.escape(str(spec["replacement"]).encode())
-        scheme = spec.get("prepend_scheme") or ("always" if spec.get("add_prefix_space", True) else "never")
-        first = [(re.compile(rb"\A" + mark), b"")] if scheme != "never" else []
-        return [*first, (re.compile(mark), b" ")]
-    if kind == "Replace" and "String" in spec["pattern"]:
-        return [(re.compile(re.escape(spec["pattern"]["String"].encode())), spec["content"].encode())]
-    if kind == "Strip":
-        character = re.escape(str(spec["content"]).encode())
-        start, stop = int(spec["start"]), int(spec["stop"])
-        return [(re.compile(rb"\A(?:%s){0,%d}" % (character, start)), b"")] + (
-            [(re.compile(rb"(?:%s){0,%d}\Z" % (character, stop)), b"")] if stop else []
-        )
-    return []
+        pairs = [_around(part) for part in spec["processors"]]
+        return [one for before, _ in reversed(pairs) for one in before], [one for _, behind in pairs for one in behind]
+    if kind in ("BertProcessing", "RobertaProcessing"):
+        return [str(spec["cls"][0])], [str(spec["sep"][0])]
+    if kind == "TemplateProcessing":
+        names = [part["SpecialToken"]["id"] if "SpecialToken" in part else None for part in spec["single"]]
+        place = names.index(None)
+        return [str(name) for name in names[:place]], [str(name) for name in names[place + 1 :] if name is not None]
+    if kind == "ByteLevel":
+        return [], []
+    raise UnsupportedModel(f"the post_processor {kind!r} is not supported")
+
+
+def _additions(before: list[str], behind: list[str]) -> list[str]:
+    """Return what there is to say of tokens that the library puts around a text."""
+    if not before and not behind:
+        return []
+    parts = [f"{' '.join(texts)} {place}" for texts, place in ((before, "before"), (behind, "behind")) if texts]
+    return [
+        f"the tokenizers library puts {' and '.join(parts)} every text by default (post_processor of the file); "
+        "here bos and eos ask for them"
+    ]
+
+
+def _normalizer(
+    content: dict[str, Any],
+    added: list[AddedToken],
+    made: hf_vocabulary.Pieces,
+    rewrite: Callable[[str], bytes] | None,
+) -> HuggingFaceNormalizer:
+    steps = hf_normalize.build(content.get("normalizer"))
+    found = [replace(token, content=text) for token, text in _looked_for(steps, added)]
+    surfaces = {private(token.i): token.content.encode() for token in added} | hf_vocabulary.odd_surfaces(made.odd)
+    if made.outputs is not None:
+        surfaces |= {
+            private(i): made.pieces[i] for i in made.outputs[made.outputs < np.arange(len(made.outputs))].tolist()
+        }
+    return HuggingFaceNormalizer(
+        content.get("normalizer"), content.get("pre_tokenizer"), found, made.odd, surfaces, rewrite
+    )
+
+
+def _looked_for(steps: list[hf_normalize.Step], added: list[AddedToken]) -> list[tuple[AddedToken, str]]:
+    """Return each added token with the text that is looked for: normalised where the token is."""
+    found = []
+    seen: dict[tuple[bool, str], str] = {}
+    for token in added:
+        text = token.content
+        for step in steps if token.normalized else ():
+            text = step.apply(text)
+        if not text:
+            raise UnsupportedModel(f"nothing is left of the added token {token.content!r} when it is normalised")
+        other = seen.setdefault((token.normalized, text), token.content)
+        if other != token.content:
+            raise UnsupportedModel(f"the added tokens {other!r} and {token.content!r} are one when they are normalised")
+        found.append((token, text))
+    return found
+
+
+def _decoder(content: dict[str, Any], tokens: list[str], added: list[AddedToken]) -> Decoder:
+    # A token that is normalised goes into the decoder as it was looked for.
+    steps = hf_normalize.build(content.get("normalizer"))
+    shown = list(tokens)
+    for token, text in _looked_for(steps, added):
+        shown[token.i] = text
+    return Decoder(shown, frozenset(token.content for token in added if token.special), content.get("decoder"))

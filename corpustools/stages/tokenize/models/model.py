@@ -10,6 +10,8 @@ import numpy as np
 from corpustools.formats.vocabulary import piece_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from corpustools.stages.tokenize.text.normalize import Normalizer
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -44,6 +46,11 @@ class Model:
         every run of newlines. 'marks': at every byte 0xFF, which is no text itself; empty parts are dropped.
     invisible: ids that leave no text behind when they are decoded (control pieces).
     unknown_surface: the text that stands for the unknown id when it is decoded.
+    outputs: the id that each piece is written as, int32, where some ids have a second piece behind all ids: one for
+        the text that the lattice meets, one for the character that stands for the token where it was found before;
+        None: each piece is its own id.
+    decoder: returns the text of ids where it is not what pieces and normalizer say; or None.
+    notes: what a user of this file should know, a sentence each.
     """
 
     kind: str
@@ -62,10 +69,15 @@ class Model:
     cuts: str
     invisible: frozenset[int] = field(default_factory=frozenset)
     unknown_surface: bytes = b""
+    outputs: Integers | None = None
+    decoder: Callable[[Iterable[int]], bytes] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def vocab_size(self) -> int:
         """The number of ids that an output may hold: an unknown id that bytes always replace is none."""
+        if self.outputs is not None:
+            return int(self.outputs.max()) + 1
         last = len(self.pieces) - 1
         hidden = self.byte_ids is not None and self.unknown_id == last and last not in self.control.values()
         return last if hidden else last + 1
@@ -73,7 +85,9 @@ class Model:
 
 def piece_names(model: Model) -> list[str]:
     """Return how each id is printed: a piece's text, <0x41> for a byte piece, <bos> for a control id without text."""
-    names = [piece_name(piece) for piece in model.pieces]
+    # What is no text itself, an added token, is printed as the text that it stands for.
+    surfaces = model.normalizer.surfaces
+    names = [piece_name(surfaces.get(piece, piece)) for piece in model.pieces[: model.vocab_size]]
     if model.byte_ids is not None:
         for byte, i in enumerate(model.byte_ids.tolist()):
             names[i] = f"<0x{byte:02X}>"

@@ -1,24 +1,42 @@
-"""The normalizer of a tokenizer.json: a chain of functions from text to text."""
+"""The normalizer of a tokenizer.json: a chain of steps from text to text."""
 
 from __future__ import annotations
 
 import base64
 import re
-import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from corpustools.errors import DataError, UnsupportedModel
-from corpustools.stages.tokenize.text.charsmap import Charsmap, compile_charsmap, shortest_rule
-from corpustools.stages.tokenize.text.hf_regex import WHITE_SPACE_CHARACTERS, categories, for_ascii, translate
-
-Step = Callable[[str], str]
+from corpustools.stages.tokenize.text.charsmap import compile_charsmap
+from corpustools.stages.tokenize.text.hf_clusters import Precompiled
+from corpustools.stages.tokenize.text.hf_forms import Form, standing_at_start
+from corpustools.stages.tokenize.text.hf_regex import translate
+from corpustools.stages.tokenize.text.unicode import mapping, members
 
 # The characters that the Nmt normalizer removes, and those that it makes spaces.
 _NMT = dict.fromkeys([*range(1, 9), 0x0B, *range(0x0E, 0x20), 0x7F, 0x8F, 0x9F])
 _NMT_SPACES = [9, 10, 12, 13, 0x1680, *range(0x200B, 0x2010), 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD]
-_NMT_TABLE = {**_NMT, **dict.fromkeys(_NMT_SPACES, " ")}
+_NMT_TABLE: dict[int, str | None] = {**_NMT, **dict.fromkeys(_NMT_SPACES, " ")}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One normalizer.
+
+    apply: from text to text.
+    head: from a text, and the number of its first characters that stand at offset 0 of the original text, to that
+        number in the new text, as the library counts it.
+    """
+
+    apply: Callable[[str], str]
+    head: Callable[[str, int], int]
+
+    def __call__(self, text: str) -> str:
+        """Return the new text."""
+        return self.apply(text)
 
 
 def build(spec: Any) -> list[Step]:
@@ -41,33 +59,54 @@ def build(spec: Any) -> list[Step]:
     raise UnsupportedModel(f"the normalizer {kind!r} is not supported")
 
 
+def _by_character(apply: Callable[[str], str]) -> Step:
+    """Return a step in which every character becomes a text of its own, whatever stands around it."""
+    return Step(apply, lambda text, head: len(apply(text[:head])))
+
+
 def _form(spec: dict[str, Any]) -> Step:
-    form = spec["type"]
-    return lambda text: unicodedata.normalize(form, text)
+    form = Form(spec["type"])
+    return Step(form, lambda text, head: standing_at_start(form.changes(text), head))
 
 
 def _lowercase(_: dict[str, Any]) -> Step:
-    # Character by character: str.lower would look at a word's end for the final sigma.
-    return lambda text: text.lower() if "Σ" not in text else "".join(map(str.lower, text))
+    # Character by character: no look at a word's end for the final sigma.
+    return _by_character(lambda text: text.lower() if text.isascii() else text.translate(mapping("lower")))
+
+
+def strip(text: str, left: bool, right: bool) -> str:
+    """Return a text without White_Space at its ends."""
+    space = white_space()
+    text = text.lstrip(space) if left else text
+    return text.rstrip(space) if right else text
+
+
+@cache
+def white_space() -> str:
+    """Return the characters of White_Space."""
+    return "".join(map(chr, sorted(members("rust space"))))
 
 
 def _strip(spec: dict[str, Any]) -> Step:
     left, right = bool(spec["strip_left"]), bool(spec["strip_right"])
 
-    def strip(text: str) -> str:
-        text = text.lstrip(WHITE_SPACE_CHARACTERS) if left else text
-        return text.rstrip(WHITE_SPACE_CHARACTERS) if right else text
+    def head(text: str, head: int) -> int:
+        taken = len(text) - len(strip(text, left, False))
+        return max(0, min(head, len(strip(text, False, right))) - taken)
 
-    return strip
+    return Step(lambda text: strip(text, left, right), head)
 
 
 def _strip_accents(_: dict[str, Any]) -> Step:
-    return lambda text: text if text.isascii() else "".join(c for c in text if unicodedata.category(c) != "Mn")
+    table = dict.fromkeys(members("marks"))
+    return _by_character(lambda text: text if text.isascii() else text.translate(table))
 
 
 def _prepend(spec: dict[str, Any]) -> Step:
     start = str(spec["prepend"])
-    return lambda text: start + text if text else text
+    if not start:
+        raise UnsupportedModel("a normalizer Prepend of nothing is not supported")
+    return Step(lambda text: start + text if text else text, lambda text, head: head + len(start) if head else 0)
 
 
 def _replace(spec: dict[str, Any]) -> Step:
@@ -75,37 +114,40 @@ def _replace(spec: dict[str, Any]) -> Step:
     if "String" in pattern:
         old = str(pattern["String"])
         if not old:
-            raise ValueError("an empty pattern")
-        return lambda text: text.replace(old, content)
+            raise UnsupportedModel("a normalizer Replace of nothing is not supported")
+        literal = translate("".join(f"\\x{{{ord(character):x}}}" for character in old))
+        return Step(
+            lambda text: text.replace(old, content), lambda text, head: _kept(literal.whole, text, head, content)
+        )
     regex = translate(pattern["Regex"])
-    near = for_ascii(regex)
-    return lambda text: (near if text.isascii() else regex).sub(lambda _: content, text)
+    return Step(
+        lambda text: regex.of(text).sub(lambda _: content, text),
+        lambda text, head: _kept(regex.of(text), text, head, content),
+    )
+
+
+def _kept(regex: re.Pattern[str], text: str, head: int, content: str) -> int:
+    """Return the new head behind a replacement, which stands where the last character of its match stood."""
+    count = last = 0
+    for match in regex.finditer(text):
+        if match.start() >= head:
+            break
+        count += match.start() - last
+        last = match.end()
+        if last > head:
+            return count
+        count += len(content)
+    return count + max(0, head - last)
 
 
 def _precompiled(spec: dict[str, Any]) -> Step:
     charsmap = compile_charsmap(base64.b64decode(spec["precompiled_charsmap"], validate=True), [])
-
-    alone = _Alone(charsmap)
-
-    def normalize(text: str) -> str:
-        if "\r\n" not in text and (text.isascii() or not _joining().search(text)):
-            return text.translate(alone)
-        return "".join(_cluster(alone, cluster) for cluster in _clusters(text))
-
-    return normalize
+    precompiled = Precompiled(charsmap)
+    return Step(precompiled, lambda text, head: standing_at_start(precompiled.changes(text), head))
 
 
-class _Alone(dict[int, str]):
-    """What the charsmap makes of each character by itself; filled as characters are met."""
-
-    def __init__(self, charsmap: Charsmap) -> None:
-        super().__init__()
-        self.charsmap = charsmap
-
-    def __missing__(self, code: int) -> str:
-        made = _rule(self.charsmap, chr(code).encode("utf-8", "surrogatepass"))
-        self[code] = chr(code) if made is None else made
-        return self[code]
+def _nmt(_: dict[str, Any]) -> Step:
+    return _by_character(lambda text: text.translate(_NMT_TABLE))
 
 
 _KINDS: dict[str, Callable[[dict[str, Any]], Step]] = {
@@ -116,62 +158,8 @@ _KINDS: dict[str, Callable[[dict[str, Any]], Step]] = {
     "Lowercase": _lowercase,
     "Strip": _strip,
     "StripAccents": _strip_accents,
-    "Nmt": lambda _: lambda text: text.translate(_NMT_TABLE),
+    "Nmt": _nmt,
     "Prepend": _prepend,
     "Replace": _replace,
     "Precompiled": _precompiled,
 }
-
-
-def _cluster(alone: _Alone, cluster: str) -> str:
-    """Return what the library makes of a grapheme cluster: by one rule if it is short, else by characters.
-
-    The rule is the shortest that the text begins with, and it replaces the text to its end: both are the
-    library's (spm_precompiled), and differ from SentencePiece.
-    """
-    if len(cluster) > 1:
-        encoded = cluster.encode("utf-8", "surrogatepass")
-        made = _rule(alone.charsmap, encoded) if len(encoded) < 6 else None
-        if made is not None:
-            return made
-    return cluster.translate(alone)
-
-
-def _rule(charsmap: Charsmap, text: bytes) -> str | None:
-    value = shortest_rule(charsmap.units, text)
-    if value is None:
-        return None
-    return charsmap.strings[value : charsmap.strings.index(b"\0", value)].decode()
-
-
-# Grapheme clusters (Unicode Standard Annex 29) as far as they matter: only those of fewer than six bytes are
-# looked up as a whole, which are CR LF, and a letter with the marks behind it or a prepended sign before it.
-_PREPENDED = (
-    "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\U000110bd\U000110cd\U000111c2\U000111c3\U0001193f\U00011941"
-    "\U00011a3a\U00011a84-\U00011a89\U00011d46\U00011f02"
-)
-# What joins the character before it without being a mark by category.
-_JOINERS = "\u200c\u200d\u0e33\u0eb3\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
-_NO_MARKS = (
-    "\u102b\u102c\u1038\u1062-\u1064\u1067-\u106d\u1083\u1087-\u108c\u108f\u109a-\u109c\u1a61\u1a63\u1a64\uaa7b\uaa7d"
-)
-
-
-def _clusters(text: str) -> list[str]:
-    return _cluster_pattern().findall(text)
-
-
-@cache
-def _joining() -> re.Pattern[str]:
-    """Return what finds a character that is part of a cluster of several, apart from CR LF."""
-    return re.compile(f"[{_PREPENDED}{categories('M')}{_JOINERS}]")
-
-
-@cache
-def _cluster_pattern() -> re.Pattern[str]:
-    mark = f"(?![{_NO_MARKS}])[{categories('M')}{_JOINERS}]"
-    control = (
-        f"[{categories('Cc')}{categories('Zl')}{categories('Zp')}]|(?![{_PREPENDED}{_JOINERS}])[{categories('Cf')}]"
-    )
-    letter = f"(?!{control})[^{_PREPENDED}]"
-    return re.compile(f"\r\n|{control}|[{_PREPENDED}]*{letter}(?:{mark})*|[{_PREPENDED}]+(?:{mark})*|.", re.DOTALL)

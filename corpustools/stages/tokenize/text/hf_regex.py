@@ -4,154 +4,203 @@ from __future__ import annotations
 
 import re
 import sys
-import unicodedata
-from functools import cache
+from functools import cached_property
 
 from corpustools.errors import UnsupportedModel
+from corpustools.stages.tokenize.text.unicode import category_names, complement, mapping, runs, written
+from corpustools.stages.tokenize.text.unicode import in_class as inside
 
-# Unicode's White_Space; Python's own \s has the separators U+001C to U+001F besides.
-WHITE_SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-WHITE_SPACE_CHARACTERS = WHITE_SPACE.replace("\u2000-\u200a", "".join(map(chr, range(0x2000, 0x200B))))
-# Letters in circles and squares are alphabetic without being letters by category.
-_CIRCLED = "\u24b6-\u24e9\U0001f130-\U0001f149\U0001f150-\U0001f169\U0001f170-\U0001f189"
-_CLASSES = {"s": ("White_Space",), "d": ("Nd",), "w": ("L", "M", "Nd", "Nl", "Pc", "Oniguruma's")}
-_NAMED = {
-    "White_Space": WHITE_SPACE,
-    # What is a word character to Oniguruma and to Rust's regex beside the general categories.
-    "Oniguruma's": _CIRCLED + "\xb2\xb3\xb9\xbc-\xbe",
-    "Rust's": _CIRCLED + "\u200c\u200d",
-}
+_ESCAPED_CLASSES = {"s": "oniguruma space", "d": "oniguruma digit", "w": "oniguruma word"}
+# Six fractions and powers of Latin-1 are word characters to Oniguruma only outside of brackets.
+_IN_BRACKETS = {"oniguruma word": "oniguruma word in brackets"}
 _GROUPS = re.compile(r"\(\?(?:[:=!>]|<[=!]|i:)")
 _CODE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x\{([0-9A-Fa-f]{1,8})\}|\\x([0-7][0-9A-Fa-f])")
 _FAR_RANGES = re.compile(r"(?:\\U(?!000000[0-7])[0-9a-f]{8}-\\U[0-9a-f]{8})+")
+_ASTRAL_RANGES = re.compile(r"(?:\\U(?!0000)[0-9a-f]{8}-\\U[0-9a-f]{8})+")
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _REFUSED = "the regular expression {!r} uses {}"
+# Letters that together are one character without regard to case: ß is ss, ﬁ is fi. Oniguruma knows them.
+_LIGATURES = re.compile("ss|st|ff|fi|fl", re.IGNORECASE | re.ASCII)
+# Where the two engines read repetition differently, or only one of them knows it.
+_REPETITION = re.compile(r"\{[\d,]*\}\+|\{\d+\}\?|\{,")
 
 
-def translate(pattern: str) -> re.Pattern[str]:
+class Classes:
+    """A pattern whose classes have ranges all over Unicode, in the form that is quickest for a text.
+
+    Python looks ranges beyond the BMP up one by one, so that each character would be compared with hundreds. So there
+    are forms without those, and for ASCII without all others.
+
+    Args:
+        pattern: of Python's `re`, with all that is not ASCII as ranges of escapes of eight digits.
+        flags: of `re.compile`, besides ASCII: no table of the running Python's is used.
+    """
+
+    def __init__(self, pattern: str, flags: int = re.MULTILINE) -> None:
+        self.pattern = pattern
+        self._flags = flags
+        self.whole = re.compile(pattern, flags)
+
+    @cached_property
+    def _bmp(self) -> re.Pattern[str]:
+        return re.compile(_ASTRAL_RANGES.sub(lambda _: "\\U0010ffff", self.pattern), self._flags)
+
+    @cached_property
+    def _ascii(self) -> re.Pattern[str]:
+        return re.compile(_FAR_RANGES.sub(lambda _: "\\U0010ffff", self.pattern), self._flags)
+
+    def of(self, text: str) -> re.Pattern[str]:
+        """Return a pattern that has the matches of this one in a text."""
+        if text.isascii():
+            return self._ascii
+        return self.whole if _ASTRAL.search(text) else self._bmp
+
+
+def translate(pattern: str) -> Classes:
     """Return the pattern as Python's `re` understands it, with the same matches.
 
-    Properties are general categories of the running Python's Unicode tables.
-
     Raises:
-        UnsupportedModel: a construct whose meaning differs or is unknown here.
+        UnsupportedModel: a construct whose meaning differs or is unknown here, or a pattern that may match nothing.
     """
-    out: list[str] = []
-    position, in_class = 0, False
-    while position < len(pattern):
-        character = pattern[position]
-        if character == "\\":
-            piece, position = _escape(pattern, position, in_class)
-            out.append(piece)
-            continue
-        position += 1
-        if in_class:
-            if character == "[" or pattern.startswith("&&", position - 1):
-                raise UnsupportedModel(_REFUSED.format(pattern, "a class within a class"))
-            in_class = character != "]"
-            out.append("\\" + character if character in "|~" else character)
-        elif character == "[":
-            in_class = True
-            if pattern.startswith("^", position):
-                character, position = "[^", position + 1
-            out.append(character)
-        elif character == "(" and pattern.startswith("?", position):
-            if not _GROUPS.match(pattern, position - 1):
-                raise UnsupportedModel(_REFUSED.format(pattern, "a group of an unknown kind"))
-            out.append(character)
-        else:
-            out.append(character)
+    made = _Translation(pattern).run()
     try:
-        return re.compile("".join(out), re.MULTILINE)
+        classes = Classes(made)
     except (re.error, RecursionError, OverflowError) as error:
         raise UnsupportedModel(_REFUSED.format(pattern, f"what is not understood ({error})")) from error
+    if _may_be_empty(made):
+        raise UnsupportedModel(_REFUSED.format(pattern, "matches of no characters"))
+    return classes
 
 
-def for_ascii(regex: re.Pattern[str]) -> re.Pattern[str]:
-    """Return a pattern with the same matches in ASCII text, found faster: classes without their far ranges.
-
-    Python looks ranges beyond the BMP up one by one, so that each space would be compared with hundreds.
-    """
-    near = _FAR_RANGES.sub(lambda _: "\\U0010ffff", regex.pattern)
-    return re.compile(near, regex.flags & ~re.UNICODE)
+def _may_be_empty(pattern: str) -> bool:
+    # The engines go on differently behind an empty match.
+    parser = re._parser  # type: ignore[attr-defined]
+    return bool(parser.parse(pattern, re.MULTILINE).getwidth()[0] == 0)
 
 
-def _escape(pattern: str, position: int, in_class: bool) -> tuple[str, int]:
-    """Return the translation of the escape at `position`, and the position behind it."""
-    letter = pattern[position + 1 : position + 2]
-    if letter in "pP" and letter:
-        found = re.compile(r"\\[pP]\{(\^?)([A-Za-z]+)\}").match(pattern, position)
-        if not found:
-            raise UnsupportedModel(_REFUSED.format(pattern, "a malformed property"))
-        ranges = categories(found[2])
-        if ranges is None:
-            raise UnsupportedModel(_REFUSED.format(pattern, f"the property {found[2]}"))
-        return _class(ranges, (letter == "P") != bool(found[1]), in_class), found.end()
-    if letter.lower() in _CLASSES and letter:
-        ranges = "".join(categories(name) or "" for name in _CLASSES[letter.lower()])
-        return _class(ranges, letter.isupper(), in_class), position + 2
-    code = _CODE.match(pattern, position)
-    if code:
-        number = int(code[1] or code[2] or code[3], 16)
-        if number > sys.maxunicode:
-            raise UnsupportedModel(_REFUSED.format(pattern, code[0]))
-        return f"\\U{number:08x}", code.end()
-    if letter in "nrtfv" and letter:
-        return "\\" + letter, position + 2
-    if not letter or letter.isalnum() or ord(letter) > 127:
-        raise UnsupportedModel(_REFUSED.format(pattern, f"\\{letter}"))
-    return re.escape(letter), position + 2
+class _Translation:
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._out: list[str] = []
+        # For each open group, whether letters of both cases match in it.
+        self._folding = [False]
+
+    def run(self) -> str:
+        pattern, position = self._pattern, 0
+        if _REPETITION.search(pattern):
+            raise self._refused("a repetition that engines read differently")
+        while position < len(pattern):
+            character = pattern[position]
+            if character == "\\":
+                piece, position = self._escape(position, False)
+                self._out.append(piece)
+            elif character == "[":
+                position = self._class(position + 1)
+            elif character == "(":
+                position = self._open(position)
+            else:
+                if character == ")" and len(self._folding) > 1:
+                    self._folding.pop()
+                self._out.append(self._literal(character))
+                position += 1
+        return "".join(self._out)
+
+    def _refused(self, what: str) -> UnsupportedModel:
+        return UnsupportedModel(_REFUSED.format(self._pattern, what))
+
+    def _open(self, position: int) -> int:
+        group = _GROUPS.match(self._pattern, position)
+        if self._pattern.startswith("(?", position) and not group:
+            raise self._refused("a group of an unknown kind")
+        kind = group.group() if group else "("
+        self._folding.append(self._folding[-1] or kind == "(?i:")
+        if kind == "(?i:":
+            rest = self._pattern[position:]
+            if _LIGATURES.search(rest[: rest.find(")") if ")" in rest else None]):
+                raise self._refused("letters that are one character without regard to case")
+        self._out.append("(?:" if kind == "(?i:" else kind)
+        return position + len(kind)
+
+    def _literal(self, character: str) -> str:
+        """Return a character outside of classes."""
+        if not self._folding[-1] or character in "'|)?*+.^$- ":
+            return _escaped(character) if ord(character) > 126 or character == "-" else character
+        return f"[{self._both_cases(character)}]"
+
+    def _both_cases(self, character: str) -> str:
+        if not ("a" <= character <= "z" or "A" <= character <= "Z"):
+            if character in "'-_.,0123456789":
+                return _escaped(character)
+            raise self._refused(f"{character!r} without regard to case")
+        letter = character.lower()
+        return "".join(map(_escaped, letter + mapping("cases")[ord(letter)]))
+
+    def _class(self, position: int) -> int:
+        """Translate a class from behind its bracket; return the position behind it."""
+        pattern, out = self._pattern, ["["]
+        if pattern.startswith("^", position):
+            out, position = ["[^"], position + 1
+        if pattern.startswith("]", position):
+            raise self._refused("a class that begins with a bracket")
+        while not pattern.startswith("]", position):
+            character = pattern[position : position + 1]
+            if not character:
+                raise self._refused("what is not understood (a class without end)")
+            if character == "\\":
+                piece, position = self._escape(position, True)
+                out.append(piece)
+                continue
+            if character == "[" or pattern.startswith(("&&", "--"), position):
+                raise self._refused("a class within a class")
+            if self._folding[-1]:
+                if character == "-":
+                    raise self._refused("a range without regard to case")
+                out.append(self._both_cases(character))
+            else:
+                out.append("-" if character == "-" else _escaped(character))
+            position += 1
+        self._out.append("".join(out) + "]")
+        return position + 1
+
+    def _escape(self, position: int, in_class: bool) -> tuple[str, int]:
+        """Return the translation of the escape at `position`, and the position behind it."""
+        pattern = self._pattern
+        letter = pattern[position + 1 : position + 2]
+        if letter in "pP" and letter:
+            found = re.compile(r"\\[pP]\{(\^?)([A-Za-z]+)\}").match(pattern, position)
+            if not found:
+                raise self._refused("a malformed property")
+            names = category_names(found[2])
+            if not names:
+                raise self._refused(f"the property {found[2]}")
+            return _set(names, (letter == "P") != bool(found[1]), in_class), found.end()
+        if letter.lower() in _ESCAPED_CLASSES and letter:
+            name = _ESCAPED_CLASSES[letter.lower()]
+            return _set((_IN_BRACKETS.get(name, name) if in_class else name,), letter.isupper(), in_class), position + 2
+        if self._folding[-1]:
+            raise self._refused(f"\\{letter} without regard to case")
+        code = _CODE.match(pattern, position)
+        if code:
+            number = int(code[1] or code[2] or code[3], 16)
+            if number > sys.maxunicode:
+                raise self._refused(code[0])
+            return f"\\U{number:08x}", code.end()
+        if letter in "nrtfv" and letter:
+            return "\\" + letter, position + 2
+        if not letter or ord(letter) > 127 or re.match("[0-9A-Za-z]", letter):
+            raise self._refused(f"\\{letter}")
+        return _escaped(letter), position + 2
 
 
-def _class(ranges: str, negated: bool, in_class: bool) -> str:
+def _escaped(character: str) -> str:
+    """Return a character as one that means itself, in a class as outside."""
+    code = ord(character)
+    if code > 126 or code < 32:
+        return f"\\U{code:08x}"
+    return re.escape(character) if character not in "|~&-" else "\\" + character
+
+
+def _set(names: tuple[str, ...], negated: bool, in_class: bool) -> str:
     if not in_class:
-        return f"[{'^' * negated}{ranges}]"
-    return _complement(ranges) if negated else ranges
-
-
-def _complement(ranges: str) -> str:
-    inside = re.compile(f"[{ranges}]")
-    return _ranges([not inside.match(chr(code)) for code in range(sys.maxunicode + 1)])
-
-
-@cache
-def rust_word() -> str:
-    """Return the word characters of Rust's regex as ranges for `[...]`."""
-    return "".join(categories(name) or "" for name in (*_CLASSES["w"][:-1], "Rust's"))
-
-
-@cache
-def categories(name: str) -> str | None:
-    """Return the characters of a general category (one or two letters) as ranges for `[...]`, or None.
-
-    Besides there are the sets of `_NAMED`, whose names no property has.
-    """
-    if name in _NAMED:
-        return _NAMED[name]
-    if not any(key.startswith(name) for key in _members()) or len(name) > 2:
-        return None
-    inside = [False] * (sys.maxunicode + 1)
-    for key, codes in _members().items():
-        if key.startswith(name):
-            for code in codes:
-                inside[code] = True
-    return _ranges(inside)
-
-
-@cache
-def _members() -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for code in range(sys.maxunicode + 1):
-        found.setdefault(unicodedata.category(chr(code)), []).append(code)
-    return found
-
-
-def _ranges(inside: list[bool]) -> str:
-    out: list[str] = []
-    start = None
-    for code, member in enumerate([*inside, False]):
-        if member and start is None:
-            start = code
-        elif not member and start is not None:
-            out.append(f"\\U{start:08x}-\\U{code - 1:08x}")
-            start = None
-    return "".join(out)
+        return f"[{'^' * negated}{inside(*names)}]"
+    return written(complement(runs(*names))) if negated else inside(*names)

@@ -8,24 +8,30 @@ from functools import lru_cache
 from typing import Any
 
 from corpustools.errors import DataError, UnsupportedModel
-from corpustools.stages.tokenize.text.hf_regex import WHITE_SPACE, categories, for_ascii, rust_word, translate
+from corpustools.stages.tokenize.text.hf_regex import Classes, translate
+from corpustools.stages.tokenize.text.unicode import in_class
 
-# Cuts a text; takes and returns whether the (first) part begins where the record begins.
-Splitter = Callable[[str, bool], tuple[list[str], bool]]
 Span = tuple[int, int, bool]  # start, end, is a delimiter
+Part = tuple[str, int]  # text, and how many of its first characters stand at offset 0 of the original text
 
 # Byte 0xFF as the error handler surrogateescape writes it; no text has it.
 CUT = "\udcff"
 LONGEST_REMEMBERED = 40
 BEHAVIORS = ("Removed", "Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext")
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-# The library's table of punctuation is that of Unicode 8; within these ranges all of it came later.
-_LATER_PUNCTUATION = (
-    "\u061d\u09fd-\u0a76\u0c77-\u0c84\u1b4e-\u1b4f\u1b7d-\u1b7f\u2e43-\u2e5d\U00010d6e\U00010ead-\U00010f89"
-    "\U0001144b-\U0001145d\U00011660-\U000116b9\U0001183b-\U00011fff\U00012ff1-\U00012ff2\U00016e97-\U00016fe2"
-    "\U0001e5ff\U0001e95e-\U0001e95f"
-)
-_ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"
+
+
+class Splitter:
+    """Cuts a text into parts.
+
+    Args:
+        quick: returns the parts.
+        slow: returns the same parts with their heads, of a text and its head.
+    """
+
+    def __init__(self, quick: Callable[[str], list[str]], slow: Callable[[str, int], list[Part]]) -> None:
+        self.quick = quick
+        self.slow = slow
 
 
 def build(spec: Any) -> list[Splitter]:
@@ -40,7 +46,10 @@ def build(spec: Any) -> list[Splitter]:
     kind = spec.get("type") if isinstance(spec, dict) else None
     try:
         if kind == "Sequence":
-            return [splitter for part in spec["pretokenizers"] for splitter in build(part)]
+            parts = spec["pretokenizers"]
+            if any(map(byte_level, parts[:-1])):
+                raise UnsupportedModel("a pre_tokenizer behind ByteLevel is not supported")
+            return [splitter for part in parts for splitter in build(part)]
         if kind in _KINDS:
             return _KINDS[kind](spec)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -65,47 +74,49 @@ class Chain:
         self._others = Chain(splitters[1:]) if len(splitters) > 1 else None
         self._remembered = lru_cache(1 << 16)(self._later)
 
-    def run(self, text: str, at_start: bool) -> list[str]:
-        """Return the parts of a text after all splitters."""
+    def run(self, text: str, head: int) -> list[str]:
+        """Return the parts of a text after all splitters.
+
+        Args:
+            text: the text.
+            head: how many of its first characters stand at offset 0 of the original text.
+        """
         if not self._first:
             return [text] if text else []
-        parts, at_start = self._first(text, at_start)
-        if not self._others or not parts:
+        if head and text:
+            heads = [(part, head) for part, head in self._first.slow(text, head) if part]
+            if not self._others:
+                return [part for part, _ in heads]
+            return [one for part, head in heads for one in self._others.run(part, head)]
+        parts = self._first.quick(text) if text else []
+        if not self._others:
             return parts
-        out = self._others.run(parts[0], at_start)
-        for part in parts[1:]:
+        out: list[str] = []
+        for part in parts:
             out += self._remembered(part) if len(part) < LONGEST_REMEMBERED else self._later(part)
         return out
 
     def _later(self, part: str) -> list[str]:
         assert self._others
-        return self._others.run(part, False)
+        return self._others.run(part, 0)
 
 
-def _cut(regex: re.Pattern[str], behavior: str, invert: bool = False) -> Splitter:
+def _cut(classes: Classes, behavior: str, invert: bool = False) -> Splitter:
     if behavior not in BEHAVIORS:
         raise ValueError(f"behavior {behavior}")
-    if behavior == "Isolated" and not regex.groups:
-        around = re.compile(f"({regex.pattern})", regex.flags)
-        near = for_ascii(around)
 
-        def isolate(text: str, at_start: bool) -> tuple[list[str], bool]:
-            return list(filter(None, (near if text.isascii() else around).split(text))), at_start
+    def slow(text: str, head: int) -> list[Part]:
+        spans = _merge(_spans(classes.of(text), text, invert), behavior)
+        return [(text[a:b], max(0, head - a)) for a, b in spans if b > a]
 
-        return isolate
-    if behavior == "Removed" and not regex.groups and not invert:
-
-        def remove(text: str, at_start: bool) -> tuple[list[str], bool]:
-            parts = regex.split(text)
-            return list(filter(None, parts)), at_start and bool(parts[0])
-
-        return remove
-
-    def split(text: str, at_start: bool) -> tuple[list[str], bool]:
-        spans = [(a, b) for a, b in _merge(_spans(regex, text, invert), behavior) if b > a]
-        return [text[a:b] for a, b in spans], at_start and spans[:1] != [] and spans[0][0] == 0
-
-    return split
+    if behavior == "Isolated" and not classes.whole.groups:
+        around = Classes(f"({classes.pattern})", classes.whole.flags & ~re.UNICODE)
+        return Splitter(lambda text: list(filter(None, around.of(text).split(text))), slow)
+    if behavior == "Removed" and not classes.whole.groups and not invert:
+        return Splitter(lambda text: list(filter(None, classes.of(text).split(text))), slow)
+    if behavior == "Removed" and not classes.whole.groups:
+        return Splitter(lambda text: classes.of(text).findall(text), slow)
+    return Splitter(lambda text: [part for part, _ in slow(text, 0)], slow)
 
 
 def _spans(regex: re.Pattern[str], text: str, invert: bool) -> list[Span]:
@@ -142,57 +153,98 @@ def _merge(spans: list[Span], behavior: str) -> list[tuple[int, int]]:
 
 
 def _byte_level(spec: dict[str, Any]) -> list[Splitter]:
-    def prefix(text: str, at_start: bool) -> tuple[list[str], bool]:
-        return [text if text.startswith(" ") else " " + text], at_start
+    def prefix(text: str) -> str:
+        return text if text.startswith(" ") else " " + text
 
-    splitters: list[Splitter] = [prefix] if spec["add_prefix_space"] else []
+    def prefixed(text: str, head: int) -> list[Part]:
+        return [(text, head) if text.startswith(" ") else (" " + text, head + 1)]
+
+    splitters = [Splitter(lambda text: [prefix(text)], prefixed)] if spec["add_prefix_space"] else []
     if spec.get("use_regex", True):
         splitters.append(_cut(translate(GPT2), "Isolated"))
     return splitters
 
 
-def _metaspace(spec: dict[str, Any]) -> list[Splitter]:
+def scheme_of(spec: dict[str, Any]) -> tuple[str, str]:
+    """Return the mark of a Metaspace, and when it is put before a text: always, first or never."""
     mark = str(spec["replacement"])
     scheme = spec.get("prepend_scheme") or ("always" if spec.get("add_prefix_space", True) else "never")
     if len(mark) != 1 or scheme not in ("always", "first", "never"):
         raise ValueError(f"{mark!r}, {scheme!r}")
+    return mark, scheme
 
-    def replace(text: str, at_start: bool) -> tuple[list[str], bool]:
-        marked = text.replace(" ", mark)
-        if (scheme == "always" or (scheme == "first" and at_start)) and not marked.startswith(mark):
-            marked = mark + marked
-        return [marked], at_start
 
-    def cut(text: str, at_start: bool) -> tuple[list[str], bool]:
+def asks_where(spec: Any) -> bool:
+    """Say whether a pre_tokenizer asks where in the original text a part began."""
+    if not isinstance(spec, dict):
+        return False
+    if spec.get("type") == "Sequence":
+        return any(asks_where(part) for part in spec.get("pretokenizers") or [])
+    return spec.get("type") == "Metaspace" and scheme_of(spec)[1] == "first"
+
+
+def _metaspace(spec: dict[str, Any]) -> list[Splitter]:
+    mark, scheme = scheme_of(spec)
+
+    def marked(text: str, head: int) -> str:
+        text = text.replace(" ", mark)
+        wanted = scheme == "always" or (scheme == "first" and head > 0)
+        return mark + text if wanted and not text.startswith(mark) else text
+
+    def cut(text: str) -> list[str]:
         # Each mark begins a part: what MergedWithNext comes to for a delimiter of one character.
-        parts, _ = replace(text, at_start)
-        return list(filter(None, parts[0].replace(mark, CUT + mark).split(CUT))), at_start
+        return list(filter(None, text.replace(mark, CUT + mark).split(CUT)))
 
-    return [cut] if spec.get("split", True) else [replace]
+    def slow(text: str, head: int) -> list[Part]:
+        made = marked(text, head)
+        head += len(made) - len(text) if head else 0
+        if not spec.get("split", True):
+            return [(made, head)]
+        parts, at = [], 0
+        for part in cut(made):
+            parts.append((part, max(0, head - at)))
+            at += len(part)
+        return parts
+
+    if spec.get("split", True):
+        return [Splitter(lambda text: cut(marked(text, 0)), slow)]
+    return [Splitter(lambda text: [marked(text, 0)], slow)]
 
 
 def _split(spec: dict[str, Any]) -> list[Splitter]:
     pattern = spec["pattern"]
-    regex = re.compile(re.escape(pattern["String"])) if "String" in pattern else translate(pattern["Regex"])
+    if "String" in pattern and not pattern["String"]:
+        raise UnsupportedModel("a pre_tokenizer Split by nothing is not supported")
+    regex = _literal(str(pattern["String"])) if "String" in pattern else translate(pattern["Regex"])
     return [_cut(regex, spec["behavior"], bool(spec.get("invert", False)))]
 
 
+def _literal(text: str) -> Classes:
+    return Classes("".join(f"\\U{ord(character):08x}" for character in text))
+
+
 def _punctuation(spec: dict[str, Any]) -> list[Splitter]:
-    regex = re.compile(f"(?![{_LATER_PUNCTUATION}])[{_ASCII_PUNCTUATION}{categories('P')}]|[\u166d\U000111c9]")
-    return [_cut(regex, spec.get("behavior", "Isolated"))]
+    return [_cut(Classes(f"[{in_class('punctuation')}]"), spec.get("behavior", "Isolated"))]
 
 
 def _digits(spec: dict[str, Any]) -> list[Splitter]:
-    return [_cut(re.compile(f"[{categories('N')}]"), "Isolated" if spec["individual_digits"] else "Contiguous")]
+    behavior = "Isolated" if spec["individual_digits"] else "Contiguous"
+    return [_cut(Classes(f"[{in_class('rust numeric')}]"), behavior)]
 
 
 def _words(_: dict[str, Any]) -> list[Splitter]:
-    word = rust_word()
-    return [_cut(re.compile(f"[{word}]+|[^{word}{WHITE_SPACE}]+"), "Removed", invert=True)]
+    word, space = in_class("rust word"), in_class("rust space")
+    return [_cut(Classes(f"[{word}]+|[^{word}{space}]+"), "Removed", invert=True)]
 
 
 def _white_space(_: dict[str, Any]) -> list[Splitter]:
-    return [_cut(re.compile(f"[{WHITE_SPACE}]"), "Removed")]
+    return [_cut(Classes(f"[{in_class('rust space')}]"), "Removed")]
+
+
+def _delimiter(spec: dict[str, Any]) -> list[Splitter]:
+    if len(spec["delimiter"]) != 1:
+        raise ValueError(f"{spec['delimiter']!r}")
+    return [_cut(_literal(spec["delimiter"]), "Removed")]
 
 
 _KINDS: dict[str, Callable[[dict[str, Any]], list[Splitter]]] = {
@@ -204,5 +256,5 @@ _KINDS: dict[str, Callable[[dict[str, Any]], list[Splitter]]] = {
     "Punctuation": _punctuation,
     "Digits": _digits,
     "BertPreTokenizer": lambda spec: _white_space(spec) + _punctuation({}),
-    "CharDelimiterSplit": lambda spec: [_cut(re.compile(re.escape(spec["delimiter"])), "Removed")],
+    "CharDelimiterSplit": _delimiter,
 }

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from corpustools.stages.tokenize.text import hf_normalize, hf_split
-from corpustools.stages.tokenize.text.hf_normalize import Step
-from corpustools.stages.tokenize.text.hf_regex import WHITE_SPACE_CHARACTERS, rust_word
+from corpustools.stages.tokenize.text.hf_normalize import Step, white_space
 from corpustools.stages.tokenize.text.normalize import Buffer, Normalizer
+from corpustools.stages.tokenize.text.unicode import members
 
 # Bytes 0xF5 to 0xFF are in no UTF-8 text. 0xFF cuts; a token that is no text to be segmented (an added token,
 # or one of those bytes itself) stands as one character above U+10FFFF, which only its own piece can match.
 CUT = b"\xff"
 FIRST_PRIVATE = 0x140000
-LAST_PRIVATE = 0x1FFFFF
-_PRIVATE = re.compile(rb"[\xf5-\xf7][\x80-\xbf]{3}")
+LAST_PRIVATE = 0x1FFFFE
+# No piece has this character: a part that the library refuses stands as it, so that the record is refused.
+UNWRITABLE = b"\xf7\xbf\xbf\xbf"
 
 
 def private(i: int) -> bytes:
@@ -48,11 +49,11 @@ class _Finder:
         self._regex = re.compile("|".join(re.escape(token.content) for token in ordered)) if tokens else None
         self._tokens = {token.content: token for token in reversed(ordered)}
 
-    def split(self, text: str) -> list[str | int]:
-        """Return text and token ids in turn."""
+    def split(self, text: str) -> list[tuple[int, str | int]]:
+        """Return text and token ids in turn, each with its place."""
         if self._regex is None:
-            return [text] if text else []
-        out: list[str | int] = []
+            return [(0, text)] if text else []
+        out: list[tuple[int, str | int]] = []
         last = 0
         for match in self._regex.finditer(text):
             token = self._tokens[match.group()]
@@ -60,23 +61,20 @@ class _Finder:
             if token.single_word and (_is_word(text[start - 1 : start]) or _is_word(text[end : end + 1])):
                 continue
             if token.lstrip:
-                start = max(len(text[:start].rstrip(WHITE_SPACE_CHARACTERS)), last)
+                start = max(len(text[:start].rstrip(white_space())), last)
             if token.rstrip:
-                end = len(text) - len(text[end:].lstrip(WHITE_SPACE_CHARACTERS))
+                end = len(text) - len(text[end:].lstrip(white_space()))
             if last < start:
-                out.append(text[last:start])
-            out.append(token.i)
+                out.append((last, text[last:start]))
+            # A token of white space may have been taken by the one before it: the library drops it, or fails.
+            if start != end:
+                out.append((start, token.i if start < end else -1))
             last = end
-        return [*out, text[last:]] if last < len(text) else out
+        return [*out, (last, text[last:])] if last < len(text) else out
 
 
 def _is_word(character: str) -> bool:
-    return bool(_word().match(character))
-
-
-@cache
-def _word() -> re.Pattern[str]:
-    return re.compile(f"[{rust_word()}]")
+    return character != "" and ord(character) in members("rust word")
 
 
 class HuggingFaceNormalizer(Normalizer):
@@ -85,10 +83,10 @@ class HuggingFaceNormalizer(Normalizer):
     Args:
         normalizer: that object of tokenizer.json.
         pre_tokenizer: that object of tokenizer.json.
-        added: the added tokens.
+        added: the added tokens, each with the text that is looked for.
         odd_bytes: what replaces a byte that is not part of valid UTF-8, by byte; None: U+FFFD for all.
-        decoders: (pattern, replacement) pairs that make text of joined pieces.
         surfaces: what the characters beyond Unicode stand for.
+        rewrite: makes bytes of a part of the text that the model shall segment; None: its UTF-8.
 
     Raises:
         DataError: a malformed object.
@@ -101,17 +99,18 @@ class HuggingFaceNormalizer(Normalizer):
         pre_tokenizer: Any,
         added: list[AddedToken],
         odd_bytes: dict[int, bytes] | None,
-        decoders: list[tuple[re.Pattern[bytes], bytes]],
         surfaces: dict[bytes, bytes],
+        rewrite: Callable[[str], bytes] | None = None,
     ) -> None:
         # What rules are built of are closures: a copy in another process is built from the arguments again.
-        self._arguments = (normalizer, pre_tokenizer, added, odd_bytes, decoders, surfaces)
+        self._arguments = (normalizer, pre_tokenizer, added, odd_bytes, surfaces, rewrite)
         self._steps: list[Step] = hf_normalize.build(normalizer)
         self._chain = hf_split.Chain(hf_split.build(pre_tokenizer))
+        self._asks_where = hf_split.asks_where(pre_tokenizer)
         self._raw = _Finder([token for token in added if not token.normalized])
         self._normal = _Finder([token for token in added if token.normalized])
         self._odd = odd_bytes
-        self._decoders = decoders
+        self._rewrite = rewrite
         self.surfaces = surfaces
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -128,35 +127,29 @@ class HuggingFaceNormalizer(Normalizer):
         else:
             odd = None
         out: list[bytes] = []
-        at_start = True
-        for piece in self._raw.split(text):
+        for place, piece in self._raw.split(text):
             if isinstance(piece, int):
-                out.append(private(piece))
+                out.append(private(piece) if piece >= 0 else UNWRITABLE)
             else:
-                self._segment(piece, at_start, odd, out)
-            at_start = False
+                self._segment(piece, int(self._asks_where and place == 0), odd, out)
         return CUT.join(out)
 
-    def _segment(self, text: str, at_start: bool, odd: dict[int, bytes] | None, out: list[bytes]) -> None:
+    def _segment(self, text: str, head: int, odd: dict[int, bytes] | None, out: list[bytes]) -> None:
         for step in self._steps:
-            text = step(text)
-        for piece in self._normal.split(text):
+            if head:
+                head = step.head(text, head)
+            text = step.apply(text)
+        for place, piece in self._normal.split(text):
             if isinstance(piece, int):
-                out.append(private(piece))
+                out.append(private(piece) if piece >= 0 else UNWRITABLE)
+                continue
+            parts = self._chain.run(piece, max(0, head - place))
+            if self._rewrite is not None and odd is None:
+                out += map(self._rewrite, parts)
+            elif odd is None:
+                out.append(hf_split.CUT.join(parts).encode("utf-8", "surrogateescape"))
             else:
-                parts = self._chain.run(piece, at_start)
-                if odd is None:
-                    out.append(hf_split.CUT.join(parts).encode("utf-8", "surrogateescape"))
-                else:
-                    out += [_encode(part, odd) for part in parts]
-            at_start = False
-
-    def denormalize(self, pieces: Buffer) -> bytes:
-        """Return the text of joined pieces by the rules of the file's decoder."""
-        text = bytes(pieces).replace(CUT, b"")
-        for pattern, replacement in self._decoders:
-            text = pattern.sub(replacement, text)
-        return _PRIVATE.sub(lambda match: self.surfaces.get(match.group(), b""), text)
+                out += [_encode(part, odd) for part in parts]
 
 
 def _encode(part: str, odd: dict[int, bytes]) -> bytes:
