@@ -75,6 +75,23 @@ def test_kernel_and_twin_are_equal(scores, texts, mode, alpha, form, seed):
 
 
 @needs_compiled
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("front", ["", "\ue000", "é", "ab"])
+def test_many_seams_in_a_row(mode, front):
+    """Text of a seam a byte, of every length around what is looked through at once, is as the twin has it."""
+    model = make_model({b"a": -3.5, b"<": -2.25, b">": -3.25, b"ab": -1.0})
+    texts = [
+        (front + ("<s>" * 100)[:size]).encode() for size in [63, 64, 65, *range(126, 131), *range(188, 197), 256, 257]
+    ]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        on(monkeypatch, "compiled")
+        compiled = everything(model, texts, mode, 0.5, SampleKey("seams"))
+        without = everything(model, texts, mode, 0.5, SampleKey("seams"), cache_bytes=0)
+        on(monkeypatch, "plain")
+        assert compiled == everything(model, texts, mode, 0.5, SampleKey("seams")) == without
+
+
+@needs_compiled
 @pytest.mark.parametrize(
     ("mode", "alpha"), [(VITERBI, 1.0), (VITERBI_F32, 1.0), (SAMPLE, 0.0), (SAMPLE, 0.3), (SAMPLE, 1.0)]
 )

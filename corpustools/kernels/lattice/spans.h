@@ -85,8 +85,9 @@ static inline seam_bits quick_seams(const lattice *l, const uint8_t *text, int j
 
 /* What a call of next_spans stopped at. */
 enum { SPANS_MORE, SPANS_LONG, SPANS_END };
-/* It begins no stretch that could find more ends than there is room for. */
+/* It begins no stretch that could find more ends than there is room for: 64 of the stretch, and the end of the text. */
 #define SPAN_ENDS 192
+#define MOST_BEFORE_STRETCH (SPAN_ENDS - 65)
 
 /* Adds the seams of a stretch at `at` to the `n` ends; returns how many there are, or -1 where a span is too long, with
  * the ends before it in `count`. */
@@ -111,7 +112,7 @@ static inline int next_spans(const lattice *l, const uint8_t *text, int64_t left
     int64_t at = 0, begin = 0;
     uint32_t previous = 0;
     int n = 0;
-    while (at < left && n <= SPAN_ENDS - 64) {
+    while (at < left && n <= MOST_BEFORE_STRETCH) {
         uint32_t code = text[at];
         int joint, length = 1;
 #ifdef __SSE2__
@@ -147,7 +148,7 @@ static inline int next_spans(const lattice *l, const uint8_t *text, int64_t left
     }
     *count = n;
     if (at - begin > SPAN_BYTES) return SPANS_LONG;
-    if (at < left && n > SPAN_ENDS - 64) return SPANS_MORE;
+    if (at < left && n > MOST_BEFORE_STRETCH) return SPANS_MORE;
     if (final && at > begin) ends[(*count)++] = (int32_t)at;
     return SPANS_END;
 }
