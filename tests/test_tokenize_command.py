@@ -174,7 +174,7 @@ def test_field_takes_text_out_of_objects(model, tmp_path):
     rows = corpus("tokenize", "-m", model, "--field", "text", path).decode().splitlines()
     tokenizer = Tokenizer.load(model)
     assert rows == [" ".join(map(str, tokenizer.encode(t))) for t in ("the fox", "天地\nquick")]
-    assert "record 0 has no 'body'" in corpus("tokenize", "-m", model, "--field", "body", path, status=1)
+    assert "a.jsonl: record 1 has no 'body'" in corpus("tokenize", "-m", model, "--field", "body", path, status=1)
 
 
 def test_detokenize_gives_the_text_back(model, text, lines, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -34,12 +34,24 @@ class RecordBatch:
         starts: where each record begins, int64.
         ends: where each record ends, int64.
         first: the number of the first record, counted over all inputs from 0.
+        source: what messages call the input.
+        before: how many records came before the input.
     """
 
     data: bytes
     starts: Offsets
     ends: Offsets
     first: int
+    source: str = "input"
+    before: int = 0
+
+    def number_in_source(self, i: int) -> int:
+        """Return the number of the batch's record i in its input, from 1, the header aside."""
+        return self.first + i - self.before + 1
+
+    def place(self, i: int) -> str:
+        """Return how messages name the batch's record i."""
+        return f"{self.source}: record {self.number_in_source(i)}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,7 @@ class BatchReader:
     def __init__(
         self, inputs: list[Input], form: RecordFormat, part: tuple[int, int] | None = None, whole: bool = False
     ) -> None:
-        self._form, self._whole = form, whole
+        self._inputs, self._form, self._whole = inputs, form, whole
         self._reader = RecordReader(inputs, form, _DECODER_MEMORY)
         self._buffer = bytearray(LONG_BYTES + SLACK)
         sizes = [one.size or 0 for one in inputs]
@@ -94,18 +106,24 @@ class BatchReader:
 
     def __iter__(self) -> Iterator[RecordBatch | RecordFragment]:
         """Give batches and fragments in order."""
-        number = 0
+        number = before = 0
+        current = -1
         try:
             while (got := self._reader.read(self._buffer, BATCH_BYTES, LONG_BYTES)) is not None:
                 begin = self._begins[got.input] + got.offset
                 if begin >= self._high:
                     return
+                if got.input != current:
+                    current, before = got.input, number
+                source = self._inputs[current].name
                 if isinstance(got, Chunk):
-                    batch = cut_records(bytes(memoryview(got.data)[got.start : got.stop]), number, self._form)
+                    data = bytes(memoryview(got.data)[got.start : got.stop])
+                    batch = replace(cut_records(data, number, self._form), source=source, before=before)
                     yield from self._of_the_part(batch, begin)
                     number += len(batch.starts)
                 else:
-                    yield from self._long_record(got, number, begin >= self._low)
+                    for item in self._long_record(got, number, begin >= self._low):
+                        yield replace(item, source=source, before=before) if isinstance(item, RecordBatch) else item
                     number += 1
         finally:
             self._reader.close()
@@ -118,7 +136,7 @@ class BatchReader:
         inside = (batch.starts + begin >= self._low) & (batch.starts + begin < self._high)
         if inside.any():
             first = batch.first + int(inside.argmax())
-            yield RecordBatch(batch.data, batch.starts[inside], batch.ends[inside], first)
+            yield replace(batch, starts=batch.starts[inside], ends=batch.ends[inside], first=first)
 
     def _long_record(self, first: Fragment, number: int, wanted: bool) -> Iterator[RecordBatch | RecordFragment]:
         """Read a long record to its end, and give it if it is wanted."""

@@ -31,7 +31,9 @@ class FormattedBatch:
 
     data: the bytes.
     lengths: int64, how many ids each document has.
+    passed_over: how many records have no document because there was nothing in them.
     """
 
     data: bytes | memoryview
     lengths: Counts
+    passed_over: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -53,8 +54,17 @@ class Pipeline:
 
     def output_of(self, records: RecordBatch) -> FormattedBatch:
         """Return the output of a batch of records."""
-        if self.request.field is not None:
-            records = take_field(records, self.request.field)
+        if self.request.field is None:
+            return self._output_of_texts(records)
+        batches = take_field(records, self.request.field)
+        passed_over = len(records.starts) - sum(len(one.starts) for one in batches)
+        if len(batches) == 1:
+            return replace(self._output_of_texts(batches[0]), passed_over=passed_over)
+        done = [self._output_of_texts(one) for one in batches]
+        lengths = np.concatenate([np.zeros(0, np.int64), *(one.lengths for one in done)])
+        return FormattedBatch(b"".join(bytes(one.data) for one in done), lengths, passed_over)
+
+    def _output_of_texts(self, records: RecordBatch) -> FormattedBatch:
         normalizer = self.tokenizer.model.normalizer
         normalized, offsets = normalizer.normalize_batch(records.data, records.starts, records.ends)
         if self.request.nbest or self.request.unique:

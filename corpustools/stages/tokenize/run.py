@@ -90,6 +90,7 @@ class _Run:
                     tasks.submit(pipeline.output_of, item)
 
     def _write(self, done: FormattedBatch) -> None:
+        self.records -= done.passed_over
         self.writer.write(done)
         self._report()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from corpustools.errors import DataError, UsageError
+from corpustools.errors import DataError, UnsupportedModel, UsageError
 from corpustools.stages.tokenize.models.model import Model
 from corpustools.stages.tokenize.models.sentencepiece import BYTE_NAMES
 from corpustools.stages.tokenize.text.charsmap import (
@@ -100,6 +100,11 @@ def _counts(words: list[bytes], values: list[bytes]) -> Model:
     Of a word that stands twice the last line counts, and the total is that of all lines: both as in jieba,
     whose own list has such words.
     """
+    if any(SPACE_MARK in word for word in words):
+        raise UnsupportedModel(
+            "the words are pieces with the mark \u2581, and their counts are made up (a fairseq dictionary)",
+            "give the SentencePiece .model that lies beside it",
+        )
     counts = np.array([int(value) for value in values], np.float64)
     log_total = math.log(counts.sum())
     last = {word: i for i, word in enumerate(words)}
