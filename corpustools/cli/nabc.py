@@ -17,15 +17,17 @@ from corpustools.stages.nabc.problem import Problem
 from corpustools.stages.nabc.shape import Bounds, Shape
 from corpustools.stages.nabc.text import FORMATS, Rows, Text, parse
 
-HELP = """The exact minimum of a+b+c with N = ab + c over non-negative integers, for every N given.
+HELP = """Find the least a + b + c with N = ab + c, for every N given. a, b and c are integers from 0 on.
 
-Without N, one integer a line is read from standard input and answered as soon as its line is read; blank
-lines are passed over. Of several minimisers the one with the least c is given, with a <= b. Time grows
-with N^(1/6): about 4 microseconds at 10^18, a millisecond at 10^30, some tens at 10^40.
+Without N, integers are read from standard input, one a line. Each is answered as soon as its line is read; blank lines
+are skipped. Of several minimisers, the one with the least c is written, with a <= b.
+
+The time grows with N^(1/6): about 4 microseconds at 10^18, a millisecond at 10^30, some tens of milliseconds at 10^40.
 
 \b
-  corpus nabc 1000003                 1000003  1000  1000  3  2003
-  corpus nabc --max-a 64 1000003      at most 64 shards, 3 records left over
+Examples:
+  corpus nabc 1000003                 answers 1000003  1000  1000  3  2003
+  corpus nabc --max-a 64 1000003      at most 64 rows
   corpus nabc --weights 5,1,20 --pad 1000003
   corpus nabc --range 0:100000000 > table.tsv
 """

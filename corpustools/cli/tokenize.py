@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from corpustools.cli.options import PART, common_options
 from corpustools.cli.report import Reporter, human
 from corpustools.formats import FORMATS
+
+if TYPE_CHECKING:
+    from corpustools.stages.tokenize.request import TokenizeRequest
+    from corpustools.stages.tokenize.results import TokenizeResult
 
 HELP = """Write the token ids of the records (lines) of the inputs, in order.
 
@@ -142,13 +146,6 @@ Examples:
 def command(
     inputs: tuple[str, ...],
     model: str,
-    mode: str | None,
-    alpha: float | None,
-    seed: str | None,
-    columns: str | None,
-    nbest: int | None,
-    context: int | None,
-    workers: int | None,
     output: str,
     manifest: str | None,
     progress: str,
@@ -156,27 +153,11 @@ def command(
     **options: Any,
 ) -> None:
     """Run `corpus tokenize`."""
-    from corpustools.errors import UsageError
     from corpustools.files.inputs import as_paths, inspect
-    from corpustools.machine import default_workers
-    from corpustools.seeds import fresh_seed
-    from corpustools.stages.tokenize.request import TokenizeRequest
     from corpustools.stages.tokenize.run import carry_out
     from corpustools.stages.tokenize.tokenizer import Tokenizer
 
-    mode = mode or ("viterbi" if alpha is None else "sample")
-    if options["part"] is not None and mode != "viterbi" and seed is None:
-        raise UsageError("a part of samples without a seed: every run would draw its own", "give all parts one --seed")
-    request = TokenizeRequest(
-        mode=mode,
-        alpha=1.0 if alpha is None else alpha,
-        seed=fresh_seed() if seed is None else seed,
-        columns=tuple(columns.split(",")) if columns else (),
-        nbest=nbest or 0,
-        context=context or 0,
-        workers=workers or default_workers(),
-        **options,
-    )
+    request = request_of(**options)
     if manifest is not None:
         from corpustools.files.manifest import Manifest
 
@@ -188,25 +169,16 @@ def command(
             report.note(note)
         found = inspect(as_paths(inputs))
         result = carry_out(tokenizer, found, output, request, report)
-        facts: dict[str, Any] = {"mode": mode}
-        if mode != "viterbi":
-            facts |= {"alpha": request.alpha, "seed": request.seed, "epoch": request.epoch}
-        if request.context:
-            facts["context"] = request.context
+        facts = facts_of(request)
         if manifest is not None:
             facts |= {"model": model, "vocabulary": len(tokenizer), "format": request.format, "output": output}
             record.write("tokenize", found, result, **facts, control=tokenizer.model.control)
-        rate = report_rate(result.tokens, result.seconds)
-        packed = ""
         if result.windows is not None:
-            packed = f" in {result.windows} windows of {request.context} ({result.dropped} dropped)"
             facts |= {"windows": result.windows, "dropped": result.dropped}
-        drawn = "" if mode == "viterbi" else f", --seed {request.seed}"
-        if quiet and drawn and seed is None and manifest is None:
+        if quiet and request.mode != "viterbi" and options["seed"] is None and manifest is None:
             report.seed(request.seed)
         report.summary(
-            f"{result.records} records, {result.tokens} tokens{packed}, {human(result.bytes)} "
-            f"in {result.seconds:.1f} s ({rate}){drawn}",
+            line_of(request, result),
             records=result.records,
             tokens=result.tokens,
             bytes=result.bytes,
@@ -215,6 +187,60 @@ def command(
         )
 
 
-def report_rate(tokens: int, seconds: float) -> str:
-    """Return tokens a second as people write them."""
-    return f"{tokens / max(seconds, 1e-9) / 1e6:.1f} M tokens/s"
+def request_of(
+    mode: str | None,
+    alpha: float | None,
+    seed: str | None,
+    columns: str | None,
+    nbest: int | None,
+    context: int | None,
+    workers: int | None,
+    **options: Any,
+) -> TokenizeRequest:
+    """Return what the options ask for.
+
+    Raises:
+        UsageError: a part of samples has no seed.
+    """
+    from corpustools.errors import UsageError
+    from corpustools.machine import default_workers
+    from corpustools.seeds import fresh_seed
+    from corpustools.stages.tokenize.request import TokenizeRequest
+
+    mode = mode or ("viterbi" if alpha is None else "sample")
+    if options["part"] is not None and mode != "viterbi" and seed is None:
+        raise UsageError("a part of samples without a seed: every run would draw its own", "give all parts one --seed")
+    return TokenizeRequest(
+        mode=mode,
+        alpha=1.0 if alpha is None else alpha,
+        seed=fresh_seed() if seed is None else seed,
+        columns=tuple(columns.split(",")) if columns else (),
+        nbest=nbest or 0,
+        context=context or 0,
+        workers=workers or default_workers(),
+        **options,
+    )
+
+
+def facts_of(request: TokenizeRequest) -> dict[str, Any]:
+    """Return what the manifest and the summary tell of a request."""
+    facts: dict[str, Any] = {"mode": request.mode}
+    if request.mode != "viterbi":
+        facts |= {"alpha": request.alpha, "seed": request.seed, "epoch": request.epoch}
+    if request.context:
+        facts["context"] = request.context
+    return facts
+
+
+def line_of(request: TokenizeRequest, result: TokenizeResult) -> str:
+    """Return what was done, in one line for people."""
+    packed = drawn = ""
+    if result.windows is not None:
+        packed = f" in {result.windows} windows of {request.context} ({result.dropped} dropped)"
+    if request.mode != "viterbi":
+        drawn = f", --seed {request.seed}"
+    rate = result.tokens / max(result.seconds, 1e-9) / 1e6
+    return (
+        f"{result.records} records, {result.tokens} tokens{packed}, {human(result.bytes)} "
+        f"in {result.seconds:.1f} s ({rate:.1f} M tokens/s){drawn}"
+    )
