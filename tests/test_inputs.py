@@ -16,6 +16,8 @@ import zstandard
 from harness import Folder
 
 from corpustools.errors import DataError
+from corpustools.files.batches import BatchReader
+from corpustools.files.chunks import RecordFormat
 from corpustools.files.foreign import foreign_format
 from corpustools.files.inputs import OpenInput, inspect
 from corpustools.files.zstd import first_window, frame_needs
@@ -162,6 +164,19 @@ def test_an_input_that_changes_while_it_is_read_is_an_error(change: str, tmp_pat
         read_all(path, CHANGES[change])
     path.write_bytes(LINES)
     assert read_all(path, lambda path: None) == LINES
+
+
+@pytest.mark.parametrize("change", ["overwritten", "longer"])
+def test_a_part_notices_a_change_behind_it(change: str, tmp_path: Path):
+    """The other parts read another state of the file, so the parts would not fit."""
+    path = tmp_path / "in"
+    path.write_bytes(LINES * 2)
+    reader = BatchReader(inspect([str(path)]), RecordFormat(), part=(1, 2))
+    batches = iter(reader)
+    next(batches)
+    CHANGES[change](path)
+    with pytest.raises(DataError, match="was changed while it was read"):
+        list(batches)
 
 
 def test_an_input_that_is_replaced_before_it_is_opened_is_an_error(tmp_path: Path):

@@ -112,6 +112,8 @@ class BatchReader:
             while (got := self._reader.read(self._buffer, BATCH_BYTES, LONG_BYTES)) is not None:
                 begin = self._begins[got.input] + got.offset
                 if begin >= self._high:
+                    # What is behind the part is not read, so nobody else looks.
+                    self._reader.verify()
                     return
                 if got.input != current:
                     current, before = got.input, number

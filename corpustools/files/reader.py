@@ -190,6 +190,15 @@ class RecordReader:
             fragment = following
             yield fragment
 
+    def verify(self) -> None:
+        """Hold the open input against what it was when the work began; at its end that is done in any case.
+
+        Raises:
+            DataError: it was written to meanwhile.
+        """
+        if self.current is not None:
+            self.current.verify()
+
     def close(self) -> None:
         """Close what is open."""
         if self.current is not None:
