@@ -20,8 +20,8 @@ from corpustools.files.outputs import open_output
 from corpustools.stages.shuffle import run, shuffle, shuffle_request
 from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
 from corpustools.stages.shuffle.plan import plan_shuffle
+from corpustools.stages.shuffle.store import BucketStore
 from corpustools.stages.shuffle.tasks import CountTask, GatherTask, ScatterTask, count, gather, scatter
-from corpustools.stages.shuffle.workspace import Workspace
 
 TEXT = b"".join(b"line %d\n" % number for number in range(3000))
 ALL = KeyRange(0, KEYS - 1)
@@ -45,13 +45,13 @@ def test_scatter_and_gather_are_the_shuffle(text: str, tmp_path: Path):
     request = shuffle_request(text, tmp_path / "out", seed="x", memory=PLENTY)
     plan = plan_shuffle(request)
     sink = open_output(request.output, None, plan.workers)
-    with closing(Workspace(plan, 10, [str(tmp_path)], "raw")) as workspace:
+    with closing(BucketStore(plan, 10, [str(tmp_path)], "raw")) as store:
         position = offset = 0
         for low in range(0, KEYS, KEYS // 4):
-            done = scatter(scatter_task(text, wanted=KeyRange(low, KEYS // 4 - 1)), workspace)
+            done = scatter(scatter_task(text, wanted=KeyRange(low, KEYS // 4 - 1)), store)
             assert (done.records, done.keys_done, done.checksum_known) == (3000, KEYS // 4, True)
             task = GatherTask(SortKeys.of_seed("x"), position, offset, [], None)
-            receipt = gather(task, workspace, sink)
+            receipt = gather(task, store, sink)
             assert receipt.written == done.held
             position, offset = position + receipt.written.records, offset + receipt.written.size
     sink.finish()
@@ -61,8 +61,8 @@ def test_scatter_and_gather_are_the_shuffle(text: str, tmp_path: Path):
 def test_tasks_and_receipts_are_plain_data(text: str, tmp_path: Path):
     """They go through a pickle and come out equal, which a journal and a cluster rely on."""
     plan = plan_shuffle(shuffle_request(text, tmp_path / "out", memory=PLENTY))
-    with closing(Workspace(plan, 10, [str(tmp_path)], None)) as workspace:
-        receipt = scatter(scatter_task(text, check_all=True), workspace)
+    with closing(BucketStore(plan, 10, [str(tmp_path)], None)) as store:
+        receipt = scatter(scatter_task(text, check_all=True), store)
     assert receipt.checksum_all == receipt.held.checksum
     for one in (scatter_task(text), receipt, GatherTask(SortKeys.of_seed("x"), 0, 0, [1], None)):
         assert pickle.loads(pickle.dumps(one)) == one
@@ -76,10 +76,10 @@ def test_counted_inputs_are_scattered_one_by_one(text: str, tmp_path: Path):
     assert first == 3000
     plan = plan_shuffle(shuffle_request([text, second], tmp_path / "out", memory=PLENTY))
     low = KeyRange(0, KEYS // 2 - 1)
-    with closing(Workspace(plan, 10, [str(tmp_path)], "raw")) as workspace:
-        whole = scatter(scatter_task(text, inputs=inspect([text, str(second)]), wanted=low), workspace).held
-        parts = [scatter(scatter_task(text, wanted=low), workspace).held]
-        parts.append(scatter(scatter_task(str(second), wanted=low, first=first), workspace).held)
+    with closing(BucketStore(plan, 10, [str(tmp_path)], "raw")) as store:
+        whole = scatter(scatter_task(text, inputs=inspect([text, str(second)]), wanted=low), store).held
+        parts = [scatter(scatter_task(text, wanted=low), store).held]
+        parts.append(scatter(scatter_task(str(second), wanted=low, first=first), store).held)
     assert whole.records == sum(part.records for part in parts)
     assert whole.checksum == sum(part.checksum for part in parts) % KEYS
 

@@ -15,9 +15,9 @@ from corpustools.stages.shuffle.buckets import RangeTooFull
 from corpustools.stages.shuffle.order import KEYS, KeyRange, part_range
 from corpustools.stages.shuffle.plan import plan_shuffle, require_room
 from corpustools.stages.shuffle.request import Path, Paths, ShuffleRequest, shuffle_request
+from corpustools.stages.shuffle.store import BucketStore
 from corpustools.stages.shuffle.tally import Tally, verify
 from corpustools.stages.shuffle.tasks import GatherTask, ScatterReceipt, ScatterTask, gather, scatter
-from corpustools.stages.shuffle.workspace import Workspace
 
 # Without temporary space: by how much a range of keys is cut when its lowest bucket does not fit the memory.
 _NARROWER = 64
@@ -125,8 +125,8 @@ def run_shuffle(request: ShuffleRequest, progress: Progress | None = None) -> Sh
     spill = None if request.no_temp else request.spill
     sink = open_output(request.output, request.shards, plan.workers)
     try:
-        with closing(Workspace(plan, request.form.delimiter, request.tmp_dirs, spill)) as workspace:
-            passes = _Passes(request, workspace, sink, progress)
+        with closing(BucketStore(plan, request.form.delimiter, request.tmp_dirs, spill)) as store:
+            passes = _Passes(request, store, sink, progress)
             passes.run()
         sink.finish()
     except BaseException:
@@ -154,8 +154,8 @@ class _Passes:
         temporary_bytes: bytes that went to temporary files.
     """
 
-    def __init__(self, request: ShuffleRequest, workspace: Workspace, sink: Sink, progress: Progress | None) -> None:
-        self._request, self._workspace, self._sink, self._progress = request, workspace, sink, progress
+    def __init__(self, request: ShuffleRequest, store: BucketStore, sink: Sink, progress: Progress | None) -> None:
+        self._request, self._workspace, self._sink, self._progress = request, store, sink, progress
         self._keys = part_range(request.part)
         self.written = Tally()
         self.count = self.records_read = self.temporary_bytes = 0

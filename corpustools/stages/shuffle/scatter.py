@@ -13,8 +13,8 @@ from corpustools.stages.shuffle.buckets import BucketSet
 from corpustools.stages.shuffle.long_records import LongRecord, LongRecords, pack_place
 from corpustools.stages.shuffle.order import KeyRange, SortKeys
 from corpustools.stages.shuffle.refine import made_finer
+from corpustools.stages.shuffle.store import BucketStore
 from corpustools.stages.shuffle.tally import Tally
-from corpustools.stages.shuffle.workspace import Workspace
 
 
 class Distribution:
@@ -103,10 +103,10 @@ class Distribution:
 
 
 def empty_sets(
-    workspace: Workspace, keys: SortKeys, wanted: KeyRange, limit: int | None, check_all: bool
+    store: BucketStore, keys: SortKeys, wanted: KeyRange, limit: int | None, check_all: bool
 ) -> list[BucketSet]:
     """Return a set of buckets for each thread, which share the blocks of the pool; see ScatterTask for the rest."""
-    plan, pool, spill = workspace.plan, workspace.pool, workspace.spill
+    plan, pool, spill = store.plan, store.pool, store.spill
     # What is not wanted is dropped again and again: that is one thread's business.
     workers = 1 if limit is not None and spill is not None else plan.workers
     # Without temporary space, every bucket but the lowest may wait for another pass.

@@ -1,7 +1,7 @@
 """The tasks that a shuffle is made of: count records, scatter them to buckets, gather the buckets to the output.
 
 Each is a function from plain data (paths, ranges, counts) to a receipt of plain data, so that a journal can note what
-is done and a cluster can place it. Beside that, scatter and gather get the process's Workspace as an argument: the
+is done and a cluster can place it. Beside that, scatter and gather get the process's BucketStore as an argument: the
 buckets stay in its pool and its temporary files between the two, so a gather runs where its scatter ran.
 """
 
@@ -28,9 +28,9 @@ from corpustools.stages.shuffle.loader import FreeBlocks, Loader
 from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
 from corpustools.stages.shuffle.scatter import Distribution, empty_sets
 from corpustools.stages.shuffle.sorter import Sorter
+from corpustools.stages.shuffle.store import BucketStore
 from corpustools.stages.shuffle.tally import Tally
 from corpustools.stages.shuffle.threads import ThreadGroup
-from corpustools.stages.shuffle.workspace import Workspace
 from corpustools.stages.shuffle.writer import RecordWriter, Target
 
 
@@ -148,12 +148,12 @@ def count(task: CountTask, buffer: mmap) -> int:
     return records
 
 
-def scatter(task: ScatterTask, workspace: Workspace, progress: Progress | None = None) -> ScatterReceipt:
-    """Put records into buckets, which stay in the workspace for `gather`.
+def scatter(task: ScatterTask, store: BucketStore, progress: Progress | None = None) -> ScatterReceipt:
+    """Put records into buckets, which stay in the store for `gather`.
 
     Args:
         task: what to do.
-        workspace: the memory and temporary space to use; what another scatter left there goes.
+        store: the memory and temporary space to use; what another scatter left there goes.
         progress: called now and then with ("reading", bytes read, bytes in all or None).
 
     Raises:
@@ -161,25 +161,25 @@ def scatter(task: ScatterTask, workspace: Workspace, progress: Progress | None =
         DataError: an input is torn or malformed, or became shorter while it was read.
         SystemFailure: a file, the disk or the memory failed.
     """
-    workspace.clear()
-    plan, before = workspace.plan, workspace.spilled_bytes
-    with _inputs_stay(workspace):
-        sets = empty_sets(workspace, task.keys, task.wanted, task.limit, task.check_all)
+    store.clear()
+    plan, before = store.plan, store.spilled_bytes
+    with _inputs_stay(store):
+        sets = empty_sets(store, task.keys, task.wanted, task.limit, task.check_all)
         reader = (MappedReader if plan.mapped else RecordReader)(task.inputs, task.form, plan.decoder)
-        workspace.reader = reader
+        store.reader = reader
         group = ThreadGroup()
-        distribution = Distribution(reader, workspace.long_records, task.first, plan.chunk, plan.buffer, group.stopped)
+        distribution = Distribution(reader, store.long_records, task.first, plan.chunk, plan.buffer, group.stopped)
         refine = task.limit is not None and len(sets) == 1
         sizes = [one.size for one in task.inputs if one.size is not None]
         total = sum(sizes) if len(sizes) == len(task.inputs) else None
         sets = group.run(
-            [partial(distribution.run, *pair, refine) for pair in zip(sets, workspace.buffers, strict=False)],
+            [partial(distribution.run, *pair, refine) for pair in zip(sets, store.buffers, strict=False)],
             tick=lambda: progress("reading", reader.raw_bytes, total) if progress is not None else None,
             wake=distribution.turns.wake,
         )
         for one in sets:
             one.settle()
-        workspace.buckets = sets
+        store.buckets = sets
         held = BucketRange.of(sets, 0, 0)
         kept = sum(one.kernel.checksum for one in sets) + distribution.long_wanted.checksum
         passed = sum(one.checksum_passed for one in sets) + distribution.long_passed.checksum
@@ -190,16 +190,16 @@ def scatter(task: ScatterTask, workspace: Workspace, progress: Progress | None =
             keys_done=min(held.buckets << sets[0].shift, task.wanted.span + 1),
             checksum_known=not any(one.dropped for one in sets),
             checksum_all=passed % KEYS if task.check_all else None,
-            spilled_bytes=workspace.spilled_bytes - before,
+            spilled_bytes=store.spilled_bytes - before,
         )
 
 
-def gather(task: GatherTask, workspace: Workspace, sink: Sink, progress: Progress | None = None) -> GatherReceipt:
-    """Write the records of the buckets that `scatter` left in the workspace.
+def gather(task: GatherTask, store: BucketStore, sink: Sink, progress: Progress | None = None) -> GatherReceipt:
+    """Write the records of the buckets that `scatter` left in the store.
 
     Args:
         task: what to do.
-        workspace: where the buckets are; they are gone afterwards.
+        store: where the buckets are; they are gone afterwards.
         sink: takes the records.
         progress: called now and then with ("writing", bytes written, bytes in all).
 
@@ -207,21 +207,21 @@ def gather(task: GatherTask, workspace: Workspace, sink: Sink, progress: Progres
         DataError: an input became shorter meanwhile.
         SystemFailure: a file, the disk or the memory failed.
     """
-    plan, pool, before = workspace.plan, workspace.pool, workspace.spilled_bytes
-    with _inputs_stay(workspace):
+    plan, pool, before = store.plan, store.pool, store.spilled_bytes
+    with _inputs_stay(store):
         group = ThreadGroup()
         turns = Turns(group.stopped)
-        buckets = BucketRange.of(workspace.buckets, task.start, task.offset)
+        buckets = BucketRange.of(store.buckets, task.start, task.offset)
         limit = KEYS if task.limit is None else task.limit
         free = FreeBlocks(turns)
         for one in buckets.sets:
             free.give(one.take_free())
         agenda = Agenda(buckets, turns, limit)
-        target = Target(sink, turns, task.cuts, limit, workspace.long_records)
+        target = Target(sink, turns, task.cuts, limit, store.long_records)
         workers = []
-        for buffer in workspace.buffers:
+        for buffer in store.buffers:
             sorter = Sorter(pool, task.keys, plan.lists, plan.mapped > 0)
-            loader = Loader(pool, free, workspace.spill)
+            loader = Loader(pool, free, store.spill)
             workers.append(GatherWorker(agenda, loader, RecordWriter(target, sorter, buffer, plan.buffer)))
 
         def tick() -> None:
@@ -231,18 +231,18 @@ def gather(task: GatherTask, workspace: Workspace, sink: Sink, progress: Progres
         written = Tally()
         for part in group.run([worker.run for worker in workers], tick=tick, wake=turns.wake):
             written.add_all(part)
-        workspace.clear()
-    return GatherReceipt(written, workspace.spilled_bytes - before)
+        store.clear()
+    return GatherReceipt(written, store.spilled_bytes - before)
 
 
 @contextmanager
-def _inputs_stay(workspace: Workspace) -> Iterator[None]:
-    """Clear the workspace when a task fails, and say so when it failed because an input shrank."""
+def _inputs_stay(store: BucketStore) -> Iterator[None]:
+    """Clear the store when a task fails, and say so when it failed because an input shrank."""
     try:
         yield
     except BaseException as error:
-        workspace.clear()
-        if isinstance(error, workspace.pool.kernel.Truncated):
+        store.clear()
+        if isinstance(error, store.pool.kernel.Truncated):
             raise DataError(
                 "an input became shorter while it was read", "leave inputs alone while they are read"
             ) from None

@@ -13,7 +13,7 @@ from corpustools.stages.shuffle.spill import Spill
 _EXTENT = 1 << 20
 
 
-class Workspace:
+class BucketStore:
     """What is laid out once and used by every task, and what a scatter leaves for the gather after it.
 
     Args:
