@@ -163,7 +163,7 @@ class BucketSet:
         run = self.runs.get(bucket)
         if run is None:
             run = self.runs[bucket] = SpillRun()
-        self.spill.append(run, self.pool.block(block), self.codec)
+        self.spill.append(run, block, self.codec)
 
 
 @dataclass(frozen=True)

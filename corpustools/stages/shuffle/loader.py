@@ -150,7 +150,7 @@ class Loader:
     def _read(self, run: SpillRun, blocks: list[int], head: int) -> int:
         """Read a run into blocks chained before what is in memory; return the first block."""
         assert self._spill is not None
-        self._spill.read(run, 0, [self._pool.block(block) for block in blocks], self._codec, 0)
+        self._spill.read(run, 0, blocks, self._codec, 0)
         self._spill.release(run)
         for block, following in zip(blocks, [*blocks[1:], head], strict=True):
             self._pool.links[block] = following

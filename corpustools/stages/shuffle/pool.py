@@ -42,6 +42,12 @@ class Pool:
         """Return the bytes of a block."""
         return self._view[number * self.block_bytes : (number + 1) * self.block_bytes]
 
+    def checksum(self, number: int, offset: int) -> int:
+        """Return what a block adds to the checksum of a run in which it stands at an offset, a multiple of 32."""
+        start = number * self.block_bytes
+        checksum: int = self.kernel.checksum(self.memory, start, start + self.block_bytes, offset)
+        return checksum
+
     def chain(self, block: int) -> list[int]:
         """Return the blocks of a chain, from one of them to its end."""
         blocks = []

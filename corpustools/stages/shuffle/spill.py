@@ -11,7 +11,9 @@ import time
 from array import array
 from typing import Any
 
+from corpustools.errors import DataError
 from corpustools.files.temporary import TemporaryFiles
+from corpustools.stages.shuffle.pool import Pool
 
 _FRAME = struct.Struct("<II")
 # A disk that takes less than this (bytes a second, a worker) is slower than compressing.
@@ -27,13 +29,15 @@ class SpillRun:
         length: bytes on disk.
         raw: whole blocks at the front that are not framed.
         blocks: blocks in all.
+        written: checksum of the blocks that were written, modulo 2^64.
+        read: checksum of those that were read back so far.
     """
 
-    __slots__ = ("blocks", "extents", "length", "raw")
+    __slots__ = ("blocks", "extents", "length", "raw", "read", "written")
 
     def __init__(self) -> None:
         self.extents = array("I")
-        self.length = self.raw = self.blocks = 0
+        self.length = self.raw = self.blocks = self.written = self.read = 0
 
 
 class Spill:
@@ -41,18 +45,20 @@ class Spill:
 
     Args:
         files: where to.
-        block_bytes: the size of a block.
+        pool: where blocks come from and go to.
         codec: raw, zstd, or auto: raw until the disk proves slow.
     """
 
-    def __init__(self, files: TemporaryFiles, block_bytes: int, codec: str) -> None:
-        self.files, self.block_bytes = files, block_bytes
+    def __init__(self, files: TemporaryFiles, pool: Pool, codec: str) -> None:
+        self.files, self._pool, self.block_bytes = files, pool, pool.block_bytes
         self.compress = codec == "zstd"
         self._auto = codec == "auto"
         self._bytes, self._seconds = 0, 0.0
 
-    def append(self, run: SpillRun, block: memoryview, codec: Any) -> None:
-        """Put one full block at the end of a run; `codec` is the worker's BlockCodec."""
+    def append(self, run: SpillRun, number: int, codec: Any) -> None:
+        """Put one full block of the pool at the end of a run; `codec` is the worker's BlockCodec."""
+        block = self._pool.block(number)
+        run.written += self._pool.checksum(number, run.blocks * self.block_bytes)
         if self.compress:
             packed = codec.compress(block)
             if len(packed) >= len(block):
@@ -90,17 +96,51 @@ class Spill:
         self.files.write(run.extents[-1], within, parts)
         run.length += total
 
-    def read(self, run: SpillRun, first: int, blocks: list[memoryview], codec: Any, at: int) -> int:
-        """Fill `blocks` with a run's blocks from number `first`, which stands at byte `at`; return the next byte."""
+    def read(self, run: SpillRun, first: int, numbers: list[int], codec: Any, at: int) -> int:
+        """Fill blocks of the pool with a run's blocks from number `first`, in order; return the next byte.
+
+        Args:
+            run: what is read.
+            first: the number of the first block in the run.
+            numbers: blocks of the pool.
+            codec: the thread's BlockCodec.
+            at: the byte of the run at which block `first` stands.
+
+        Raises:
+            DataError: the bytes are not those that were written.
+            SystemFailure: the temporary file cannot be read.
+        """
+        blocks = [self._pool.block(number) for number in numbers]
         raw = max(0, min(run.raw - first, len(blocks)))
         self._read_raw(run, at, blocks[:raw])
         at += raw * self.block_bytes
         for block in blocks[raw:]:
             stored, size = _FRAME.unpack(self._read(run, at, _FRAME.size))
+            if size != self.block_bytes or stored > size:
+                raise self._damaged()
             data = self._read(run, at + _FRAME.size, stored)
-            block[:] = data if stored == size else codec.decompress(data, size)
+            block[:] = data if stored == size else self._decompressed(data, codec)
             at += _FRAME.size + stored
+        for i, number in enumerate(numbers, first):
+            run.read += self._pool.checksum(number, i * self.block_bytes)
+        if first + len(numbers) == run.blocks and (run.read - run.written) % (1 << 64):
+            raise self._damaged()
         return at
+
+    def _decompressed(self, data: memoryview, codec: Any) -> bytes:
+        try:
+            block: bytes = codec.decompress(data, self.block_bytes)
+        except codec.errors as error:
+            raise self._damaged() from error
+        if len(block) != self.block_bytes:
+            raise self._damaged()
+        return block
+
+    def _damaged(self) -> DataError:
+        return DataError(
+            f"temporary data in {', '.join(self.files.directories)} are not what was written",
+            "keep others from that folder; else its disk or the memory fails",
+        )
 
     def _read_raw(self, run: SpillRun, at: int, blocks: list[memoryview]) -> None:
         size = self.files.extent_bytes
@@ -157,3 +197,11 @@ class BlockCodec:
             self._decompressor = zstandard.ZstdDecompressor()
         block: bytes = self._decompressor.decompress(data, max_output_size=size)
         return block
+
+    @property
+    def errors(self) -> type[Exception]:
+        """What decompressing raises for data that are no frame."""
+        import zstandard
+
+        error: type[Exception] = zstandard.ZstdError
+        return error

@@ -38,7 +38,7 @@ class BucketStore:
         slack = self.pool.kernel.SLACK
         self.buffers = [allocate(plan.buffer + slack, huge=True) for _ in range(plan.workers)]
         self._files = TemporaryFiles(tmp_dirs, max(_EXTENT, 16 * plan.block))
-        self.spill = Spill(self._files, plan.block, spill) if spill is not None else None
+        self.spill = Spill(self._files, self.pool, spill) if spill is not None else None
         self.long_records = LongRecords(tmp_dirs[0] if spill is not None else None, delimiter)
         self.buckets: list[BucketSet] = []
         self.reader: RecordReader | None = None

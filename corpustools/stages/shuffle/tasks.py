@@ -242,6 +242,8 @@ def _inputs_stay(store: BucketStore) -> Iterator[None]:
         yield
     except BaseException as error:
         store.clear()
+        if isinstance(error, store.pool.kernel.Torn) and store.spill is not None:
+            raise DataError("temporary data are not what was written", "the memory or the disk fails") from error
         if isinstance(error, store.pool.kernel.Truncated):
             raise DataError(
                 "an input became shorter while it was read", "leave inputs alone while they are read"
