@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from corpustools.stages.tokenize.models import hf_vocabulary
 from corpustools.stages.tokenize.models.model import Model
 from corpustools.stages.tokenize.text import hf_normalize, hf_split
 from corpustools.stages.tokenize.text.hf_decode import Decoder, byte_alphabet
-from corpustools.stages.tokenize.text.hf_text import AddedToken, HuggingFaceNormalizer, private
+from corpustools.stages.tokenize.text.hf_text import AddedToken, HuggingFaceNormalizer, Rewrite, private
 from corpustools.stages.tokenize.text.hf_unknown import KnownOnly, UnknownPiece
 
 CONTROL_NAMES = {
@@ -53,7 +52,7 @@ def _parse(content: dict[str, Any]) -> Model:
     others = [unknown, *(byte_ids or [])] if weighted and unknown is not None else []
     made = hf_vocabulary.make_pieces(tokens, size, added, weighted=weighted, byte_level=byte_level, others=others)
     unknown_score = float(scores.min()) - 10 if weighted else 0.0
-    rewrite: Callable[[str], bytes] | None = None
+    rewrite: Rewrite | None = None
     if weighted:
         by_text = dict(zip(tokens, scores.tolist(), strict=False))
         if unknown is not None and tokens[unknown]:
@@ -168,7 +167,7 @@ def _normalizer(
     content: dict[str, Any],
     added: list[AddedToken],
     made: hf_vocabulary.Pieces,
-    rewrite: Callable[[str], bytes] | None,
+    rewrite: Rewrite | None,
 ) -> HuggingFaceNormalizer:
     steps = hf_normalize.build(content.get("normalizer"))
     found = [replace(token, content=text) for token, text in _looked_for(steps, added)]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from corpustools.stages.tokenize.text import hf_normalize, hf_split
 from corpustools.stages.tokenize.text.hf_normalize import Step, white_space
@@ -77,6 +76,16 @@ def _is_word(character: str) -> bool:
     return character != "" and ord(character) in members("rust word")
 
 
+class Rewrite(Protocol):
+    """Makes bytes of a part of the text that the model shall segment."""
+
+    def passes(self, parts: str) -> bool:
+        """Say whether parts, joined by hf_split.CUT, need nothing but their UTF-8."""
+
+    def __call__(self, part: str) -> bytes:
+        """Return the bytes of a part."""
+
+
 class HuggingFaceNormalizer(Normalizer):
     """The way of a record through a tokenizer.json up to its model, in Python, record by record.
 
@@ -100,7 +109,7 @@ class HuggingFaceNormalizer(Normalizer):
         added: list[AddedToken],
         odd_bytes: dict[int, bytes] | None,
         surfaces: dict[bytes, bytes],
-        rewrite: Callable[[str], bytes] | None = None,
+        rewrite: Rewrite | None = None,
     ) -> None:
         # What rules are built of are closures: a copy in another process is built from the arguments again.
         self._arguments = (normalizer, pre_tokenizer, added, odd_bytes, surfaces, rewrite)
@@ -144,12 +153,14 @@ class HuggingFaceNormalizer(Normalizer):
                 out.append(private(piece) if piece >= 0 else UNWRITABLE)
                 continue
             parts = self._chain.run(piece, max(0, head - place))
-            if self._rewrite is not None and odd is None:
-                out += map(self._rewrite, parts)
-            elif odd is None:
-                out.append(hf_split.CUT.join(parts).encode("utf-8", "surrogateescape"))
-            else:
+            if odd is not None:
                 out += [_encode(part, odd) for part in parts]
+                continue
+            joined = hf_split.CUT.join(parts)
+            if self._rewrite is None or self._rewrite.passes(joined):
+                out.append(joined.encode("utf-8", "surrogateescape"))
+            else:
+                out += map(self._rewrite, parts)
 
 
 def _encode(part: str, odd: dict[int, bytes]) -> bytes:

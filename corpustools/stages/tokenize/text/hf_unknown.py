@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from corpustools.stages.tokenize.text.hf_split import CUT as JOINT
 from corpustools.stages.tokenize.text.hf_text import CUT, UNWRITABLE, private
 
 
@@ -16,6 +17,10 @@ class KnownOnly:
     """
 
     characters: frozenset[str]
+
+    def passes(self, parts: str) -> bool:
+        """Say whether parts, joined by characters that no text has, are left as they are."""
+        return self.characters.issuperset(parts.replace(JOINT, ""))
 
     def __call__(self, part: str) -> bytes:
         """Return the bytes of a part."""
@@ -48,6 +53,10 @@ class UnknownPiece:
         self._unknown_score = unknown_score
         self._byte_ids = byte_ids
         self._longest = max(map(len, scores))
+
+    def passes(self, parts: str) -> bool:
+        """Say whether parts, joined by characters that no text has, are left as they are."""
+        return self._alphabet is None and self._text not in parts
 
     def __call__(self, part: str) -> bytes:
         """Return the bytes of a part, cut where unknown text is one token that the lattice would not make."""
