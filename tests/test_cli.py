@@ -152,6 +152,7 @@ def test_plan_does_nothing(small: Folder):
     for name in (
         "input: 13890",
         "memory: 67108864",
+        "memory available: ",
         "buckets: ",
         "passes over the input: 1",
         "temporary space: about 0",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from corpustools.machine import available_memory
 from corpustools.stages.shuffle.plan import plan_shuffle, temporary_bytes
 from corpustools.stages.shuffle.request import ShuffleRequest
 
@@ -10,6 +11,7 @@ def describe_plan(request: ShuffleRequest) -> str:
     """Return the plan of a request, one `name: value` a line, sizes in bytes."""
     plan = plan_shuffle(request)
     temporary = temporary_bytes(request, plan)
+    available = available_memory()
     lines = [
         (
             "input",
@@ -17,6 +19,7 @@ def describe_plan(request: ShuffleRequest) -> str:
         ),
         ("memory", str(plan.memory)),
         *((f"  {name}", str(size)) for name, size in plan.table()),
+        ("memory available", f"{available.size}, by {available.bound}"),
         ("workers", str(plan.workers)),
         ("buckets", str(plan.buckets)),
         ("passes over the input", _passes(request, plan.pool)),
