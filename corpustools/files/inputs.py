@@ -97,7 +97,7 @@ def _inspect(path: str) -> Input:
         raise from_os(error, f"{name}: cannot be read", "check the path and its permissions") from error
     identity = (status.st_dev, status.st_ino)
     if head and not status.st_size:
-        # Files that the kernel makes up as they are read (/proc) have no size before that: they are read as pipes are.
+        # Files that the system makes up as they are read (/proc) have no size before that: they are read as pipes are.
         return Input(path, None, None, identity)
     refuse_foreign(name, head, tail)
     size = max(status.st_size - start, 0)

@@ -101,8 +101,8 @@ static inline int64_t compute_span(const lattice *l, workspace *w, progress *p, 
     return written;
 }
 
-/* Some spans at once. Relative to text + here, span i ends at ends[i], and it begins where the one before it ends or, if
- * it is the first one, at `first`. */
+/* Some spans at once. Relative to text + here, span i ends at ends[i], and it begins where the one before it ends; the
+ * first one begins at `first`. */
 typedef struct {
     const uint8_t *text;
     int64_t limit, here;

@@ -100,7 +100,7 @@ class Loader:
         return self._free.take(needed, turn) if needed else array("I")
 
     def look_ahead(self, buckets: BucketRange, bucket: int) -> None:
-        """Tell the kernel that a bucket is read next."""
+        """Tell the system that a bucket is read next."""
         if self._spill is not None and bucket < buckets.buckets:
             for one in buckets.sets:
                 if bucket in one.runs:
