@@ -1,4 +1,4 @@
-"""The whole shuffle: inspect, plan, open the output, read and write in passes, verify, publish."""
+"""The whole shuffle: plan, open the output, read and write in passes, verify, publish."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ class ShuffleResult:
     passes: int
 
 
-# As long as it is for what it tells its callers.
 def shuffle(
     inputs: Paths,
     output: Path,
@@ -167,6 +166,7 @@ class _Passes:
 
         Raises:
             DataError: what came out is not what went in: the inputs changed meanwhile, or the memory or disk fails.
+            SystemFailure: the memory is too small, or a file or the disk failed.
         """
         low, last, span = self._keys.low, self._keys.low + self._keys.span, self._keys.span
         checksum = None

@@ -1,8 +1,9 @@
 """The tasks that a shuffle is made of: count records, scatter them to buckets, gather the buckets to the output.
 
-Each is a function from plain data (paths, ranges, counts) to a receipt of plain data, so that a journal can note what
-is done and a cluster can place it. Beside that, scatter and gather get the process's Workspace as an argument: the
-buckets stay in its pool and its temporary files between the two, so a gather runs where its scatter ran.
+Each is a function from plain data (paths, ranges, counts) to a receipt of plain data, so that a journal could note what
+is done and a cluster could place it. Neither is built yet, so `count`, which a cluster needs, is called by tests alone.
+Beside that, scatter and gather get the process's Workspace as an argument: the buckets stay in its pool and its
+temporary files between the two, so a gather runs where its scatter ran.
 """
 
 from __future__ import annotations
