@@ -155,7 +155,7 @@ class _Passes:
 
     def __init__(self, request: ShuffleRequest, workspace: Workspace, sink: Sink, progress: Progress | None) -> None:
         self._request, self._workspace, self._sink, self._progress = request, workspace, sink, progress
-        self._keys = part_range(request.part)
+        self._range = part_range(request.part)
         self.written = Tally()
         self.count = self.records_read = self.temporary_bytes = 0
         self._header_bytes = 0
@@ -168,7 +168,7 @@ class _Passes:
             DataError: what came out is not what went in: the inputs changed meanwhile, or the memory or disk fails.
             SystemFailure: the memory is too small, or a file or the disk failed.
         """
-        low, last, span = self._keys.low, self._keys.low + self._keys.span, self._keys.span
+        low, last, span = self._range.low, self._range.low + self._range.span, self._range.span
         checksum = None
         # One pass even where no records are wanted: it finds the header, and what is wrong with the inputs.
         while low <= last and not (self.count and self._enough()):
@@ -188,15 +188,15 @@ class _Passes:
         if checksum is not None and not self._enough():
             verify(self.written, self.records_read, self.written.size, checksum)
 
-    def _scatter(self, keys: KeyRange) -> ScatterReceipt:
-        """Read the inputs and keep what fits of the records of these keys."""
+    def _scatter(self, wanted: KeyRange) -> ScatterReceipt:
+        """Read the inputs and keep what fits of the records of the wanted keys."""
         request = self._request
         task = ScatterTask(
             inputs=request.inputs,
             form=request.form,
             first=0,
             keys=request.keys,
-            wanted=keys,
+            wanted=wanted,
             limit=request.head_count,
             # Later passes are compared with what the first one has seen.
             check_all=request.no_temp and not self.count and self._whole(),
@@ -244,7 +244,7 @@ class _Passes:
             verify(done.written, held.records, held.size, held.checksum if receipt.checksum_known else None)
 
     def _whole(self) -> bool:
-        return self._keys.span == KEYS - 1
+        return self._range.span == KEYS - 1
 
     def _enough(self) -> bool:
         return self._request.head_count is not None and self.written.records >= self._request.head_count

@@ -164,7 +164,7 @@ def scatter(task: ScatterTask, workspace: Workspace, progress: Progress | None =
     """
     workspace.clear()
     plan, before = workspace.plan, workspace.spilled_bytes
-    with _inputs_stay(workspace):
+    with _clearing_after_failure(workspace):
         sets = empty_sets(workspace, task.keys, task.wanted, task.limit, task.check_all)
         reader = (MappedReader if plan.mapped else RecordReader)(task.inputs, task.form, plan.decoder)
         workspace.reader = reader
@@ -209,7 +209,7 @@ def gather(task: GatherTask, workspace: Workspace, sink: Sink, progress: Progres
         SystemFailure: a file, the disk or the memory failed.
     """
     plan, pool, before = workspace.plan, workspace.pool, workspace.spilled_bytes
-    with _inputs_stay(workspace):
+    with _clearing_after_failure(workspace):
         group = ThreadGroup()
         turns = Turns(group.stopped)
         buckets = BucketRange.of(workspace.buckets, task.start, task.offset)
@@ -237,7 +237,7 @@ def gather(task: GatherTask, workspace: Workspace, sink: Sink, progress: Progres
 
 
 @contextmanager
-def _inputs_stay(workspace: Workspace) -> Iterator[None]:
+def _clearing_after_failure(workspace: Workspace) -> Iterator[None]:
     """Clear the workspace when a task fails, and say so when it failed because an input shrank."""
     try:
         yield
