@@ -72,8 +72,7 @@ def shuffle(
     2
 
     Args:
-        inputs: a path, or paths in order; '-' or an empty list is standard input. gz, zst, bz2 and xz are recognised by
-            content.
+        inputs: a path, or paths in order; '-' or none is standard input. gz, zst, bz2 and xz are recognised by content.
         output: a path, '-' for standard output, or with `shards` a path that holds '{shard}'. .zst and .gz compress.
         seed: any text, or a number, which stands for its decimal text. None: a fresh one, which the result names.
         memory: the most that the whole process takes, from 64 MiB, in bytes or as text like "8G". None: half of what

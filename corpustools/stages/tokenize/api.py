@@ -50,7 +50,7 @@ def tokenize(
 
     Args:
         model: a tokenizer, or the path of a model file.
-        inputs: a path or several; '-' or an empty list is standard input; gz, zst, bz2 and xz are recognised by content.
+        inputs: a path or several; '-' or none is standard input. gz, zst, bz2 and xz are recognised by content.
         output: a path, which appears whole at the end, or '-' for standard output; .zst and .gz compress.
         mode: 'viterbi' (the best segmentation), 'sample', or 'viterbi-sampling' (Su's first algorithm, biased). None
             is 'viterbi', with `alpha` 'sample'.
@@ -115,7 +115,7 @@ def detokenize(
 
     Args:
         model: the tokenizer that made the ids, or the path of its model file.
-        inputs: a path or several; '-' or an empty list is standard input; gz, zst, bz2 and xz are recognised by content.
+        inputs: a path or several; '-' or none is standard input. gz, zst, bz2 and xz are recognised by content.
         output: a path, which appears whole at the end, or '-' for standard output; .zst and .gz compress.
         format: of the inputs: 'ids' (separated by spaces) or 'jsonl' (objects with `ids`).
         progress: called now and then with (phase, bytes done, bytes in all or None).
