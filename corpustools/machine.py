@@ -48,7 +48,7 @@ def default_workers() -> int:
 def available_memory(root: str = "/") -> Available:
     """Return the memory that can still be taken, on the machine and in every control group around this process.
 
-    Page cache and reclaimable slabs of a group count as free: the kernel gives them up before it refuses memory.
+    Page cache and reclaimable slabs of a group count as free: the system gives them up before it refuses memory.
 
     Args:
         root: the folder that stands for '/'; tests give a tree of their own.

@@ -5,14 +5,14 @@ pieces that join to the text. Its weight is the product of its pieces' weights, 
 
     weight of the path / weight of all paths.
 
-There are exponentially many paths, but sums of them are easy. Let alpha[e] be the weight of all paths of text[:e].
+There are exponentially many paths, but sums of them are easy. Let cells[e] be the weight of all paths of text[:e].
 Each of them ends with some piece text[s:e], and what stands before it is any path of text[:s]. So
 
-    alpha[0] = 1,    alpha[e] = sum of alpha[s] * weight(text[s:e]) over all s.
+    cells[0] = 1,    cells[e] = sum of cells[s] * weight(text[s:e]) over all s.
 
-A path is drawn from its end: its last piece is text[s:e] with probability alpha[s] * weight(text[s:e]) / alpha[e], and
-so on from s. The factors alpha cancel along the way, and the product of these probabilities is the path's weight
-divided by alpha[n].
+A path is drawn from its end: its last piece is text[s:e] with probability cells[s] * weight(text[s:e]) / cells[e], and
+so on from s. The cells cancel along the way, and the product of these probabilities is the path's weight
+divided by cells[n].
 
 With weights that are Fractions every number here is exact. The best path is the same pass with a maximum for the sum.
 """
@@ -29,30 +29,30 @@ def arcs_into(vocabulary, text, end):
 
 def forward(vocabulary, text, add=sum):
     """Return, for each position, the weight of all paths up to it; with add=max, that of the best one."""
-    alpha = [1]
+    cells = [1]
     for end in range(1, len(text) + 1):
-        alpha.append(add([alpha[start] * weight for start, weight in arcs_into(vocabulary, text, end)] or [0]))
-    return alpha
+        cells.append(add([cells[start] * weight for start, weight in arcs_into(vocabulary, text, end)] or [0]))
+    return cells
 
 
 def best_path(vocabulary, text):
     """Return the path of the largest weight, and that weight; of equal ones, that with the longest last piece."""
-    alpha, path, end = forward(vocabulary, text, max), [], len(text)
+    cells, path, end = forward(vocabulary, text, max), [], len(text)
     while end:
         arcs = arcs_into(vocabulary, text, end)
-        start = next(start for start, weight in arcs if alpha[start] * weight == alpha[end])
+        start = next(start for start, weight in arcs if cells[start] * weight == cells[end])
         path.append(text[start:end])
         end = start
-    return path[::-1], alpha[-1]
+    return path[::-1], cells[-1]
 
 
 def sample(vocabulary, text, random):
-    """Return a path, drawn with probability weight / alpha[-1]; random() gives numbers in [0, 1)."""
-    alpha, path, end = forward(vocabulary, text), [], len(text)
+    """Return a path, drawn with probability weight / cells[-1]; random() gives numbers in [0, 1)."""
+    cells, path, end = forward(vocabulary, text), [], len(text)
     while end:
         arcs = arcs_into(vocabulary, text, end)
-        shares = list(accumulate(alpha[start] * weight for start, weight in arcs))
-        start = arcs[bisect_right(shares, random() * shares[-1])][0]
+        sums = list(accumulate(cells[start] * weight for start, weight in arcs))
+        start = arcs[bisect_right(sums, random() * sums[-1])][0]
         path.append(text[start:end])
         end = start
     return path[::-1]

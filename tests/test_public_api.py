@@ -304,3 +304,45 @@ def test_the_library_names_no_flags():
             lines = [(line, text) for line, text in strings(path) if FLAG.search(text) and "zstd -" not in text]
             found += [f"{path.relative_to(PACKAGE)}:{line}: {text}" for line, text in lines]
     assert not found, "\n".join(found)
+
+
+MISTAKES = {
+    "a part of samples without a seed": lambda t, path: corpustools.tokenize(t, path, "o", alpha=0.2, part=(1, 2)),
+    "no inputs": lambda t, path: corpustools.shuffle([], "o"),
+    "no inputs to tokenize": lambda t, path: corpustools.tokenize(t, [], "o"),
+    "a delimiter that is no byte": lambda t, path: corpustools.shuffle(path, "o", delimiter="\n"),
+    "a text that is none": lambda t, path: t.encode(5),
+    "ids for a text": lambda t, path: t.encode([97, 98]),
+    "no text": lambda t, path: t.encode(None),
+    "one text for several": lambda t, path: t.encode_batch("ab"),
+    "no samples": lambda t, path: t.sample("ab", k=0),
+    "fewer samples": lambda t, path: t.sample("ab", k=-1, unique=True),
+    "an epoch before the first": lambda t, path: t.sample("ab", epoch=-1),
+    "an epoch too far": lambda t, path: t.sample_batch(["ab"], epoch=1 << 32),
+    "a record before the first": lambda t, path: t.sample("ab", record=-1),
+    "a record too far": lambda t, path: t.sample_batch(["ab"], first_record=1 << 64),
+    "no seed": lambda t, path: t.sample("ab", seed=None),
+    "ids without offsets": lambda t, path: t.decode_batch(t.encode_batch(["ab"])[0]),
+    "pieces that are no text": lambda t, path: corpustools.Tokenizer.from_scores({b"a": -1.0}),
+    "scores that are no numbers": lambda t, path: corpustools.Tokenizer.from_scores({"a": "-1"}),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_a_usage_error(mistake, tmp_path, monkeypatch):
+    """What a caller got wrong is said in one line, and nothing is guessed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").write_text("ab\n")
+    tokenizer = corpustools.Tokenizer.from_scores({"a": -1.0, "b": -1.0})
+    with pytest.raises(corpustools.UsageError, match="; "):
+        MISTAKES[mistake](tokenizer, "in")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+
+
+def test_one_name_stands_for_a_list_of_one(tmp_path, monkeypatch):
+    """A single path or column is not taken letter by letter."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").write_text("ab\n")
+    assert corpustools.shuffle("in", "out", tmp_dirs=str(tmp_path), memory="1G").records == 1
+    tokenizer = corpustools.Tokenizer.from_scores({"a": -1.0, "b": -1.0})
+    assert corpustools.tokenize(tokenizer, "in", "ids", format="jsonl", columns="score").records == 1

@@ -60,7 +60,7 @@ def command(
         record = Manifest(manifest, others)
     tokenizer = Tokenizer.load(model)
     with Reporter(progress, quiet) as report:
-        found = inspect(as_paths(inputs))
+        found = inspect(as_paths(inputs or ("-",)))
         result = carry_out(tokenizer, found, output, form, report)
         if manifest is not None:
             record.write("detokenize", found, result, model=model, output=output)

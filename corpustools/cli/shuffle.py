@@ -136,7 +136,7 @@ def command(
     if zero_terminated and record_bytes:
         raise UsageError("--zero-terminated and --record-bytes exclude each other", "give one of them")
     options |= {"delimiter": b"\0" if zero_terminated else b"\n", "record_bytes": record_bytes or 0}
-    request = shuffle_request(inputs, tmp_dirs=tmp_dir, **options)
+    request = shuffle_request(inputs or ("-",), tmp_dirs=tmp_dir, **options)
     if plan:
         click.echo(describe_plan(request))
         return

@@ -167,7 +167,7 @@ def command(
     with Reporter(progress, quiet) as report:
         for note in tokenizer.model.notes:
             report.note(note)
-        found = inspect(as_paths(inputs))
+        found = inspect(as_paths(inputs or ("-",)))
         result = carry_out(tokenizer, found, output, request, report)
         facts = facts_of(request)
         if manifest is not None:
@@ -202,18 +202,14 @@ def request_of(
     Raises:
         UsageError: a part of samples has no seed.
     """
-    from corpustools.errors import UsageError
     from corpustools.machine import default_workers
-    from corpustools.seeds import fresh_seed
-    from corpustools.stages.tokenize.request import TokenizeRequest
+    from corpustools.stages.tokenize.request import TokenizeRequest, seed_of
 
     mode = mode or ("viterbi" if alpha is None else "sample")
-    if options["part"] is not None and mode != "viterbi" and seed is None:
-        raise UsageError("a part of samples without a seed: every run would draw its own", "give all parts one --seed")
     return TokenizeRequest(
         mode=mode,
         alpha=1.0 if alpha is None else alpha,
-        seed=fresh_seed() if seed is None else seed,
+        seed=seed_of(seed, mode, options["part"]),
         columns=tuple(columns.split(",")) if columns else (),
         nbest=nbest or 0,
         context=context or 0,

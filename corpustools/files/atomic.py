@@ -198,7 +198,7 @@ def _open_unnamed(folder: str, mode: int) -> int | None:
 
 def _give_name(descriptor: int, folder: str, path: str) -> None:
     """Link a file without a name to a path (linkat(2), AT_SYMLINK_FOLLOW)."""
-    # Only with a directory descriptor does os.link() ask the kernel to follow the link under /proc.
+    # Only with a directory descriptor does os.link() ask the system to follow the link under /proc.
     directory = os.open(folder, os.O_PATH | os.O_CLOEXEC)
     try:
         os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=directory, follow_symlinks=True)

@@ -56,9 +56,15 @@ class Input:
 
 
 def as_paths(inputs: Paths) -> list[str]:
-    """Return one path or several as a list; none is standard input."""
+    """Return one path or several as a list.
+
+    Raises:
+        UsageError: there is none: a pattern that no file fits must not become standard input.
+    """
     paths = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
-    return [os.fspath(path) for path in paths] or [STDIN]
+    if not paths:
+        raise UsageError("no inputs", "name files, or '-' for standard input")
+    return [os.fspath(path) for path in paths]
 
 
 def inspect(paths: list[str]) -> list[Input]:
@@ -97,7 +103,7 @@ def _inspect(path: str) -> Input:
         raise from_os(error, f"{name}: cannot be read", "check the path and its permissions") from error
     identity = (status.st_dev, status.st_ino)
     if head and not status.st_size:
-        # Files that the kernel makes up as they are read (/proc) have no size before that: they are read as pipes are.
+        # Files that the system makes up as they are read (/proc) have no size before that: they are read as pipes are.
         return Input(path, None, None, identity)
     refuse_foreign(name, head, tail)
     size = max(status.st_size - start, 0)

@@ -16,7 +16,7 @@ from corpustools.files.reader import InputRecords, RecordReader, Records
 
 _SAMPLE = 1 << 16
 _KEPT = 4 << 20
-# Smaller files are copied: each map costs the kernel more, and there may only be so many.
+# Smaller files are copied: each map costs the system more, and there may only be so many.
 _SMALL = 1 << 18
 _AHEAD = 8 << 20
 

@@ -93,7 +93,7 @@ class TemporaryFiles:
             raise from_os(error, f"{self._directory(extent)}: reading temporary data failed") from error
 
     def expect(self, extent: int) -> None:
-        """Tell the kernel that an extent will be read soon."""
+        """Tell the system that an extent will be read soon."""
         descriptor, start = self._where(extent)
         with contextlib.suppress(OSError):
             os.posix_fadvise(descriptor, start, self.extent_bytes, os.POSIX_FADV_WILLNEED)

@@ -101,7 +101,8 @@ static inline int64_t compute_span(const lattice *l, workspace *w, progress *p, 
     return written;
 }
 
-/* Some spans at once: text + here + (begin, that is the end of the one before … ends[i]). */
+/* Some spans at once. Relative to text + here, span i ends at ends[i], and it begins where the one before it ends; the
+ * first one begins at `first`. */
 typedef struct {
     const uint8_t *text;
     int64_t limit, here;

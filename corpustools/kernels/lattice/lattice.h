@@ -32,9 +32,10 @@
  * SAMPLE_WIDE, with an exponent of its own in every cell. Both give the same ids.
  *
  * Which header does what, each on top of those before it: trie.h (pieces that begin somewhere), lattice.h, walk.h (the
- * arcs of one start), path.h (from cells back to tokens), segments.h (the main loop), spans.h, span_cache.h,
- * span_arcs.h, cache_fill.h, cached_spans.h (spans by the cache), automaton.h, tile_scan.h, tile_cells.h, tiles.h
- * (bytes by the automaton), records.h (whole records), moments.h (log Z, entropy, length), format_ids.h (ids as text).
+ * arcs of one start), path.h (from cells back to tokens), spans.h (where the seams are), segments.h (the main loop),
+ * span_cache.h, span_arcs.h, cache_fill.h, sample_lookup.h, cached_spans.h (spans by the cache), automaton.h,
+ * tile_scan.h, tile_cells.h, tiles.h (bytes by the automaton), hard_cuts.h (where one lattice ends and the next one
+ * begins), records.h (whole records), moments.h (log Z, entropy, length), format_ids.h (ids as text).
  */
 #ifndef CORPUS_LATTICE_H
 #define CORPUS_LATTICE_H
@@ -45,7 +46,7 @@
 #include "trie.h"
 
 /* The modes; kernels and Python know them by these numbers. VITERBI_F32: best path in float32, as SentencePiece
- * adds. */
+ * adds. ARRIVAL: Su's first sampling, `--mode viterbi-sampling`, which draws as arcs arrive. */
 enum { VITERBI = 0, VITERBI_F32 = 1, SAMPLE = 2, SAMPLE_WIDE = 3, ARRIVAL = 4 };
 enum { RUN_MORE = 0, RUN_GROW = -1 };
 
@@ -64,6 +65,7 @@ typedef struct {
     double value;
 } node;
 
+/* What the lattices of all texts are made with: the vocabulary's tables for one mode. */
 typedef struct {
     const uint64_t *units, *heads;
     const node *nodes, *starts; /* of units and of heads; not where wide */
@@ -77,7 +79,8 @@ typedef struct {
     uint32_t pieces;            /* codes pieces … pieces + 3: an unknown character of 1 … 4 bytes */
     int32_t longest;            /* bytes of the longest arc, at least 4 */
     int32_t arcs_per_start;
-    int32_t character, unknown_id, fuse;
+    int32_t character, unknown_id; /* character: positions are characters, not bytes */
+    int32_t fuse;                  /* neighbouring unknown characters are one id */
     /* Among positions that are bytes, one from F5 on begins a character of four, which is one position. */
     int32_t escaped;
     int32_t score_wanted; /* and log Z */

@@ -21,7 +21,7 @@
 #define MAX_HEADER 24
 #define BATCH 256
 
-/* How a call ended. layout.py has the same names and numbers. */
+/* How a call ended. status.py has the same names and numbers. */
 typedef enum {
     DONE,         /* all that could be done */
     NEEDS_BLOCKS, /* free blocks, or room in the full list, are wanting; go on when there are some */

@@ -32,7 +32,7 @@ class BucketSet:
         keys: what gives the records their sort keys.
         covered: the range.
         shift: bits of the keys of one bucket.
-        spill: where blocks go when the pool is full; None: highest buckets are dropped instead.
+        spill: where blocks go when the pool is full; None: nothing may be spilled.
         drop_beyond: a bucket, but never the lowest, is dropped for good when it would have to be spilled and the
             buckets below it hold at least so many records; None: none is.
         check_skipped: whether records of other keys are read for their checksum.
@@ -41,7 +41,7 @@ class BucketSet:
     Attributes:
         table: counts, sizes and blocks of the buckets.
         runs: what was spilled, by bucket.
-        dropped_from: the lowest bucket that was dropped.
+        dropped_from: the lowest bucket that was dropped; the number of buckets where none was.
         dropped: whether records were dropped, so that the kernel's checksum holds more than the buckets do.
     """
 
@@ -105,6 +105,7 @@ class BucketSet:
 
         Raises:
             RangeTooFull: nothing may be spilled, and the lowest bucket alone is too large.
+            SystemFailure: a record does not fit even when all buckets are given up, or the disk failed.
         """
         self.settle()
         if self.kernel.free_count >= self.pool.record_blocks:
@@ -115,7 +116,7 @@ class BucketSet:
             raise SystemFailure("the memory is too small for the records of this input", "give more memory")
 
     def settle(self) -> None:
-        """Write the full blocks that are still listed."""
+        """Spill the full blocks that the kernel has listed since the last call."""
         pairs = array("I", self.kernel.take_full())
         for bucket, block in zip(pairs[::2], pairs[1::2], strict=True):
             self._write(bucket, block)

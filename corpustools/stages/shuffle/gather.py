@@ -68,7 +68,7 @@ class GatherWorker:
                     for part in self.loader.load_split(buckets, bucket, bucket):
                         self.writer.write(part, bucket)
             if blocks is not None:
-                for loaded in self.loader.load(buckets, bucket, blocks, bucket):
+                for loaded in self.loader.load(buckets, bucket, blocks):
                     self.writer.write(loaded, bucket)
             with agenda.turns.turn(bucket):
                 pass

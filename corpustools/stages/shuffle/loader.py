@@ -100,20 +100,19 @@ class Loader:
         return self._free.take(needed, turn) if needed else array("I")
 
     def look_ahead(self, buckets: BucketRange, bucket: int) -> None:
-        """Tell the kernel that a bucket is read next."""
+        """Tell the system that a bucket is read next."""
         if self._spill is not None and bucket < buckets.buckets:
             for one in buckets.sets:
                 if bucket in one.runs:
                     self._spill.expect(one.runs[bucket])
 
-    def load(self, buckets: BucketRange, bucket: int, blocks: array[int], turn: int) -> Iterator[Loaded]:
+    def load(self, buckets: BucketRange, bucket: int, blocks: array[int]) -> Iterator[Loaded]:
         """Give a bucket's records; its blocks are free again once the next ones are asked for.
 
         Args:
             buckets: where the bucket is.
             bucket: its number.
             blocks: what `reserve` returned.
-            turn: when the bucket is written.
         """
         chains = []
         for one in buckets.sets:
@@ -145,7 +144,7 @@ class Loader:
             if blocks is None:
                 yield from self.load_split(parts, part, turn)
             else:
-                yield from self.load(parts, part, blocks, turn)
+                yield from self.load(parts, part, blocks)
 
     def _read(self, run: SpillRun, blocks: list[int], head: int) -> int:
         """Read a run into blocks chained before what is in memory; return the first block."""

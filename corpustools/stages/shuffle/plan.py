@@ -38,7 +38,7 @@ class Plan:
     Attributes:
         memory: the bound on the whole process.
         workers: threads that distribute and gather.
-        buckets: virtual buckets, a power of two.
+        buckets: of each worker, a power of two.
         block: bytes of a block of the pool, a power of two.
         blocks: blocks in the pool.
         chunk: bytes read at a time.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from corpustools.errors import UsageError
 from corpustools.files.chunks import RecordFormat
-from corpustools.files.inputs import STDIN, Input, inspect
+from corpustools.files.inputs import Input, Paths, as_paths, inspect
 from corpustools.files.outputs import shard_paths
 from corpustools.files.targets import descriptor_of, refuse_own_output
 from corpustools.machine import default_memory, default_workers
@@ -17,7 +16,6 @@ from corpustools.sizes import size_in_bytes
 from corpustools.stages.shuffle.order import KEYS, SortKeys
 
 Path = str | os.PathLike[str]
-Paths = Path | Sequence[Path]
 
 # A compressed text is taken for about a quarter of what it holds.
 _EXPANSION = 4
@@ -107,7 +105,7 @@ def shuffle_request(
     *,
     seed: str | int | None = None,
     memory: int | str | None = None,
-    tmp_dirs: Sequence[Path] = (),
+    tmp_dirs: Paths = (),
     workers: int | None = None,
     head_count: int | None = None,
     delimiter: bytes = b"\n",
@@ -125,9 +123,8 @@ def shuffle_request(
         DataError: an input is a directory.
         SystemFailure: an input is missing or may not be read.
     """
-    if len(delimiter) != 1:
+    if not isinstance(delimiter, bytes) or len(delimiter) != 1:
         raise UsageError(f"delimiter {delimiter!r}", "give one byte")
-    names = [inputs] if isinstance(inputs, (str, os.PathLike)) else list(inputs)
     target = os.fspath(output)
     folder = "" if descriptor_of(target) is not None else os.path.dirname(os.path.abspath(target))
     if part is not None and seed is None:
@@ -137,12 +134,12 @@ def shuffle_request(
         )
     seed = fresh_seed() if seed is None else str(seed)
     return ShuffleRequest(
-        inputs=inspect([os.fspath(name) for name in names] or [STDIN]),
+        inputs=inspect(as_paths(inputs)),
         output=target,
         seed=seed,
         keys=SortKeys.of_seed(seed),
         memory=default_memory() if memory is None else size_in_bytes(memory),
-        tmp_dirs=[os.fspath(one) for one in tmp_dirs] or [os.environ.get("TMPDIR") or folder or "/tmp"],  # noqa: S108
+        tmp_dirs=as_paths(tmp_dirs) if tmp_dirs else [os.environ.get("TMPDIR") or folder or "/tmp"],  # noqa: S108
         workers=default_workers() if workers is None else workers,
         head_count=head_count,
         form=RecordFormat(delimiter[0], record_bytes, header),

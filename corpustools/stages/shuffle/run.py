@@ -1,20 +1,20 @@
-"""The whole shuffle: inspect, plan, open the output, read and write in passes, verify, publish."""
+"""The whole shuffle: plan, open the output, read and write in passes, verify, publish."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 from corpustools.errors import SystemFailure
 from corpustools.files.descriptors import Sink
+from corpustools.files.inputs import Paths
 from corpustools.files.outputs import ShardSink, open_output
 from corpustools.progress import Progress
 from corpustools.stages.shuffle.buckets import RangeTooFull
 from corpustools.stages.shuffle.order import KEYS, KeyRange, part_range
 from corpustools.stages.shuffle.plan import plan_shuffle, require_room
-from corpustools.stages.shuffle.request import Path, Paths, ShuffleRequest, shuffle_request
+from corpustools.stages.shuffle.request import Path, ShuffleRequest, shuffle_request
 from corpustools.stages.shuffle.store import BucketStore
 from corpustools.stages.shuffle.tally import Tally, verify
 from corpustools.stages.shuffle.tasks import GatherTask, ScatterReceipt, ScatterTask, gather, scatter
@@ -48,14 +48,13 @@ class ShuffleResult:
     passes: int
 
 
-# As long as it is for what it tells its callers.
 def shuffle(
     inputs: Paths,
     output: Path,
     *,
     seed: str | int | None = None,
     memory: int | str | None = None,
-    tmp_dirs: Sequence[Path] = (),
+    tmp_dirs: Paths = (),
     workers: int | None = None,
     head_count: int | None = None,
     delimiter: bytes = b"\n",
@@ -73,7 +72,7 @@ def shuffle(
     2
 
     Args:
-        inputs: a path, or paths in order; '-' is standard input. gz, zst, bz2 and xz are recognised by content.
+        inputs: a path, or paths in order; '-' or none is standard input. gz, zst, bz2 and xz are recognised by content.
         output: a path, '-' for standard output, or with `shards` a path that holds '{shard}'. .zst and .gz compress.
         seed: any text, or a number, which stands for its decimal text. None: a fresh one, which the result names.
         memory: the most that the whole process takes, from 64 MiB, in bytes or as text like "8G". None: half of what
@@ -155,8 +154,8 @@ class _Passes:
     """
 
     def __init__(self, request: ShuffleRequest, store: BucketStore, sink: Sink, progress: Progress | None) -> None:
-        self._request, self._workspace, self._sink, self._progress = request, store, sink, progress
-        self._keys = part_range(request.part)
+        self._request, self._store, self._sink, self._progress = request, store, sink, progress
+        self._range = part_range(request.part)
         self.written = Tally()
         self.count = self.records_read = self.temporary_bytes = 0
         self._header_bytes = 0
@@ -167,8 +166,9 @@ class _Passes:
 
         Raises:
             DataError: what came out is not what went in: the inputs changed meanwhile, or the memory or disk fails.
+            SystemFailure: the memory is too small, or a file or the disk failed.
         """
-        low, last, span = self._keys.low, self._keys.low + self._keys.span, self._keys.span
+        low, last, span = self._range.low, self._range.low + self._range.span, self._range.span
         checksum = None
         # One pass even where no records are wanted: it finds the header, and what is wrong with the inputs.
         while low <= last and not (self.count and self._enough()):
@@ -188,20 +188,20 @@ class _Passes:
         if checksum is not None and not self._enough():
             verify(self.written, self.records_read, self.written.size, checksum)
 
-    def _scatter(self, keys: KeyRange) -> ScatterReceipt:
-        """Read the inputs and keep what fits of the records of these keys."""
+    def _scatter(self, wanted: KeyRange) -> ScatterReceipt:
+        """Read the inputs and keep what fits of the records of the wanted keys."""
         request = self._request
         task = ScatterTask(
             inputs=request.inputs,
             form=request.form,
             first=0,
             keys=request.keys,
-            wanted=keys,
+            wanted=wanted,
             limit=request.head_count,
             # Later passes are compared with what the first one has seen.
             check_all=request.no_temp and not self.count and self._whole(),
         )
-        receipt = scatter(task, self._workspace, self._progress)
+        receipt = scatter(task, self._store, self._progress)
         self.records_read = receipt.records
         self.temporary_bytes += receipt.spilled_bytes
         return receipt
@@ -236,7 +236,7 @@ class _Passes:
             if self._progress is not None:
                 self._progress(phase, before + done, None if total is None else before + total)
 
-        done = gather(task, self._workspace, self._sink, report)
+        done = gather(task, self._store, self._sink, report)
         self.written.add_all(done.written)
         self.temporary_bytes += done.spilled_bytes
         if not self._enough():
@@ -244,7 +244,7 @@ class _Passes:
             verify(done.written, held.records, held.size, held.checksum if receipt.checksum_known else None)
 
     def _whole(self) -> bool:
-        return self._keys.span == KEYS - 1
+        return self._range.span == KEYS - 1
 
     def _enough(self) -> bool:
         return self._request.head_count is not None and self.written.records >= self._request.head_count

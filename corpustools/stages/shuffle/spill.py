@@ -163,7 +163,7 @@ class Spill:
         return data
 
     def expect(self, run: SpillRun) -> None:
-        """Tell the kernel that a run will be read soon."""
+        """Tell the system that a run will be read soon."""
         for extent in run.extents:
             self.files.expect(extent)
 

@@ -1,8 +1,9 @@
 """The tasks that a shuffle is made of: count records, scatter them to buckets, gather the buckets to the output.
 
-Each is a function from plain data (paths, ranges, counts) to a receipt of plain data, so that a journal can note what
-is done and a cluster can place it. Beside that, scatter and gather get the process's BucketStore as an argument: the
-buckets stay in its pool and its temporary files between the two, so a gather runs where its scatter ran.
+Each is a function from plain data (paths, ranges, counts) to a receipt of plain data, so that a journal could note what
+is done and a cluster could place it. Neither is built yet, so `count`, which a cluster needs, is called by tests alone.
+Beside that, scatter and gather get the process's BucketStore as an argument: the buckets stay in its pool and its
+temporary files between the two, so a gather runs where its scatter ran.
 """
 
 from __future__ import annotations
@@ -163,7 +164,7 @@ def scatter(task: ScatterTask, store: BucketStore, progress: Progress | None = N
     """
     store.clear()
     plan, before = store.plan, store.spilled_bytes
-    with _inputs_stay(store):
+    with _clearing_after_failure(store):
         sets = empty_sets(store, task.keys, task.wanted, task.limit, task.check_all)
         reader = (MappedReader if plan.mapped else RecordReader)(task.inputs, task.form, plan.decoder)
         store.reader = reader
@@ -208,7 +209,7 @@ def gather(task: GatherTask, store: BucketStore, sink: Sink, progress: Progress 
         SystemFailure: a file, the disk or the memory failed.
     """
     plan, pool, before = store.plan, store.pool, store.spilled_bytes
-    with _inputs_stay(store):
+    with _clearing_after_failure(store):
         group = ThreadGroup()
         turns = Turns(group.stopped)
         buckets = BucketRange.of(store.buckets, task.start, task.offset)
@@ -236,7 +237,7 @@ def gather(task: GatherTask, store: BucketStore, sink: Sink, progress: Progress 
 
 
 @contextmanager
-def _inputs_stay(store: BucketStore) -> Iterator[None]:
+def _clearing_after_failure(store: BucketStore) -> Iterator[None]:
     """Clear the store when a task fails, and say so when it failed because an input shrank."""
     try:
         yield

@@ -68,7 +68,7 @@ class RecordWriter:
         self._flush()
 
     def _copy(self, count: int, position: int) -> None:
-        """Copy the first records of a batch, the first of which has an output position; cut where a shard ends."""
+        """Copy the first records of a batch, which begins at an output position; cut where a shard ends."""
         cuts, at = self._target.cuts, 0
         while at < count:
             cut = bisect_right(cuts, position + at)

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from corpustools.files.inputs import Paths, as_paths, inspect
 from corpustools.machine import default_workers
 from corpustools.progress import Progress
-from corpustools.seeds import fresh_seed
 from corpustools.stages.tokenize import detokenize as lines_of_ids
-from corpustools.stages.tokenize.request import TokenizeRequest
+from corpustools.stages.tokenize.request import TokenizeRequest, seed_of
 from corpustools.stages.tokenize.results import DetokenizeResult, TokenizeResult
 from corpustools.stages.tokenize.run import carry_out
 from corpustools.stages.tokenize.tokenizer import Tokenizer
@@ -34,7 +33,7 @@ def tokenize(
     nbest: int = 0,
     scores: str = "f64",
     format: str = "ids",  # noqa: A002  the option's name, as on the command line
-    columns: Sequence[str] = (),
+    columns: str | Sequence[str] = (),
     field: str | None = None,
     bos: bool = False,
     eos: bool = False,
@@ -50,7 +49,7 @@ def tokenize(
 
     Args:
         model: a tokenizer, or the path of a model file.
-        inputs: a path or several, '-' is standard input; gz, zst, bz2 and xz are recognised by content.
+        inputs: a path or several; '-' or none is standard input. gz, zst, bz2 and xz are recognised by content.
         output: a path, which appears whole at the end, or '-' for standard output; .zst and .gz compress.
         mode: 'viterbi' (the best segmentation), 'sample', or 'viterbi-sampling' (Su's first algorithm, biased). None
             is 'viterbi', with `alpha` 'sample'.
@@ -78,18 +77,19 @@ def tokenize(
         UnsupportedModel: the model needs something that is not done here.
         SystemFailure: a file or the disk failed. Until the end the old output stays.
     """
+    mode = mode or ("viterbi" if alpha is None else "sample")
     request = TokenizeRequest(
-        mode=mode or ("viterbi" if alpha is None else "sample"),
+        mode=mode,
         alpha=1.0 if alpha is None else alpha,
         length_weight=length_weight,
-        seed=fresh_seed() if seed is None else str(seed),
+        seed=seed_of(seed, mode, part),
         epoch=epoch,
         samples=samples,
         unique=unique,
         nbest=nbest,
         scores=scores,
         format=format,
-        columns=tuple(columns),
+        columns=(columns,) if isinstance(columns, str) else tuple(columns),
         field=field,
         bos=bos,
         eos=eos,
@@ -115,7 +115,7 @@ def detokenize(
 
     Args:
         model: the tokenizer that made the ids, or the path of its model file.
-        inputs: a path or several, '-' is standard input; gz, zst, bz2 and xz are recognised by content.
+        inputs: a path or several; '-' or none is standard input. gz, zst, bz2 and xz are recognised by content.
         output: a path, which appears whole at the end, or '-' for standard output; .zst and .gz compress.
         format: of the inputs: 'ids' (separated by spaces) or 'jsonl' (objects with `ids`).
         progress: called now and then with (phase, bytes done, bytes in all or None).

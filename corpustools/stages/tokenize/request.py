@@ -5,12 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from corpustools.errors import UsageError
+from corpustools.seeds import fresh_seed
 from corpustools.stages.tokenize.lattice.weights import check_distribution
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 # A window is held in memory until it is full: at most 64 MiB.
 LONGEST_CONTEXT = 1 << 24
 MEASURES = ("score", "logprob", "logz", "entropy", "length", "pieces")
+
+
+def seed_of(seed: str | int | None, mode: str, part: tuple[int, int] | None) -> str:
+    """Return the seed as text, a fresh one where none is given.
+
+    Raises:
+        UsageError: a part of samples has no seed; every run would draw its own, and the parts would not fit.
+    """
+    if seed is None and part is not None and mode != "viterbi":
+        raise UsageError(f"part {part[0]} of {part[1]} of samples without a seed", "give all parts the same seed")
+    return fresh_seed() if seed is None else str(seed)
 
 
 @dataclass(frozen=True)

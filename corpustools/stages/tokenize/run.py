@@ -78,7 +78,7 @@ class _Run:
         self._running: StreamingSegmenter | None = None
 
     def run(self) -> None:
-        """Do it."""
+        """Give batches to the threads; the parts of a long record go through here, one after another."""
         pipeline, workers = self.pipeline, self.pipeline.request.workers
         with OrderedTasks(workers, self._write) as tasks:
             for item in self.batches:

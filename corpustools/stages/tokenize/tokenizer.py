@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from corpustools.errors import DataError
+from corpustools.errors import DataError, UsageError
 from corpustools.formats.vocabulary import Vocabulary
 from corpustools.stages.tokenize.decode import decode
 from corpustools.stages.tokenize.engine import Engine
@@ -230,10 +230,12 @@ class Tokenizer:
             length_weight: a factor for every token: below 1 prefers fewer, longer ones.
 
         Raises:
-            UsageError: alpha is negative or no number, or above 0 for a model without probabilities.
+            UsageError: alpha is negative or no number, or above 0 for a model without probabilities; k, record or epoch
+                is out of range.
             DataError: a character that the vocabulary cannot write.
         """
-        key = SampleKey(str(seed), epoch, k)
+        key = SampleKey(_seed(seed), epoch, k)
+        _check_record(record)
         if unique:
             weights = self._engine.weights("sample", alpha, length_weight)
             return self._engine.unique(self.normalize(text), weights, key, record)
@@ -262,7 +264,7 @@ class Tokenizer:
             UsageError: see `sample`.
             DataError: see `sample`.
         """
-        segmenter = self._engine.segmenter("sample", alpha, length_weight, SampleKey(str(seed), epoch))
+        segmenter = self._engine.segmenter("sample", alpha, length_weight, SampleKey(_seed(seed), epoch))
         return self._segment(segmenter, texts, first_record)
 
     # ---------------------------------------------------------------------------------------------- probabilities
@@ -379,6 +381,8 @@ class Tokenizer:
             DataError: an id that the model does not have.
         """
         lists: Any = ids
+        if offsets is None and isinstance(ids, np.ndarray):
+            raise UsageError("one array of ids without offsets", "give both arrays that encode_batch returned")
         if offsets is not None:
             flat = np.asarray(ids).tolist()
             lists = [flat[a:b] for a, b in itertools.pairwise(np.asarray(offsets).tolist())]
@@ -413,6 +417,9 @@ class Tokenizer:
         return texts | {self.vocabulary.names[i]: i for i in last_first}
 
     def _segment(self, segmenter: Segmenter, texts: Sequence[Text], first_record: int) -> tuple[Ids, Offsets]:
+        if isinstance(texts, (str, bytes)):
+            raise UsageError("one text where several are wanted", "give a list of texts")
+        _check_record(first_record)
         data, bounds = tries.join([_bytes(text) for text in texts])
         normalized, offsets = self.model.normalizer.normalize_batch(data, bounds[:-1], bounds[1:])
         batch = segmenter.batch(normalized, offsets, first_record, measured=False)
@@ -428,4 +435,19 @@ class Tokenizer:
 
 
 def _bytes(text: Text) -> bytes:
-    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+    if isinstance(text, str):
+        return text.encode("utf-8", "surrogateescape")
+    if not isinstance(text, (bytes, bytearray, memoryview)):
+        raise UsageError(f"a text is {type(text).__name__}", "give str or bytes")
+    return bytes(text)
+
+
+def _seed(seed: str | int) -> str:
+    if not isinstance(seed, (str, int)):
+        raise UsageError(f"the seed is {seed!r}", "give any text or a number")
+    return str(seed)
+
+
+def _check_record(number: int) -> None:
+    if not 0 <= number < 1 << 64:
+        raise UsageError(f"record {number}", "records count from 0, below 2^64")

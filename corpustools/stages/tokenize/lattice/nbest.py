@@ -16,24 +16,25 @@ Scored = tuple[float, Chain]
 def nbest(weights: Weights, lattice: Lattice, n: int) -> list[tuple[float, list[int]]]:
     """Return up to n pairs of score and path, the best first; equal scores in the order of the modes' ties.
 
-    The n best of every block between cuts, then the n best sums over blocks: time grows with the length
+    The n best of every segment between cuts, then the n best sums over segments: time grows with the length
     times n, and no agenda has to be cut short.
     """
-    blocks = [_block(weights, lattice, low, high, n) for low, high in zip(lattice.cuts, lattice.cuts[1:], strict=False)]
-    choices = _smallest_losses([[block[0][0] - score for score, _ in block] for block in blocks], n)
+    bounds = zip(lattice.cuts, lattice.cuts[1:], strict=False)
+    segments = [_segment(weights, lattice, low, high, n) for low, high in bounds]
+    choices = _smallest_losses([[segment[0][0] - score for score, _ in segment] for segment in segments], n)
     results = []
     for ranks in choices:
         codes: list[int] = []
         score = 0.0
-        for block, rank in zip(blocks, ranks, strict=True):
-            part, path = block[rank]
+        for segment, rank in zip(segments, ranks, strict=True):
+            part, path = segment[rank]
             score += part
             codes.extend(path)
         results.append((score, codes))
     return results
 
 
-def _block(weights: Weights, lattice: Lattice, low: int, high: int, n: int) -> list[tuple[float, list[int]]]:
+def _segment(weights: Weights, lattice: Lattice, low: int, high: int, n: int) -> list[tuple[float, list[int]]]:
     """Return the n best paths between two neighbouring cuts."""
     scores = weights.scores
     best: dict[int, list[Scored]] = {low: [(0.0, None)]}

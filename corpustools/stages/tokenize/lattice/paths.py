@@ -43,13 +43,13 @@ class Lattice:
     @cached_property
     def cuts(self) -> list[int]:
         """The positions that no arc spans, ascending, 0 and the end among them."""
-        spanned: list[int] = []
+        unspanned: list[int] = []
         low = len(self.text)
         for end in reversed(self.ends):
             if low >= end:
-                spanned.append(end)
+                unspanned.append(end)
             low = min(low, self.into[end][0][0])
-        return [0, *reversed(spanned)] if self.ends else [0]
+        return [0, *reversed(unspanned)] if self.ends else [0]
 
 
 def lattice_of(model: Model, weights: Weights, text: bytes) -> Lattice:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from corpustools.errors import DataError
+from corpustools.errors import DataError, UsageError
 from corpustools.kernels import load
 from corpustools.seeds import seed_words
 from corpustools.stages.tokenize.lattice.trie import Offsets, Trie
@@ -34,6 +34,17 @@ class SampleKey:
     seed: str = ""
     epoch: int = 0
     samples: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no draw is keyed by.
+
+        Raises:
+            UsageError: an epoch or a number of samples out of range.
+        """
+        if not 0 <= self.epoch < 1 << 32 or not 1 <= self.samples < 1 << 32:
+            raise UsageError(
+                f"{self.samples} samples in epoch {self.epoch}", "samples count from 1, epochs from 0, both below 2^32"
+            )
 
     @property
     def first_sample(self) -> int:

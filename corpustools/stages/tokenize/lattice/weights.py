@@ -49,7 +49,7 @@ def make_weights(
     alpha: float,
     length_weight: float = 1.0,
 ) -> Weights:
-    """Return the tables for a mode (VITERBI, VITERBI_F32, SAMPLE or ARRIVAL) and P ∝ Π p^alpha · length_weight.
+    """Return the tables for a mode (see kernels/lattice/modes.py) and P ∝ Π p^alpha · length_weight^tokens.
 
     SAMPLE becomes SAMPLE_WIDE where the weights could leave a double's range within one piece.
 

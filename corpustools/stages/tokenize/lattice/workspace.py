@@ -11,7 +11,7 @@ from corpustools.kernels import load
 from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, VITERBI
 from corpustools.stages.tokenize.lattice.trie import Trie
 
-# What a thread remembers of chunks: the most frequent ten thousand of a language and their segmentations.
+# The size of a thread's cache: the most frequent ten thousand spans of a language and their segmentations.
 CACHE_BYTES = 32 << 20
 
 Ids = np.ndarray[Any, np.dtype[np.int32]]

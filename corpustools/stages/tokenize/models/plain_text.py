@@ -59,6 +59,8 @@ def from_scores(scores: Mapping[str, float]) -> Model:
         UsageError: there are no pieces, or a score is no finite number, or above 0.
     """
     for piece, score in scores.items():
+        if not isinstance(piece, str) or not isinstance(score, (int, float, np.floating)):
+            raise UsageError(f"the piece {piece!r} with the score {score!r}", "pieces are texts, scores are numbers")
         if not (math.isfinite(score) and score <= 0):
             raise UsageError(f"the score of {piece!r} is {score}", "scores are logarithms of probabilities: 0 or less")
     words = [piece.encode("utf-8", "surrogateescape") for piece in scores]
