@@ -85,7 +85,7 @@ def test_blank_lines_are_passed_over_and_records_keep_their_numbers(values: list
     assert found == [(i, value.encode()) for i, value in enumerate(values) if value is not None]
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(
     st.dictionaries(st.text(max_size=4), st.recursive(st.none() | st.text() | st.floats() | st.integers(), st.lists))
 )
