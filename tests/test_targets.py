@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,31 @@ def test_an_immutable_file_is_refused_before_the_work(folder: Folder):
         folder.corpus("shuffle", "in", "-o", "out").failed(1, "out: cannot be replaced")
     finally:
         subprocess.run(["chattr", "-i", folder.path / "out"], check=True)
+
+
+@needs_root
+def test_another_users_file_in_a_sticky_folder_is_refused():
+    """The system would refuse the rename at the end; so does it when the file cannot be written at all."""
+    with tempfile.TemporaryDirectory(prefix="corpus-sticky-") as folder:
+        os.chmod(folder, 0o1777)
+        path = Path(folder, "out")
+        path.write_bytes(b"old\n")
+        path.chmod(0o666)
+        os.chown(path, 1234, 1234)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(SystemFailure, match="another user's file in a sticky folder"):
+                require_replaceable(str(path))
+        finally:
+            os.seteuid(0)
+        path.chmod(0o644)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(SystemFailure, match="cannot be replaced: permission denied"):
+                require_replaceable(str(path))
+        finally:
+            os.seteuid(0)
+        require_replaceable(str(path))
 
 
 @needs_root

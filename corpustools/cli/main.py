@@ -210,5 +210,5 @@ def main() -> NoReturn:
         if isinstance(error, OSError):
             _fail(str(from_os(error, error.filename or "the system refused")), 1)
         if isinstance(error, MemoryError):
-            _fail("out of memory; give a smaller --memory", 1)
+            _fail("out of memory; free some, or give shuffle a smaller --memory", 1)
         _fail(f"internal error: {type(error).__name__}: {error}; run again with --debug and report it", 1)

@@ -22,7 +22,7 @@ HELP = """Find the least a + b + c with N = ab + c, for every N given. a, b and 
 Without N, integers are read from standard input, one a line. Each is answered as soon as its line is read; blank lines
 are skipped. Of several minimisers, the one with the least c is written, with a <= b.
 
-The time grows with N^(1/6): about 4 microseconds at 10^18, a millisecond at 10^30, some tens of milliseconds at 10^40.
+The time grows with N^(1/6).
 
 \b
 Examples:

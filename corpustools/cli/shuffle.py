@@ -85,7 +85,7 @@ Examples:
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    help="Keep the first N records of the first input at the top; skip the first N records of every other input.",
+    help="Keep the first N records of the first input that is not empty at the top; skip those of every other input.",
 )
 @click.option(
     "--shards",

@@ -227,6 +227,7 @@ def _keep_owner_and_mode(descriptor: int, path: str) -> None:
 def _mode_of(path: str) -> int:
     """Return the permissions a new file at `path` gets: those of the file it replaces, else the usual ones."""
     try:
-        return stat.S_IMODE(os.stat(path).st_mode)
+        # Bits beyond these wait until the file has its owner.
+        return os.stat(path).st_mode & 0o777
     except OSError:
         return 0o666
