@@ -279,3 +279,44 @@ def test_a_compressed_member(tmp_path: Path):
     assert "x.gz" not in os.listdir(tmp_path)
     files.publish()
     assert os.listdir(tmp_path) == ["x.gz"]
+
+
+def two_shards(folder: Path) -> FileSet:
+    """Two data files, each with an index of its own."""
+    files = FileSet()
+    for shard in "01":
+        for suffix, last in (("bin", False), ("idx", True)):
+            file = files.open(str(folder / f"{shard}.{suffix}"), last=last)
+            file.write(b"new")
+            file.finish()
+    return files
+
+
+def test_every_index_of_a_set_comes_after_all_data(tmp_path: Path, calls: list[str]):
+    """The old ones are taken away before any data is replaced."""
+    for name in ("0.bin", "0.idx", "1.idx"):
+        (tmp_path / name).write_bytes(b"old")
+    two_shards(tmp_path).publish()
+    assert [call for call in calls if "durable" not in call and not call.startswith("sync")] == [
+        "hide 0.idx",
+        "hide 1.idx",
+        "replace 0.bin",
+        "replace 1.bin",
+        "replace 0.idx",
+        "replace 1.idx",
+    ]
+    assert set(contents(tmp_path).values()) == {b"new"}
+
+
+@pytest.mark.parametrize(("fails", "left"), [("0.bin", ["0.bin", "0.idx", "1.idx"]), ("1.bin", ["0.bin"])])
+def test_no_index_of_a_torn_set_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str, left: list[str]):
+    """All come back while nothing is new, else none; the error names them."""
+    for name in ("0.bin", "0.idx", "1.idx"):
+        (tmp_path / name).write_bytes(b"old")
+    files = two_shards(tmp_path)
+    with monkeypatch.context() as patch:
+        fails_at(patch, fails)
+        with pytest.raises(SystemFailure, match="the old files stay" if len(left) == 3 else "1.idx are removed"):
+            files.publish()
+    files.abort()
+    assert sorted(contents(tmp_path)) == left

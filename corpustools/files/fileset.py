@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 
 from corpustools.errors import CorpusError, SystemFailure, UsageError, from_os
 from corpustools.files.atomic import FileSink, hidden_name, sync_folder
@@ -33,14 +34,14 @@ class FileSet:
     Call `open` for every file, `finish` of each file when it is written, and `publish` at the end; or `abort`, which
     removes everything that was not published. Until `publish` the old files stay.
 
-    One rename is atomic, several are not. Where a reader opens one file first and finds the others through it, that
-    file is opened with `last=True`. Its old version is taken away before the first rename, and the new one comes after
+    One rename is atomic, several are not. A file that a reader opens first, and finds the others through, is opened
+    with `last=True`. The old versions of such files are taken away before the first rename, and the new ones come after
     the others: whatever happens in between, nobody finds an index beside data that it does not describe.
     """
 
     def __init__(self) -> None:
         self._files: dict[str, SetFile] = {}
-        self._last: SetFile | None = None
+        self._last: list[SetFile] = []
         self._unnamed = 0
 
     def open(self, path: str, last: bool = False) -> SetFile:
@@ -48,13 +49,12 @@ class FileSet:
 
         Args:
             path: its final name.
-            last: readers open this file first. At most one of a set.
+            last: readers open this file first.
 
         Raises:
             UsageError: the path is a folder, or the set has this file already.
             SystemFailure: the folder is missing or not writable.
         """
-        assert not (last and self._last)
         require_replaceable(path)
         other = self._files.get(os.path.realpath(path))
         if other is not None:
@@ -62,7 +62,7 @@ class FileSet:
         file = SetFile(path, self)
         self._files[file.path] = file
         if last:
-            self._last = file
+            self._last.append(file)
         return file
 
     def keep(self, file: SetFile) -> None:
@@ -73,29 +73,29 @@ class FileSet:
             self._unnamed += 1
 
     def publish(self) -> None:
-        """Give all files their names, in the order of `open`, but the last one last.
+        """Give all files their names, in the order of `open`, but the last ones last.
 
         Raises:
             SystemFailure: a file cannot be made durable or renamed. The error says which files are new then.
         """
-        files = [file for file in self._files.values() if file is not self._last]
-        files += [self._last] if self._last else []
+        files = [file for file in self._files.values() if file not in self._last] + self._last
         for file in files:
             file.close()
         for file in files:
             if os.path.isdir(file.path):
                 raise SystemFailure(f"{file.name}: cannot be renamed into place: is a directory", "the old files stay")
-        hidden = self._hide_old() if len(files) > 1 else None
+        hidden = self._hide_old() if len(files) > 1 else {}
         try:
-            self._rename(files, hidden is not None)
+            self._rename(files, bool(hidden))
         except BaseException as error:
             # Asked of the files themselves: an interrupt may come between a rename and any note of it.
             renamed = [file.name for file in files if file.in_place]
-            gone = self._restore_old(hidden, not renamed)
+            gone = _restore_old(hidden, not renamed)
             if isinstance(error, CorpusError):
                 raise SystemFailure(error.what, _remedy(renamed, len(files), gone)) from error
             raise
-        _remove(hidden)
+        for old in hidden.values():
+            _remove(old)
         self._files.clear()
 
     def abort(self) -> None:
@@ -103,56 +103,67 @@ class FileSet:
         for file in self._files.values():
             file.abort()
 
-    def _hide_old(self) -> str | None:
-        """Take the old version of the last file away; return where it is, so that it can come back."""
-        if self._last is None or not os.path.exists(self._last.path):
-            return None
-        hidden = hidden_name(self._last.path)
-        try:
-            os.rename(self._last.path, hidden)
-        except OSError as error:
-            raise from_os(error, f"{self._last.name}: cannot be replaced", "the old files stay") from error
+    def _hide_old(self) -> dict[SetFile, str]:
+        """Take the old versions of the last files away; return where each is, so that it can come back."""
+        hidden: dict[SetFile, str] = {}
+        for file in self._last:
+            if not os.path.exists(file.path):
+                continue
+            place = hidden_name(file.path)
+            try:
+                os.rename(file.path, place)
+            except OSError as error:
+                _restore_old(hidden, True)
+                raise from_os(error, f"{file.name}: cannot be replaced", "the old files stay") from error
+            hidden[file] = place
         return hidden
 
-    def _restore_old(self, hidden: str | None, fits: bool) -> str:
-        """Give the old version its name back if it `fits` the other files, else remove it; return what is gone then."""
-        if hidden is None or self._last is None or self._last.in_place:
-            _remove(hidden)
-            return ""
-        if not fits:
-            _remove(hidden)
-            return self._last.name
-        with contextlib.suppress(OSError):
-            os.replace(hidden, self._last.path)
-        return ""
-
     def _rename(self, files: list[SetFile], hidden: bool) -> None:
-        """Rename the files and sync their folders, that of the last file at the end."""
+        """Rename the files and sync their folders, those of the last files at the end."""
         folders = dict.fromkeys(file.folder for file in files)
-        if hidden and self._last and len(folders) > 1:
-            sync_folder(self._last.folder)
+        last_folders = dict.fromkeys(file.folder for file in self._last)
+        if hidden and len(folders) > 1:
+            _sync(last_folders)
         for file in files:
-            if file is self._last:
+            if self._last and file is self._last[0]:
                 # Within a folder, journalling file systems keep the order of renames; between folders nothing does.
-                del folders[file.folder]
-                for folder in folders:
-                    sync_folder(folder)
-                folders = {file.folder: None}
+                _sync(folder for folder in folders if folder not in last_folders or len(last_folders) > 1)
+                folders = last_folders
             file.rename()
-        for folder in folders:
-            sync_folder(folder)
+        _sync(folders)
 
 
-def _remove(path: str | None) -> None:
-    if path is not None:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+def _sync(folders: Iterable[str]) -> None:
+    for folder in folders:
+        sync_folder(folder)
 
 
-def _remedy(renamed: list[str], files: int, gone: str) -> str:
+def _restore_old(hidden: dict[SetFile, str], fits: bool) -> list[str]:
+    """Give old versions their names back if they `fit` the other files, else remove them; return what is gone then."""
+    gone = []
+    for file, place in hidden.items():
+        if fits and not file.in_place:
+            with contextlib.suppress(OSError):
+                os.replace(place, file.path)
+            continue
+        if not file.in_place:
+            gone.append(file.name)
+        _remove(place)
+    return gone
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def _remedy(renamed: list[str], files: int, gone: list[str]) -> str:
     """Return what is new and what is not, for a user who has to decide what to do."""
     if not renamed:
         return "the old files stay"
-    names = ", ".join(renamed) if len(renamed) <= 4 else f"{renamed[0]} to {renamed[-1]}"
-    removed = f", and {gone} is removed" if gone else ""
-    return f"{len(renamed)} of {files} files are new ({names}){removed}; write the output again"
+    removed = f", and {_listed(gone)} {'is' if len(gone) == 1 else 'are'} removed" if gone else ""
+    return f"{len(renamed)} of {files} files are new ({_listed(renamed)}){removed}; write the output again"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 4 else f"{names[0]} to {names[-1]}"
