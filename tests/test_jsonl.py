@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from harness import Folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpustools.errors import DataError
+from corpustools.files.bad_records import CAUSES, BadRecords
 from corpustools.files.batches import cut_records
 from corpustools.files.chunks import RecordFormat
-from corpustools.stages.tokenize.field import take_field
+from corpustools.formats.batch import IdBatch
+from corpustools.stages.tokenize import field
+from corpustools.stages.tokenize.field import Texts, parse_field, take_field
 
 MODEL = b"a\t-1.0\nb\t-1.0\nab\t-1.5\n"
+
+
+def taken(data: bytes, keys: tuple[str, ...] = ("text",), skip_bad: bool = False) -> Texts:
+    """What is found under a field of lines."""
+    return take_field(cut_records(data, 0, RecordFormat()), keys, skip_bad)
 
 
 def texts(data: bytes) -> list[tuple[int, bytes]]:
     """The number and the text of each record that is not passed over."""
     return [
         (batch.first + i, batch.data[start:end])
-        for batch in take_field(cut_records(data, 0, RecordFormat()), "text")
+        for batch in taken(data).batches
         for i, (start, end) in enumerate(zip(batch.starts, batch.ends, strict=True))
     ]
 
@@ -42,23 +51,23 @@ TAKEN = {
     "a byte order mark at the front": (b'\xef\xbb\xbf{"text": "a"}', "a"),
 }
 REFUSED = {
-    "half a surrogate pair": (b'{"text": "a\\ud83d"}', r"surrogate pair in 'text' \(character 1\)"),
-    "no UTF-8": (b'{"text": "\xff"}', r"not valid UTF-8 \(byte 10 of the line\)"),
-    "no UTF-8 elsewhere": (b'{"x": "\xff", "text": "a"}', "not valid UTF-8"),
-    "UTF-16": ('{"text": "a"}'.encode("utf-16-le"), "is no JSON"),
-    "100,000 levels": (b'{"x": ' + b"[" * 100000 + b"]" * 100000 + b', "text": "a"}', "nested too deeply"),
-    "a control character": (b'{"text": "a\tb"}', "is no JSON"),
-    "single quotes": (b"{'text': 'a'}", "is no JSON"),
-    "two objects": (b'{"text": "a"}{"text": "b"}', "is no JSON"),
-    "a leading zero": (b'{"x": 01, "text": "a"}', "is no JSON"),
-    "a byte order mark later": (b'{"text": "a"}\n\xef\xbb\xbf{"text": "a"}', "is no JSON"),
-    "no field": (b'{"x": "a"}', "has no 'text'"),
-    "null": (b'{"text": null}', "has no text under 'text' but null"),
-    "a number": (b'{"text": 1}', "but a number"),
-    "a list": (b'{"text": ["a"]}', "but a list"),
-    "an object": (b'{"text": {}}', "but an object"),
-    "a list of objects": (b'[{"text": "a"}]', "is no JSON object"),
-    "a text": (b'"text"', "is no JSON object"),
+    "half a surrogate pair": ("surrogate", b'{"text": "a\\ud83d"}', r"surrogate pair in 'text' \(character 1\)"),
+    "no UTF-8": ("utf8", b'{"text": "\xff"}', r"not valid UTF-8 \(byte 10 of the line\)"),
+    "no UTF-8 elsewhere": ("utf8", b'{"x": "\xff", "text": "a"}', "not valid UTF-8"),
+    "UTF-16": ("json", '{"text": "a"}'.encode("utf-16-le"), "is no JSON"),
+    "100,000 levels": ("depth", b'{"x": ' + b"[" * 100000 + b"]" * 100000 + b', "text": "a"}', "nested too deeply"),
+    "a control character": ("json", b'{"text": "a\tb"}', "is no JSON"),
+    "single quotes": ("json", b"{'text': 'a'}", "is no JSON"),
+    "two objects": ("json", b'{"text": "a"}{"text": "b"}', "is no JSON"),
+    "a leading zero": ("json", b'{"x": 01, "text": "a"}', "is no JSON"),
+    "a byte order mark later": ("json", b'{"text": "a"}\n\xef\xbb\xbf{"text": "a"}', "is no JSON"),
+    "no field": ("missing", b'{"x": "a"}', "has no 'text'"),
+    "null": ("null", b'{"text": null}', "has no text under 'text' but null"),
+    "a number": ("type", b'{"text": 1}', "but a number"),
+    "a list": ("type", b'{"text": ["a"]}', "but a list"),
+    "an object": ("type", b'{"text": {}}', "but an object"),
+    "a list of objects": ("type", b'[{"text": "a"}]', "is no JSON object"),
+    "a text": ("type", b'"text"', "is no JSON object"),
 }
 
 
@@ -71,10 +80,12 @@ def test_what_is_taken(case: str):
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_refused(case: str):
-    """By the name of what is wrong."""
-    data, said = REFUSED[case]
+    """By the name of what is wrong, or counted by its cause."""
+    cause, data, said = REFUSED[case]
     with pytest.raises(DataError, match=said):
         texts(data + b"\n")
+    bad = taken(data + b"\n", skip_bad=True).bad
+    assert (bad.counts, bad.first.endswith(f"({cause})")) == ({cause: 1}, True)
 
 
 @given(st.lists(st.text(max_size=5) | st.just(None), max_size=12))
@@ -108,6 +119,132 @@ def test_the_command_names_file_and_record(folder: Folder):
     assert outcome.stderr.startswith("2 records, 2 tokens")
     command = ("tokenize", "-m", "m", "--field", "text", "a.jsonl", "b.jsonl")
     folder.corpus(*command).failed(1, "b.jsonl: record 3 has no text under 'text' but a number")
+
+
+NESTED = {
+    "a text": (b'{"a": {"b": "x"}}', "x"),
+    "the last of two objects": (b'{"a": {"b": "x"}, "a": {"b": "y"}}', "y"),
+    "a key with a dot beside it": (b'{"a.b": "y", "a": {"b": "x"}}', "x"),
+    "the last object without it": (b'{"a": {"b": "x"}, "a": {}}', "missing"),
+    "no outer object": (b'{"b": "x"}', "missing"),
+    "a null instead of the object": (b'{"a": null}', "null"),
+    "a null in the object": (b'{"a": {"b": null}}', "null"),
+    "a list instead of the object": (b'{"a": [{"b": "x"}]}', "type"),
+    "a text instead of the object": (b'{"a": "b"}', "type"),
+}
+
+
+@pytest.mark.parametrize("case", NESTED)
+def test_a_field_inside_an_object(case: str):
+    """`a.b` is the key b of the object under a, and of nothing else."""
+    data, wanted = NESTED[case]
+    found = taken(data + b"\n", ("a", "b"), skip_bad=True)
+    assert [batch.data.decode() for batch in found.batches] or list(found.bad.counts) == [wanted]
+    assert wanted in found.bad.counts or [batch.data.decode() for batch in found.batches] == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [("a", ["a"]), ("a.b", ["a", "b"]), (r"a\.b", ["a.b"]), (r"a\\.b", ["a\\", "b"]), (r"a\b", [r"a\b"]), ("", [""])],
+)
+def test_a_dot_parts_keys(name: str, keys: list[str]):
+    """A backslash takes a dot, and a backslash, into the key; before anything else it is one itself."""
+    assert parse_field(name) == tuple(keys)
+
+
+@given(st.lists(st.text(alphabet="a.\\", max_size=5), min_size=1, max_size=4))
+def test_messages_write_a_field_as_its_user_does(keys: list[str]):
+    """Whatever a key holds, there is a way to name it."""
+    assert parse_field(field._name(tuple(keys))) == tuple(keys)
+
+
+CRAWL = b"""\
+{"text": "ab"}
+
+{"text": null}
+{"text": "a"}
+{"text": "\xff"}
+{"x": 1}
+broken
+{"text": "b"}
+{"text": null}
+"""
+
+
+def test_bad_records_are_skipped_and_counted(folder: Folder):
+    """Status 3; the summary, its JSON and the manifest say how many of which cause, and where the first stands."""
+    folder.write("m", MODEL)
+    folder.write("a.jsonl", b'{"text": "a"}\n')
+    folder.write("b.jsonl", CRAWL)
+    command = ("tokenize", "-m", "m", "--field", "text", "a.jsonl", "b.jsonl")
+    folder.corpus(*command).failed(1, "b.jsonl: record 3 has no text under 'text' but null")
+    outcome = folder.corpus(*command, "--skip-bad", "-f", "pieces", "--manifest", "told.json")
+    assert (outcome.status, outcome.stdout) == (3, b"a\nab\na\nb\n"), str(outcome)
+    said = "; 5 bad records skipped (1 json, 1 missing, 2 null, 1 utf8), first b.jsonl: record 3 (null)"
+    assert outcome.stderr.startswith("4 records, 4 tokens"), str(outcome)
+    assert outcome.stderr.endswith(f"{said}\n"), str(outcome)
+    counts = {"null": 2, "utf8": 1, "missing": 1, "json": 1}
+    told = [json.loads(folder.read("told.json"))]
+    told.append(json.loads(folder.corpus(*command, "--skip-bad", "--progress", "json").stderr))
+    for one in told:
+        assert (one["records"], one["skipped"], one["first_skipped"]) == (4, counts, "b.jsonl: record 3 (null)")
+    clean = folder.corpus("tokenize", "-m", "m", "--field", "text", "a.jsonl", "--skip-bad").ok()
+    assert "skipped" not in clean.stderr
+
+
+@pytest.mark.parametrize("form", ["u16", "ids", "jsonl"])
+def test_skipped_records_keep_their_numbers(folder: Folder, form: str):
+    """Samples of the others are the same as where the bad records are empty texts, in every format and any threads."""
+    folder.write("m", MODEL)
+    good = [b'{"text": "%s"}\n' % (b"ab" * (i % 7)) for i in range(4000)]
+    folder.write("good", b"".join(good))
+    holes = [b'{"text": null}\n' if i % 7 == 0 else line for i, line in enumerate(good)]
+    folder.write("holes", b"".join(holes))
+    command = ("tokenize", "-m", "m", "--field", "text", "--alpha", "0.3", "-s", "7", "-q", "-f", form)
+    whole = folder.corpus(*command, "good").ok().stdout
+    if form == "u16":
+        wanted = whole
+    else:
+        wanted = b"".join(line for i, line in enumerate(whole.splitlines(keepends=True)) if i % 7)
+    for workers in (1, 3):
+        outcome = folder.corpus(*command, "--skip-bad", "-j", workers, "holes")
+        assert (outcome.status, outcome.stdout == wanted) == (3, True), str(outcome)
+
+
+def test_an_input_of_bad_records_alone(folder: Folder):
+    """There is an output, and it is empty."""
+    folder.write("m", MODEL)
+    folder.write("a.jsonl", b"x\n" * 3)
+    for form in ("ids", "npy"):
+        outcome = folder.corpus("tokenize", "-m", "m", "--field", "t", "--skip-bad", "a.jsonl", "-o", "out", "-f", form)
+        assert (outcome.status, "3 json" in outcome.stderr) == (3, True), str(outcome)
+        assert len(folder.read("out")) in (0, 128)
+
+
+def test_bad_records_add_up():
+    """The first one of all is named, whatever batches have none; only known causes are counted."""
+    total = BadRecords()
+    for causes in ([], ["null", "json"], ["null"]):
+        batch = BadRecords(skip=True)
+        for i, cause in enumerate(causes):
+            assert cause in CAUSES
+            batch.refuse(cause, f"x: record {i}", "is bad", "")
+        total.add(batch)
+    assert (total.counts, total.first, total.total) == ({"null": 2, "json": 1}, "x: record 0 (null)", 3)
+
+
+@given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=4))
+def test_batches_of_documents_join(lists: list[list[int]]):
+    """Ids, ends and columns are those of the documents one after another."""
+    batches = [
+        IdBatch(np.array(ids, np.int32), np.arange(1, len(ids) + 1), {"score": [float(i) for i in ids]})
+        for ids in lists
+    ]
+    joined = IdBatch.joined(batches)
+    flat = [i for ids in lists for i in ids]
+    assert joined.ids.tolist() == flat
+    assert joined.ends.tolist() == list(range(1, len(flat) + 1))
+    assert joined.columns.get("score", []) == flat
 
 
 def test_samples_do_not_depend_on_blank_lines_in_other_parts(folder: Folder):

@@ -110,7 +110,17 @@ Examples:
     help="What jsonl objects hold besides ids, separated by commas: score, logprob, logz, entropy, length (expected "
     "number of tokens), pieces.",
 )
-@click.option("--field", metavar="NAME", help="Records are JSON objects. Segment the text under this key.")
+@click.option(
+    "--field",
+    metavar="NAME",
+    help="Records are JSON objects. Segment the text under this key. a.b is the key b of the object under a.",
+)
+@click.option(
+    "--skip-bad",
+    is_flag=True,
+    help="Pass over records that cannot be taken, such as broken JSON or a null in the field. Summary and manifest "
+    "count them by cause, and the status is 3.",
+)
 @click.option("--bos", is_flag=True, help="Write the model's begin (bos) id before every segmentation.")
 @click.option("--eos", is_flag=True, help="Write the model's end (eos) id after every segmentation.")
 @click.option(
@@ -151,8 +161,9 @@ def command(
     progress: str,
     quiet: bool,
     **options: Any,
-) -> None:
-    """Run `corpus tokenize`."""
+) -> int:
+    """Run `corpus tokenize`; return the exit status."""
+    from corpustools.errors import Incomplete
     from corpustools.files.inputs import as_paths, inspect
     from corpustools.stages.tokenize.run import carry_out
     from corpustools.stages.tokenize.tokenizer import Tokenizer
@@ -175,6 +186,8 @@ def command(
             record.write("tokenize", found, result, **facts, control=tokenizer.model.control)
         if result.windows is not None:
             facts |= {"windows": result.windows, "dropped": result.dropped}
+        if result.skipped:
+            facts |= {"skipped": result.skipped, "first_skipped": result.first_skipped}
         if quiet and request.mode != "viterbi" and options["seed"] is None and manifest is None:
             report.seed(request.seed)
         report.summary(
@@ -185,6 +198,7 @@ def command(
             seconds=round(result.seconds, 3),
             **facts,
         )
+    return Incomplete.exit_code if result.skipped else 0
 
 
 def request_of(
@@ -230,13 +244,16 @@ def facts_of(request: TokenizeRequest) -> dict[str, Any]:
 
 def line_of(request: TokenizeRequest, result: TokenizeResult) -> str:
     """Return what was done, in one line for people."""
-    packed = drawn = ""
+    packed = drawn = skipped = ""
     if result.windows is not None:
         packed = f" in {result.windows} windows of {request.context} ({result.dropped} dropped)"
     if request.mode != "viterbi":
         drawn = f", --seed {request.seed}"
+    if result.skipped:
+        causes = ", ".join(f"{count} {cause}" for cause, count in sorted(result.skipped.items()))
+        skipped = f"; {sum(result.skipped.values())} bad records skipped ({causes}), first {result.first_skipped}"
     rate = result.tokens / max(result.seconds, 1e-9) / 1e6
     return (
         f"{result.records} records, {result.tokens} tokens{packed}, {human(result.bytes)} "
-        f"in {result.seconds:.1f} s ({rate:.1f} M tokens/s){drawn}"
+        f"in {result.seconds:.1f} s ({rate:.1f} M tokens/s){drawn}{skipped}"
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from corpustools.files.bad_records import BadRecords
 
 Ids = np.ndarray[Any, np.dtype[np.int32]]
 Counts = np.ndarray[Any, np.dtype[np.int64]]
@@ -15,7 +18,7 @@ Counts = np.ndarray[Any, np.dtype[np.int64]]
 class IdBatch:
     """The ids of consecutive documents. A document is one segmentation of a record; it may have no ids.
 
-    ids: int32, of all documents, one after another.
+    ids: int32, of all documents, one after another. They may stand in memory of the thread that its next batch fills.
     ends: int64, where each document ends in `ids`.
     columns: values beside the ids, by name: one for each document.
     """
@@ -23,6 +26,19 @@ class IdBatch:
     ids: Ids
     ends: Counts
     columns: dict[str, list[float]] = field(default_factory=dict)
+
+    @classmethod
+    def joined(cls, batches: Iterable[IdBatch]) -> IdBatch:
+        """Return the documents of several batches as one. Each is copied before the next one is asked for."""
+        ids, ends, size = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], 0
+        columns: dict[str, list[float]] = {}
+        for one in batches:
+            ids.append(one.ids.copy())
+            ends.append(one.ends + size)
+            size += len(one.ids)
+            for name, values in one.columns.items():
+                columns.setdefault(name, []).extend(values)
+        return cls(np.concatenate(ids), np.concatenate(ends), columns)
 
 
 @dataclass(frozen=True)
@@ -32,8 +48,10 @@ class FormattedBatch:
     data: the bytes.
     lengths: int64, how many ids each document has.
     passed_over: how many records have no document because there was nothing in them.
+    bad: the records that have none because they cannot be taken.
     """
 
     data: bytes | memoryview
     lengths: Counts
     passed_over: int = 0
+    bad: BadRecords = field(default_factory=BadRecords)

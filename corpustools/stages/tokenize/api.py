@@ -35,6 +35,7 @@ def tokenize(
     format: str = "ids",  # noqa: A002  the option's name, as on the command line
     columns: str | Sequence[str] = (),
     field: str | None = None,
+    skip_bad: bool = False,
     bos: bool = False,
     eos: bool = False,
     context: int = 0,
@@ -63,7 +64,8 @@ def tokenize(
         scores: 'f64', or 'f32', which rounds best paths as SentencePiece does.
         format: 'ids', 'pieces', 'jsonl', 'u16', 'u32' or 'npy'.
         columns: for 'jsonl', of 'score', 'logprob', 'logz', 'entropy', 'length' and 'pieces'.
-        field: records are JSON objects, and the text stands under this key.
+        field: records are JSON objects, and the text stands under this key. 'a.b' is the key b of the object under a.
+        skip_bad: pass over records that cannot be taken, and count them in `skipped`, instead of ending with an error.
         bos: begin every segmentation with the model's bos id.
         eos: end every segmentation with the model's eos id.
         context: cut bare ids into windows of so many; an incomplete last one is dropped and counted. 0: no windows.
@@ -91,6 +93,7 @@ def tokenize(
         format=format,
         columns=(columns,) if isinstance(columns, str) else tuple(columns),
         field=field,
+        skip_bad=skip_bad,
         bos=bos,
         eos=eos,
         context=context,

@@ -11,7 +11,7 @@ import numpy as np
 from corpustools.files.batches import RecordBatch
 from corpustools.formats import make_writer
 from corpustools.formats.batch import FormattedBatch, IdBatch
-from corpustools.stages.tokenize.field import take_field
+from corpustools.stages.tokenize.field import parse_field, take_field
 from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
 from corpustools.stages.tokenize.lattice.segmenter import SampleKey
 from corpustools.stages.tokenize.request import TokenizeRequest
@@ -28,6 +28,7 @@ class Pipeline:
     def __init__(self, tokenizer: Tokenizer, request: TokenizeRequest) -> None:
         request.check(tokenizer)
         self.tokenizer, self.engine, self.request = tokenizer, tokenizer._engine, request
+        self._keys = parse_field(request.field) if request.field is not None else None
         self.writer = make_writer(request.format, tokenizer.vocabulary, request.columns, request.context)
         control = tokenizer.model.control
         self.segmenter = self.engine.segmenter(
@@ -54,17 +55,15 @@ class Pipeline:
 
     def output_of(self, records: RecordBatch) -> FormattedBatch:
         """Return the output of a batch of records."""
-        if self.request.field is None:
-            return self._output_of_texts(records)
-        batches = take_field(records, self.request.field)
-        passed_over = len(records.starts) - sum(len(one.starts) for one in batches)
-        if len(batches) == 1:
-            return replace(self._output_of_texts(batches[0]), passed_over=passed_over)
-        done = [self._output_of_texts(one) for one in batches]
-        lengths = np.concatenate([np.zeros(0, np.int64), *(one.lengths for one in done)])
-        return FormattedBatch(b"".join(bytes(one.data) for one in done), lengths, passed_over)
+        if self._keys is None:
+            return self.writer.format(self._segment(records))
+        texts = take_field(records, self._keys, self.request.skip_bad)
+        parts = map(self._segment, texts.batches)
+        done = next(parts) if len(texts.batches) == 1 else IdBatch.joined(parts)
+        return replace(self.writer.format(done), passed_over=texts.passed_over, bad=texts.bad)
 
-    def _output_of_texts(self, records: RecordBatch) -> FormattedBatch:
+    def _segment(self, records: RecordBatch) -> IdBatch:
+        """Return the ids of a batch of texts."""
         normalizer = self.tokenizer.model.normalizer
         normalized, offsets = normalizer.normalize_batch(records.data, records.starts, records.ends)
         if self.request.nbest or self.request.unique:
@@ -76,7 +75,7 @@ class Pipeline:
                 per = self.request.samples
                 owners = np.repeat(np.arange(len(offsets) - 1), per)
                 self._add_columns(done, memoryview(normalized), offsets.tolist(), owners.tolist(), batch.measures)
-        return self.writer.format(done)
+        return done
 
     def _listed(self, text: memoryview, bounds: list[int], first: int) -> IdBatch:
         """Segment records one by one: the n best, or samples without replacement."""

@@ -41,6 +41,7 @@ class TokenizeRequest:
     format: str = "ids"
     columns: tuple[str, ...] = ()
     field: str | None = None
+    skip_bad: bool = False
     bos: bool = False
     eos: bool = False
     context: int = 0

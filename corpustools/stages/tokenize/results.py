@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -10,7 +11,7 @@ class TokenizeResult:
     """What a tokenization did.
 
     Attributes:
-        records: input records.
+        records: input records that were segmented.
         segmentations: output records.
         tokens: ids written.
         bytes: bytes written, before compression.
@@ -18,6 +19,8 @@ class TokenizeResult:
         seed: the seed that repeats the samples; None for best segmentations.
         windows: context windows written; None where ids were not cut into windows.
         dropped: ids of the incomplete last window, which are not written; None likewise.
+        skipped: bad records that were passed over, by cause: json, utf8, surrogate, missing, null, type, depth or size.
+        first_skipped: where the first of them stands, and its cause; None where there is none.
     """
 
     records: int
@@ -28,6 +31,8 @@ class TokenizeResult:
     seed: str | None = None
     windows: int | None = None
     dropped: int | None = None
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    first_skipped: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from corpustools.files.bad_records import BadRecords
 from corpustools.files.batches import BatchReader, RecordFragment
 from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input
@@ -63,6 +64,8 @@ def carry_out(
         seed=request.seed if request.mode != "viterbi" else None,
         windows=tokens // request.context if request.context else None,
         dropped=writer.dropped if request.context else None,
+        skipped=run.bad.counts,
+        first_skipped=run.bad.first or None,
     )
 
 
@@ -75,6 +78,7 @@ class _Run:
         self.total = None if None in sizes else sum(size or 0 for size in sizes)
         self.batches = BatchReader(inputs, RecordFormat(), pipeline.request.part, whole=not pipeline.streams)
         self.records = 0
+        self.bad = BadRecords()
         self._running: StreamingSegmenter | None = None
 
     def run(self) -> None:
@@ -90,7 +94,8 @@ class _Run:
                     tasks.submit(pipeline.output_of, item)
 
     def _write(self, done: FormattedBatch) -> None:
-        self.records -= done.passed_over
+        self.records -= done.passed_over + done.bad.total
+        self.bad.add(done.bad)
         self.writer.write(done)
         self._report()
 
