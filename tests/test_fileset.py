@@ -232,7 +232,7 @@ def test_a_thousand_files_need_few_descriptors(tmp_path: Path):
         file = files.open(str(tmp_path / f"{i:03}"))
         file.write(b"%d" % i)
         file.finish()
-        assert len(os.listdir("/proc/self/fd")) <= before + fileset.UNNAMED
+        assert len(os.listdir("/proc/self/fd")) <= before + fileset.UNNAMED + 1  # the lock
     assert len(os.listdir(tmp_path)) <= 1000
     files.publish()
     assert len(os.listdir("/proc/self/fd")) == before
@@ -243,12 +243,14 @@ def test_a_thousand_files_need_few_descriptors(tmp_path: Path):
 @pytest.mark.parametrize("suffix", ["", ".zst"])
 def test_shards(tmp_path: Path, suffix: str):
     """Shards that nobody cut are there, and empty; the error of a torn set names the first and the last new one."""
-    sink = ShardSink(f"{tmp_path}/s{{shard}}{suffix}", 12, 1)
+    files = FileSet()
+    sink = ShardSink(f"{tmp_path}/s{{shard}}{suffix}", 12, 1, files)
     for _ in range(5):
         sink.write(b"data")
         sink.cut()
-    assert [name for name in os.listdir(tmp_path) if not name.startswith(".")] == []
     sink.finish()
+    assert [name for name in os.listdir(tmp_path) if not name.startswith(".")] == []
+    files.publish()
     sizes = [(tmp_path / f"s{i:02}{suffix}").stat().st_size for i in range(12)]
     assert len(os.listdir(tmp_path)) == 12
     assert sizes == ([4] * 5 + [0] * 7 if not suffix else [sizes[0]] * 5 + [sizes[-1]] * 7)
@@ -257,16 +259,18 @@ def test_shards(tmp_path: Path, suffix: str):
 def test_shards_whose_renames_fail_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The error names the first and the last new one; the others keep what they held."""
     (tmp_path / "s7").write_bytes(b"old")
-    sink = ShardSink(f"{tmp_path}/s{{shard}}", 9, 1)
+    files = FileSet()
+    sink = ShardSink(f"{tmp_path}/s{{shard}}", 9, 1, files)
     sink.write(b"new")
     for _ in range(8):
         sink.cut()
         sink.write(b"new")
     with monkeypatch.context() as patch:
         fails_at(patch, "s7")
+        sink.finish()
         with pytest.raises(CorpusError, match=r"s7: cannot be renamed.*; 7 of 9 files are new \(\S*s0 to \S*s6\)"):
-            sink.finish()
-    sink.abort()
+            files.publish()
+    files.abort()
     assert contents(tmp_path) == {f"s{i}": b"new" for i in range(7)} | {"s7": b"old"}
 
 

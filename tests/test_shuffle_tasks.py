@@ -15,6 +15,7 @@ from reference import order, records, shuffled
 
 import corpustools
 from corpustools.files.chunks import SLACK, RecordFormat
+from corpustools.files.fileset import FileSet
 from corpustools.files.inputs import inspect
 from corpustools.files.outputs import open_output
 from corpustools.stages.shuffle import run, shuffle, shuffle_request
@@ -44,7 +45,8 @@ def test_scatter_and_gather_are_the_shuffle(text: str, tmp_path: Path):
     """Key range by key range, each a scatter and a gather: what a loop of one's own writes is the whole output."""
     request = shuffle_request(text, tmp_path / "out", seed="x", memory=PLENTY)
     plan = plan_shuffle(request)
-    sink = open_output(request.output, None, plan.workers)
+    files = FileSet()
+    sink = open_output(request.output, None, plan.workers, files)
     with closing(BucketStore(plan, 10, [str(tmp_path)], "raw")) as store:
         position = offset = 0
         for low in range(0, KEYS, KEYS // 4):
@@ -55,6 +57,7 @@ def test_scatter_and_gather_are_the_shuffle(text: str, tmp_path: Path):
             assert receipt.written == done.held
             position, offset = position + receipt.written.records, offset + receipt.written.size
     sink.finish()
+    files.publish()
     assert Path(tmp_path / "out").read_bytes() == shuffled(records(TEXT), "x")
 
 

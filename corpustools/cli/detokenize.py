@@ -53,17 +53,16 @@ def command(
     from corpustools.stages.tokenize.detokenize import carry_out
     from corpustools.stages.tokenize.tokenizer import Tokenizer
 
+    record = None
     if manifest is not None:
         from corpustools.files.manifest import Manifest
 
         others = [("the model", model), ("the output", output), *(("the input", one) for one in inputs)]
-        record = Manifest(manifest, others)
+        record = Manifest(manifest, others, "detokenize", model=model, output=output)
     tokenizer = Tokenizer.load(model)
     with Reporter(progress, quiet) as report:
         found = inspect(as_paths(inputs or ("-",)))
-        result = carry_out(tokenizer, found, output, form, report)
-        if manifest is not None:
-            record.write("detokenize", found, result, model=model, output=output)
+        result = carry_out(tokenizer, found, output, form, report, record)
         report.summary(
             f"{result.records} records, {result.tokens} tokens, {human(result.bytes)} in {result.seconds:.1f} s",
             records=result.records,

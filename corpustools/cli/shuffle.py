@@ -140,15 +140,15 @@ def command(
     if plan:
         click.echo(describe_plan(request))
         return
+    record = None
     if manifest is not None:
         from corpustools.files.manifest import Manifest
 
         outputs = [("the output", path) for path in request.output_paths]
-        record = Manifest(manifest, outputs + [("the input", one.path) for one in request.inputs if one.seekable])
+        others = [("the input", one.path) for one in request.inputs if one.seekable]
+        record = Manifest(manifest, outputs + others, "shuffle", output=request.output)
     with Reporter(progress, quiet) as report:
-        result = run_shuffle(request, report)
-        if manifest is not None:
-            record.write("shuffle", request.inputs, result, output=request.output)
+        result = run_shuffle(request, report, record)
         if quiet and options["seed"] is None and manifest is None:
             report.seed(result.seed)
         rate = result.bytes / max(result.seconds, 1e-9) / 1e6

@@ -169,21 +169,22 @@ def command(
     from corpustools.stages.tokenize.tokenizer import Tokenizer
 
     request = request_of(**options)
+    record = None
     if manifest is not None:
         from corpustools.files.manifest import Manifest
 
         others = [("the model", model), ("the output", output), *(("the input", one) for one in inputs)]
-        record = Manifest(manifest, others)
+        record = Manifest(manifest, others, "tokenize", **facts_of(request))
+        record.add(model=model, format=request.format, output=output)
     tokenizer = Tokenizer.load(model)
+    if record is not None:
+        record.add(vocabulary=len(tokenizer), control=tokenizer.model.control)
     with Reporter(progress, quiet) as report:
         for note in tokenizer.model.notes:
             report.note(note)
         found = inspect(as_paths(inputs or ("-",)))
-        result = carry_out(tokenizer, found, output, request, report)
+        result = carry_out(tokenizer, found, output, request, report, record)
         facts = facts_of(request)
-        if manifest is not None:
-            facts |= {"model": model, "vocabulary": len(tokenizer), "format": request.format, "output": output}
-            record.write("tokenize", found, result, **facts, control=tokenizer.model.control)
         if result.windows is not None:
             facts |= {"windows": result.windows, "dropped": result.dropped}
         if result.skipped:

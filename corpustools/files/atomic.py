@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 import stat
 
 from corpustools.errors import from_os
 from corpustools.files.descriptors import Descriptor, close
 from corpustools.files.targets import is_mount_point
+from corpustools.files.unfinished import hidden_name, release
 
 
 class FileSink:
@@ -110,15 +110,19 @@ class FileSink:
             SystemFailure: the file could not be renamed into place.
         """
         assert self._closed
-        assert self._temporary is not None
+        temporary = self._temporary
+        assert temporary is not None
         if is_mount_point(self.path):
-            temporary, self._temporary = self._temporary, None
+            self._temporary = None
+            # Where copying fails the file stays for the user, so nothing may take it for left over.
+            release(temporary)
             _copy_over(temporary, self.path, self.name)
             return
         try:
-            os.replace(self._temporary, self.path)
+            os.replace(temporary, self.path)
         except OSError as error:
             raise from_os(error, f"{self.name}: cannot be renamed into place", "the old file stays") from error
+        release(temporary)
         self._temporary = None
 
     def finish(self) -> None:
@@ -140,6 +144,7 @@ class FileSink:
         if self._temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self._temporary)
+            release(self._temporary)
 
 
 def _copy_over(source: str, path: str, name: str) -> None:
@@ -156,11 +161,6 @@ def _copy_over(source: str, path: str, name: str) -> None:
         os.unlink(source)
     except OSError as error:
         raise from_os(error, f"{name}: copying into the mounted file failed", f"the output is in {source}") from error
-
-
-def hidden_name(path: str) -> str:
-    """Return a fresh name beside a path that no listing shows; short, so that the longest names work too."""
-    return os.path.join(os.path.dirname(path), f".corpus-{secrets.token_hex(6)}.part")
 
 
 def sync_folder(folder: str) -> None:

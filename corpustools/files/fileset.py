@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterable
 
 from corpustools.errors import CorpusError, SystemFailure, UsageError, from_os
-from corpustools.files.atomic import FileSink, hidden_name, sync_folder
+from corpustools.files.atomic import FileSink, sync_folder
 from corpustools.files.targets import require_replaceable
+from corpustools.files.unfinished import hidden_name, release, remove_leftovers
 
 # Finished files that wait for their names with an open descriptor: a process that is killed leaves nothing of them.
 # The others are closed under temporary names, so that a thousand shards need no thousand descriptors.
@@ -43,6 +44,7 @@ class FileSet:
         self._files: dict[str, SetFile] = {}
         self._last: list[SetFile] = []
         self._unnamed = 0
+        self._tidied: set[str] = set()
 
     def open(self, path: str, last: bool = False) -> SetFile:
         """Begin a file of the set.
@@ -59,6 +61,7 @@ class FileSet:
         other = self._files.get(os.path.realpath(path))
         if other is not None:
             raise UsageError(f"outputs '{other.name}' and '{path}' are the same file", "give each a name of its own")
+        self._tidy(os.path.dirname(os.path.realpath(path)))
         file = SetFile(path, self)
         self._files[file.path] = file
         if last:
@@ -103,14 +106,21 @@ class FileSet:
         for file in self._files.values():
             file.abort()
 
+    def _tidy(self, folder: str) -> None:
+        """Remove what killed runs left in a folder, once."""
+        if folder not in self._tidied:
+            self._tidied.add(folder)
+            remove_leftovers(folder)
+
     def _hide_old(self) -> dict[SetFile, str]:
         """Take the old versions of the last files away; return where each is, so that it can come back."""
         hidden: dict[SetFile, str] = {}
         for file in self._last:
             if not os.path.exists(file.path):
                 continue
-            place = hidden_name(file.path)
             try:
+                # A later run does not remove it: where this one is killed before the first rename, the data still fit.
+                place = hidden_name(file.path, "old")
                 os.rename(file.path, place)
             except OSError as error:
                 _restore_old(hidden, True)
@@ -145,6 +155,7 @@ def _restore_old(hidden: dict[SetFile, str], fits: bool) -> list[str]:
         if fits and not file.in_place:
             with contextlib.suppress(OSError):
                 os.replace(place, file.path)
+            release(place)
             continue
         if not file.in_place:
             gone.append(file.name)
@@ -155,6 +166,7 @@ def _restore_old(hidden: dict[SetFile, str], fits: bool) -> list[str]:
 def _remove(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)
+    release(path)
 
 
 def _remedy(renamed: list[str], files: int, gone: list[str]) -> str:

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from corpustools.files.descriptors import Sink
+from corpustools.files.fileset import FileSet
 from corpustools.files.inputs import Input
 from corpustools.files.outputs import open_output
 from corpustools.files.targets import refuse_conflicts
@@ -18,30 +20,53 @@ if TYPE_CHECKING:
 
 
 class Manifest:
-    """Opens the manifest before the work begins, so that a wrong path costs nothing, and writes it at the end.
+    """The manifest of one run. It is published together with the output.
+
+    Call `open` before the work begins, so that a wrong path costs nothing, and `write` when the output is durable.
 
     Args:
-        path: where to; the file appears whole.
+        path: where to; a file appears whole.
         data: what messages call it and the path, of each input and output; it may replace none of them.
+        command: the command that runs.
+        facts: what is known of the run.
 
     Raises:
         UsageError: the path is one of these.
     """
 
-    def __init__(self, path: str, data: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, path: str, data: Iterable[tuple[str, str]], command: str, **facts: Any) -> None:
         refuse_conflicts("the manifest", path, data)
-        self._sink = open_output(path, None, 1)
+        self._path, self._command, self._facts = path, command, facts
+        self._sink: Sink | None = None
         self._began = time.time()
 
-    def write(self, command: str, inputs: list[Input], result: DataclassInstance, **facts: Any) -> None:
-        """Write what a command did; what a result leaves open (None) is left out."""
+    def add(self, **facts: Any) -> None:
+        """Take further facts of the run."""
+        self._facts |= facts
+
+    def open(self, files: FileSet) -> None:
+        """Open the manifest, in the set of the output's files where it is a file.
+
+        Raises:
+            UsageError: it names a folder, or nothing.
+            SystemFailure: it cannot be written there.
+        """
+        self._sink = open_output(self._path, None, 1, files, last=True)
+
+    def write(self, inputs: list[Input], result: DataclassInstance) -> None:
+        """Write what was done, and make it durable; what a result leaves open (None) is left out.
+
+        Raises:
+            SystemFailure: writing failed.
+        """
+        assert self._sink is not None
         text = json.dumps(
             {
-                "command": command,
+                "command": self._command,
                 "version": version("corpustools"),
                 "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._began)),
                 "inputs": [{"path": one.path, "size": one.size, "compression": one.codec} for one in inputs],
-                **facts,
+                **self._facts,
                 **{name: value for name, value in asdict(result).items() if value is not None},
             },
             indent=2,

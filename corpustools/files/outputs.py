@@ -7,7 +7,6 @@ import stat
 import threading
 
 from corpustools.errors import SystemFailure, UsageError, from_os
-from corpustools.files.atomic import FileSink
 from corpustools.files.compression import PIECE, encoder, output_codec
 from corpustools.files.descriptors import Sink, StreamSink
 from corpustools.files.fileset import FileSet
@@ -63,24 +62,25 @@ class CompressedSink:
 
 
 class ShardSink:
-    """Slices of the stream in files of their own, all renamed together at the end.
+    """Slices of the stream in files of their own.
 
     Args:
         pattern: the path, with `{shard}` where the number stands.
         shards: how many.
         workers: threads that compress, where the suffix asks for it.
+        files: the set that names them at the end.
 
     Raises:
         UsageError: a shard would replace a folder, or its suffix cannot be written.
         SystemFailure: the folder is missing or not writable.
     """
 
-    def __init__(self, pattern: str, shards: int, workers: int) -> None:
+    def __init__(self, pattern: str, shards: int, workers: int, files: FileSet) -> None:
         self.paths = shard_paths(pattern, shards)
         for path in self.paths:
             require_replaceable(path)
         self._codec, self._workers = output_codec(pattern), workers
-        self._files = FileSet()
+        self._files = files
         self._begun = 0
         self._sink = self._next()
 
@@ -94,16 +94,14 @@ class ShardSink:
         self._sink = self._next()
 
     def finish(self) -> None:
-        """Close the last shard and give all of them their names."""
+        """Make the last shard durable, and those behind it, which are empty."""
         while self._begun < len(self.paths):
             self.cut()
         self._sink.finish()
-        self._files.publish()
 
     def abort(self) -> None:
-        """Remove every shard written so far."""
+        """Drop the current shard; the others belong to the set."""
         self._sink.abort()
-        self._files.abort()
 
     def _next(self) -> Sink:
         file = self._files.open(self.paths[self._begun])
@@ -117,8 +115,15 @@ def shard_paths(pattern: str, shards: int) -> list[str]:
     return [pattern.replace(SHARD, f"{number:0{width}}") for number in range(shards)]
 
 
-def open_output(path: str, shards: int | None, workers: int) -> Sink:
+def open_output(path: str, shards: int | None, workers: int, files: FileSet, last: bool = False) -> Sink:
     """Return the sink for an output option: '-', a path, or a pattern with '{shard}'.
+
+    Args:
+        path: where to. A stream is written as the work goes on; a file waits for the set to name it.
+        shards: how many, where the path is a pattern.
+        workers: threads that compress, where the suffix asks for it.
+        files: the set that files belong to.
+        last: a file describes the others of the set, see `FileSet`.
 
     Raises:
         UsageError: the pattern and the shards do not fit, or the suffix cannot be written.
@@ -130,22 +135,22 @@ def open_output(path: str, shards: int | None, workers: int) -> Sink:
             f"name the output as in part-{SHARD}.txt and say how many shards",
         )
     if shards is not None:
-        return ShardSink(path, shards, workers)
+        return ShardSink(path, shards, workers, files)
     codec = output_codec(path)
-    sink = _open_single(path)
+    sink = _open_single(path, files, last)
     return CompressedSink(sink, codec, workers) if codec else sink
 
 
-def _open_single(path: str) -> Sink:
+def _open_single(path: str, files: FileSet, last: bool) -> Sink:
     descriptor = descriptor_of(path)
     if descriptor is not None:
         return StreamSink(descriptor, "standard output" if descriptor == 1 else path, close=False)
     require_replaceable(path)
     try:
         if not os.path.lexists(path) or stat.S_ISREG(os.stat(path).st_mode):
-            return FileSink(path)
+            return files.open(path, last)
     except FileNotFoundError:  # a link to a file that does not exist yet
-        return FileSink(path)
+        return files.open(path, last)
     except OSError as error:
         raise from_os(error, f"{path}: cannot be written") from error
     try:

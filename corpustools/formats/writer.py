@@ -27,7 +27,7 @@ class Writer:
         end_document()
         write(formatted)
         ...
-        finish()  or, at any moment, abort()
+        complete(), files.publish()  or, at any moment, abort()
 
     `format` reads what the constructor made, and nothing that the writing thread changes. `write` and `write_part`
     come in the order of the records, so a long document never mixes with others.
@@ -50,7 +50,7 @@ class Writer:
         context: ids of a context window, or 0.
 
     Attributes:
-        out: takes the formatted bytes. files: the set of files, if the format opened any in it.
+        out: takes the formatted bytes. files: the set of all files that this output consists of.
         documents, tokens, bytes: what was written so far; `tokens` counts the ids that were taken, and `bytes` those of
             documents, before compression.
     """
@@ -127,10 +127,14 @@ class Writer:
         length, self._part_length = self._part_length, 0
         self._count(np.array([length], np.int64))
 
-    def finish(self) -> None:
-        """Write what stands behind the last document and give all files their names."""
+    def complete(self) -> None:
+        """Write what stands behind the last document, and make all files durable."""
         self.end()
         self.out.finish()
+
+    def finish(self) -> None:
+        """Complete the output and give all files their names."""
+        self.complete()
         self.files.publish()
 
     def abort(self) -> None:
@@ -155,7 +159,7 @@ class Writer:
 
     def open_files(self, output: str, workers: int) -> Sink:
         """Open the output; return what takes the formatted bytes."""
-        return open_output(output, None, workers)
+        return open_output(output, None, workers, self.files)
 
     def begin(self) -> None:
         """Write what stands before the first document."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from corpustools.errors import SystemFailure
 from corpustools.files.descriptors import Sink
+from corpustools.files.fileset import FileSet
 from corpustools.files.inputs import Paths
+from corpustools.files.manifest import Manifest
 from corpustools.files.outputs import ShardSink, open_output
 from corpustools.progress import Progress
 from corpustools.stages.shuffle.buckets import RangeTooFull
@@ -116,31 +118,32 @@ def shuffle(
     return run_shuffle(request, progress)
 
 
-def run_shuffle(request: ShuffleRequest, progress: Progress | None = None) -> ShuffleResult:
-    """Do what a request asks; see `shuffle`."""
+def run_shuffle(
+    request: ShuffleRequest, progress: Progress | None = None, manifest: Manifest | None = None
+) -> ShuffleResult:
+    """Do what a request asks, and publish a manifest with it; see `shuffle`."""
     begin = time.monotonic()
     plan = plan_shuffle(request)
     require_room(request, plan)
     spill = None if request.no_temp else request.spill
-    sink = open_output(request.output, request.shards, plan.workers)
+    files = FileSet()
+    sink = open_output(request.output, request.shards, plan.workers, files)
     try:
+        if manifest is not None:
+            manifest.open(files)
         with closing(BucketStore(plan, request.form.delimiter, request.tmp_dirs, spill)) as store:
             passes = _Passes(request, store, sink, progress)
             passes.run()
         sink.finish()
+        result = passes.result(time.monotonic() - begin)
+        if manifest is not None:
+            manifest.write(request.inputs, result)
+        files.publish()
     except BaseException:
         sink.abort()
+        files.abort()
         raise
-    return ShuffleResult(
-        records=passes.written.records,
-        bytes=passes.written.size,
-        checksum=f"{passes.written.checksum:016x}",
-        seed=request.seed,
-        seconds=time.monotonic() - begin,
-        records_read=passes.records_read,
-        temporary_bytes=passes.temporary_bytes,
-        passes=passes.count,
-    )
+    return result
 
 
 class _Passes:
@@ -187,6 +190,19 @@ class _Passes:
             low += receipt.keys_done
         if checksum is not None and not self._enough():
             verify(self.written, self.records_read, self.written.size, checksum)
+
+    def result(self, seconds: float) -> ShuffleResult:
+        """Return what was done, in so many seconds."""
+        return ShuffleResult(
+            records=self.written.records,
+            bytes=self.written.size,
+            checksum=f"{self.written.checksum:016x}",
+            seed=self._request.seed,
+            seconds=seconds,
+            records_read=self.records_read,
+            temporary_bytes=self.temporary_bytes,
+            passes=self.count,
+        )
 
     def _scatter(self, wanted: KeyRange) -> ScatterReceipt:
         """Read the inputs and keep what fits of the records of the wanted keys."""

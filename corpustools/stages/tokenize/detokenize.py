@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from corpustools.errors import DataError
 from corpustools.files.batches import BatchReader, RecordBatch
 from corpustools.files.chunks import RecordFormat
+from corpustools.files.fileset import FileSet
 from corpustools.files.inputs import Input
+from corpustools.files.manifest import Manifest
 from corpustools.files.outputs import open_output
 from corpustools.files.targets import refuse_conflicts, refuse_own_output
 from corpustools.formats import make_reader
@@ -19,7 +21,12 @@ from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 
 def carry_out(
-    tokenizer: Tokenizer, inputs: list[Input], output: str, form: str = "ids", progress: Progress | None = None
+    tokenizer: Tokenizer,
+    inputs: list[Input],
+    output: str,
+    form: str = "ids",
+    progress: Progress | None = None,
+    manifest: Manifest | None = None,
 ) -> DetokenizeResult:
     """Write the text of every line of ids, a line each.
 
@@ -29,6 +36,7 @@ def carry_out(
         output: a path, which appears whole at the end, or '-'.
         form: 'ids' or 'jsonl' (objects with `ids`).
         progress: takes (phase, bytes done, bytes in all or None).
+        manifest: is published together with the output.
 
     Raises:
         UsageError: nothing reads the format.
@@ -40,9 +48,12 @@ def carry_out(
     if tokenizer.path is not None:
         refuse_conflicts("the output", output, [("the model", tokenizer.path)])
     reader = make_reader(form)
-    out = open_output(output, None, 1)
+    files = FileSet()
+    out = open_output(output, None, 1, files)
     records = tokens = written = 0
     try:
+        if manifest is not None:
+            manifest.open(files)
         batches = BatchReader(inputs, RecordFormat(), whole=True)
         for batch in batches:
             assert isinstance(batch, RecordBatch)
@@ -58,10 +69,15 @@ def carry_out(
             if progress is not None:
                 progress("detokenizing", batches.raw_bytes, None)
         out.finish()
+        result = DetokenizeResult(records, tokens, written, time.monotonic() - began)
+        if manifest is not None:
+            manifest.write(inputs, result)
+        files.publish()
     except BaseException:
         out.abort()
+        files.abort()
         raise
-    return DetokenizeResult(records, tokens, written, time.monotonic() - began)
+    return result
 
 
 def _read(batch: RecordBatch, reader: LineReader) -> Iterator[tuple[int, Sequence[int]]]:

@@ -8,6 +8,7 @@ from corpustools.files.bad_records import BadRecords
 from corpustools.files.batches import BatchReader, RecordFragment
 from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input
+from corpustools.files.manifest import Manifest
 from corpustools.files.ordered import OrderedTasks
 from corpustools.files.targets import refuse_conflicts, refuse_own_output
 from corpustools.formats.batch import FormattedBatch
@@ -25,6 +26,7 @@ def carry_out(
     output: str,
     request: TokenizeRequest,
     progress: Progress | None = None,
+    manifest: Manifest | None = None,
 ) -> TokenizeResult:
     """Segment the records of the inputs into an output.
 
@@ -34,6 +36,7 @@ def carry_out(
         output: a path, which appears whole at the end, or '-'.
         request: what to do with every record.
         progress: takes (phase, bytes done, bytes in all or None).
+        manifest: is published together with the output.
 
     Raises:
         UsageError: the request does not fit itself, the model or the output.
@@ -48,25 +51,19 @@ def carry_out(
     writer = pipeline.writer
     writer.open(output, request.workers)
     try:
+        if manifest is not None:
+            manifest.open(writer.files)
         run = _Run(pipeline, inputs, progress)
         run.run()
-        writer.finish()
+        writer.complete()
+        result = run.result(time.monotonic() - began)
+        if manifest is not None:
+            manifest.write(inputs, result)
+        writer.files.publish()
     except BaseException:
         writer.abort()
         raise
-    tokens = writer.tokens - writer.dropped
-    return TokenizeResult(
-        records=run.records,
-        segmentations=writer.documents,
-        tokens=tokens,
-        bytes=writer.bytes,
-        seconds=time.monotonic() - began,
-        seed=request.seed if request.mode != "viterbi" else None,
-        windows=tokens // request.context if request.context else None,
-        dropped=writer.dropped if request.context else None,
-        skipped=run.bad.counts,
-        first_skipped=run.bad.first or None,
-    )
+    return result
 
 
 class _Run:
@@ -92,6 +89,23 @@ class _Run:
                 else:
                     self.records += len(item.starts)
                     tasks.submit(pipeline.output_of, item)
+
+    def result(self, seconds: float) -> TokenizeResult:
+        """Return what was done, in so many seconds."""
+        request, writer = self.pipeline.request, self.writer
+        tokens = writer.tokens - writer.dropped
+        return TokenizeResult(
+            records=self.records,
+            segmentations=writer.documents,
+            tokens=tokens,
+            bytes=writer.bytes,
+            seconds=seconds,
+            seed=request.seed if request.mode != "viterbi" else None,
+            windows=tokens // request.context if request.context else None,
+            dropped=writer.dropped if request.context else None,
+            skipped=self.bad.counts,
+            first_skipped=self.bad.first or None,
+        )
 
     def _write(self, done: FormattedBatch) -> None:
         self.records -= done.passed_over + done.bad.total
