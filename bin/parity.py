@@ -4,8 +4,9 @@
 usage: parity.py MODEL TEXT... [--list FILE] [--megabytes M] [--threads N]
 
 MODEL is a SentencePiece Unigram .model, a tokenizer.json (Unigram) or a bytepiece .model; the peer is sentencepiece,
-tokenizers, or bytepiece or rs_bytepiece (--peer NAME chooses). Of SentencePiece --scores f32 has to give equal ids on
-every line. In float64, and for the other peers, a line that differs is proved: both paths are laid through the same
+tokenizers, or bytepiece or rs_bytepiece (--peer NAME chooses). The default has to give equal ids on every line.
+
+Of SentencePiece --scores f64 is compared too, and a line that differs is proved: both paths are laid through the same
 normalised text and their scores added up exactly (the stored scores are floats, so their sums are rationals). In a
 near-tie no stretch between positions that both pass differs by more than rounding can hide there: the better one has
 to be ours, up to the bound of float64, and the peer's may be worse by at most the bound of the peer's arithmetic.
@@ -112,7 +113,7 @@ class Comparison:
         self.encode, digits, self.takes_bytes, _ = peer
         self.tokenizer, self.listing = tokenizer, listing
         self.prover = Prover(tokenizer, digits)
-        self.modes = ["f32", "f64"] if digits == 24 else ["f64"]
+        self.modes = ["auto", "f64"] if digits == 24 else ["auto"]
         self.counts = {mode: Counter() for mode in self.modes}
         self.lines = self.bytes = self.odd = self.tokens = 0
         self.largest = Fraction(0)
@@ -146,8 +147,8 @@ class Comparison:
     def differ(self, mode, path, number, text, ours, theirs):
         """Prove one difference and say what it is."""
         proof = self.prover.prove(text, ours, theirs)
-        if mode == "f32" and proof.kind != "unexplained":
-            proof = Proof("unexplained", "--scores f32 has to be equal", *list(vars(proof).values())[2:])
+        if mode == "auto" and proof.kind != "unexplained":
+            proof = Proof("unexplained", "the default has to be equal", *list(vars(proof).values())[2:])
         self.counts[mode][proof.kind] += 1
         facts = {
             "file": path,

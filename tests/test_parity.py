@@ -44,7 +44,7 @@ def test_a_near_tie_is_proved_exactly(parity, near):
     """A difference within the peer's rounding is proved to be so in exact rationals."""
     tokenizer = Tokenizer(parse(near, "near"))
     theirs = sentencepiece.SentencePieceProcessor(model_proto=near).encode("ab")
-    ours = tokenizer.encode("ab")
+    ours = tokenizer.encode("ab", scores="f64")
     assert (ours, theirs) == ([3, 4], [5])
     proof = parity.Prover(tokenizer, 24).prove(b"ab", ours, theirs)
     assert proof.kind == "near"
@@ -60,7 +60,7 @@ def test_a_stretch_has_to_be_near_by_itself(parity, near):
     """A long line's rounding as a whole would hide 0.5; that of the two additions that differ does not."""
     tokenizer = Tokenizer(parse(near, "near"))
     text = b"c" * 3000 + b"ac" + b"ab"
-    ours = tokenizer.encode(text)
+    ours = tokenizer.encode(text, scores="f64")
     proof = parity.Prover(tokenizer, 24).prove(text, ours, [6] * 3000 + [3, 6, 5])
     assert proof.kind == "unexplained"
     assert 3000 * 2.0**-24 * 9000 > 0.5 > 100 * float(proof.bound)
@@ -105,9 +105,9 @@ def test_counts_of_a_comparison(parity, near, capsys):
     comparison = parity.Comparison(tokenizer, (lambda texts: [answers[t] for t in texts], 24, True, "a peer"))
     comparison.add("f", [(1, b"ab"), (2, b"ac"), (3, b"c")])
     assert comparison.counts["f64"] == {"near": 1, "unexplained": 1, "equal": 1}
-    assert comparison.counts["f32"] == {"unexplained": 1, "equal": 2}
+    assert comparison.counts["auto"] == {"unexplained": 1, "equal": 2}
     shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [(one["line"], one["scores"]) for one in shown] == [(2, "f32"), (2, "f64")]
+    assert [(one["line"], one["scores"]) for one in shown] == [(2, "auto"), (2, "f64")]
 
 
 def test_the_script_lists_near_ties(near, tmp_path):
@@ -118,7 +118,7 @@ def test_the_script_lists_near_ties(near, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 lines" in done.stdout
     assert "1 lines no UTF-8" in done.stdout
-    assert "f32: 5 equal, 0 near-ties, 0 unexplained" in done.stdout
+    assert "auto: 5 equal, 0 near-ties, 0 unexplained" in done.stdout
     rows = [json.loads(line) for line in (tmp_path / "near.jsonl").read_text().splitlines()]
     assert [row["line"] for row in rows][:1] == [1]
     assert f"f64: {5 - len(rows)} equal, {len(rows)} near-ties" in done.stdout
@@ -127,12 +127,12 @@ def test_the_script_lists_near_ties(near, tmp_path):
 
 @pytest.mark.parametrize("options", [{}, {"byte_fallback": True, "vocab_size": 330}])
 def test_a_trained_model_agrees_on_its_text(tmp_path, options):
-    """A trained model gives the peer's float32 ids on every line."""
+    """A trained model gives the peer's ids on every line by default."""
     (tmp_path / "m").write_bytes(train(model_type="unigram", **options))
     (tmp_path / "t").write_text("the quick brown fox jumps over the lazy dog\n天地玄黄 zebra 🦓\n" * 300)
     done = run(tmp_path / "m", tmp_path / "t")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "f32: 600 equal" in done.stdout
+    assert "auto: 600 equal" in done.stdout
 
 
 def test_tokenizer_json_has_its_peer(tmp_path):
@@ -143,7 +143,7 @@ def test_tokenizer_json_has_its_peer(tmp_path):
     (tmp_path / "t").write_bytes(b"ab\nacab\n\xff\n")
     done = run(tmp_path / "tokenizer.json", tmp_path / "t")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "f64: 3 equal, 0 near-ties, 0 unexplained" in done.stdout
+    assert "auto: 3 equal, 0 near-ties, 0 unexplained" in done.stdout
     assert "1 lines no UTF-8 (given to both with U+FFFD)" in done.stdout
 
 

@@ -9,8 +9,9 @@ import random
 import harness
 import numpy as np
 import pytest
+import sentencepiece
 from harness import needs_speed
-from spm_files import train
+from spm_files import spm_model, train
 
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
@@ -147,6 +148,38 @@ def test_jsonl_columns_agree_with_each_other_and_with_the_library(model, text, l
         assert row["logprob"] == pytest.approx(tokenizer.logprob(source, row["ids"], 0.5), abs=1e-9)
         assert row["entropy"] == pytest.approx(tokenizer.entropy(source, 0.5), abs=1e-9)
         assert len(row["pieces"]) == len(row["ids"]) + 1
+
+
+def test_the_ids_are_sentencepiece_s_by_default(tmp_path):
+    """Rows of dashes and tables, with ties in every other line: SentencePiece's ids, which those of f64 are not."""
+    pieces = [("\u2581", -1.1), ("the", -2.5), ("|", -4.3), *(("-" * n, -2.6 - n / 2) for n in (1, 2, 3, 4, 8))]
+    model = tmp_path / "ties.model"
+    model.write_bytes(spm_model(pieces))
+    chance = random.Random(4)
+    rows = ["".join(chance.choice("-=*. the天") * chance.randrange(1, 80) for _ in range(5)) for _ in range(300)]
+    rows += ["| " + " | ".join("-" * chance.randrange(9) for _ in range(9)) + " |" for _ in range(100)]
+    path = tmp_path / "rows.txt"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    expected = sentencepiece.SentencePieceProcessor(model_file=str(model)).encode(rows)
+    found = corpus("tokenize", "-m", model, "-q", path).splitlines()
+    assert [[*map(int, line.split())] for line in found] == expected
+    doubles = corpus("tokenize", "-m", model, "-q", "--scores", "f64", path).splitlines()
+    assert doubles != found
+    assert corpus("tokenize", "-m", model, "-q", "--nbest", 1, path).splitlines() == found
+
+
+@pytest.mark.parametrize("scores", ["auto", "f64", "f32"])
+def test_a_score_is_the_sum_in_doubles_of_the_path_that_was_taken(tmp_path, scores):
+    """How the path was found does not round its score: neither of scores that float32 holds, nor of others."""
+    (tmp_path / "v.vocab").write_text("<unk>\t0\na\t-1.1\nb\t-0.7\nab\t-1.8\n")
+    (tmp_path / "text").write_text("ab" * 30 + "\nb\n")
+    command = ["tokenize", "-m", tmp_path / "v.vocab", "--scores", scores, "-f", "jsonl", "--with", "score,logprob"]
+    tokenizer = Tokenizer.load(tmp_path / "v.vocab")
+    for line, source in zip(corpus(*command, tmp_path / "text").splitlines(), ["ab" * 30, "b"], strict=True):
+        row = json.loads(line)
+        assert row["ids"] == tokenizer.encode(source, scores=scores)
+        assert row["score"] == pytest.approx(tokenizer.score(source, row["ids"]), abs=1e-12)
+        assert row["logprob"] == pytest.approx(tokenizer.logprob(source, row["ids"]), abs=1e-12)
 
 
 def test_nbest_and_unique(model, tmp_path):

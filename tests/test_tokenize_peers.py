@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spm_files import NORMAL, UNUSED, USER_DEFINED, spm_model, train
 
+from corpustools.stages.tokenize.lattice.nbest import nbest
 from corpustools.stages.tokenize.lattice.paths import lattice_of, path_of
 from corpustools.stages.tokenize.models import parse
 from corpustools.stages.tokenize.tokenizer import Tokenizer
@@ -22,6 +23,18 @@ MODELS = {
     "identity": lambda: train(model_type="unigram", normalization_rule_name="identity", remove_extra_whitespaces=False),
 }
 LETTERS = "the quick brown fox<sep>天地玄黄 ▁  \u3000\uff41é\u0301ﬁ①\U0001f600\ud7a3\x00\x7fZ"
+# Rows of one letter hold ties: `--` and `---` in either order.
+ROWS = st.lists(st.tuples(st.sampled_from("the quick 天地-ab"), st.integers(1, 90)), max_size=12).map(
+    lambda runs: "".join(letter * count for letter, count in runs)
+)
+
+# a + b = ab and two of "--" are one "-" and one "---", before rounding.
+TIES = spm_model(
+    [
+        *[("\u2581", -1.1, NORMAL), ("a", -1.2, NORMAL), ("b", -0.7, NORMAL), ("ab", -1.9, NORMAL)],
+        *[("-", -3.1, NORMAL), ("--", -3.6, NORMAL), ("---", -4.1, NORMAL), ("天", -9.3, NORMAL)],
+    ]
+)
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -31,12 +44,22 @@ def pair(request):
 
 
 @settings(deadline=None, max_examples=200)
-@given(text=st.text(LETTERS, max_size=80) | st.text(max_size=40))
-def test_float32_paths_are_the_library_s(pair, text):
-    """With float32 scores the best path is SentencePiece's, ties included."""
+@given(text=st.text(LETTERS, max_size=80) | st.text(max_size=40) | ROWS)
+def test_best_paths_are_the_library_s(pair, text):
+    """By default, as in float32, the best path is SentencePiece's, ties included."""
     ours, peer = pair
-    expected = peer.encode(text.encode("utf-8", "surrogatepass"))
-    assert ours.encode(text.encode("utf-8", "surrogatepass"), scores="f32") == expected
+    text = text.encode("utf-8", "surrogatepass")
+    assert ours.encode(text) == ours.encode(text, scores="f32") == peer.encode(text)
+
+
+@settings(deadline=None, max_examples=20)
+@given(texts=st.lists(ROWS, min_size=20, max_size=60), data=st.data())
+def test_lines_of_rows_are_the_library_s_in_any_order(pair, texts, data):
+    """What was remembered of the lines before changes no line, with ties in most of them."""
+    ours, peer = pair
+    for some in (texts, data.draw(st.permutations(texts)), [" ".join(texts)]):
+        ids, offsets = ours.encode_batch(some)
+        assert [ids[a:b].tolist() for a, b in itertools.pairwise(offsets)] == peer.encode(some)
 
 
 @settings(deadline=None, max_examples=100)
@@ -44,7 +67,7 @@ def test_float32_paths_are_the_library_s(pair, text):
 def test_double_paths_differ_only_where_scores_are_near(pair, text):
     """In double precision another path is at least as good, and near."""
     ours, peer = pair
-    theirs, mine = peer.encode(text), ours.encode(text)
+    theirs, mine = peer.encode(text), ours.encode(text, scores="f64")
     if theirs != mine:
         weights = ours._engine.weights("viterbi")
         lattice = lattice_of(ours.model, weights, ours.normalize(text))
@@ -66,6 +89,40 @@ def test_nbest_scores_are_the_library_s(pair, text, n):
     if not ours.normalize(text):
         return
     assert mine == pytest.approx([weights.scores[path_of(ours.model, lattice, ids)].sum() for ids in theirs], abs=1e-3)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    text=st.text("ab-天 ", min_size=1, max_size=40), n=st.integers(1, 6), scores=st.sampled_from(["auto", "f64", "f32"])
+)
+def test_the_first_of_the_n_best_is_the_best_path(text, n, scores):
+    """The first is what `encode` gives; the others follow by score, none twice, and none better is left out."""
+    ours = Tokenizer(parse(TIES, "test"))
+    found = ours.nbest(text, n, scores=scores)
+    exact = ours._engine.weights("viterbi", scores="f64")
+    by_score = [score for score, _ in nbest(exact, lattice_of(ours.model, exact, ours.normalize(text)), n)]
+    assert found[0][0] == ours.encode(text, scores=scores)
+    rest = [score for _, score in found[1:]]
+    assert rest == sorted(rest, reverse=True)
+    assert len({tuple(ids) for ids, _ in found}) == len(found)
+    assert sorted((score for _, score in found), reverse=True) == pytest.approx(by_score, abs=1e-5)
+    assert all(score == pytest.approx(ours.score(text, ids), abs=1e-9) for ids, score in found)
+
+
+def test_single_precision_decides_between_equal_paths():
+    """Doubles and SentencePiece part on these texts; explain, nbest and encode agree, and the score is the path's."""
+    ours, peer = Tokenizer(parse(TIES, "test")), sentencepiece.SentencePieceProcessor(model_proto=TIES)
+    parted = 0
+    for count in range(1, 60):
+        text = "ab" * count + "-" * count
+        ids = ours.encode(text)
+        assert ids == peer.encode(text)
+        assert ours.nbest(text, 1)[0][0] == ids
+        best = ours.explain(text).best
+        assert best.ids == ids
+        assert best.score == pytest.approx(ours.score(text, ids), abs=1e-9)
+        parted += ids != ours.encode(text, scores="f64")
+    assert parted > 20
 
 
 @settings(deadline=None, max_examples=100)

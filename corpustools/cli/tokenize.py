@@ -133,10 +133,12 @@ Examples:
 )
 @click.option(
     "--scores",
-    type=click.Choice(["f64", "f32"]),
-    default="f64",
+    type=click.Choice(["auto", "f64", "f32"]),
+    default="auto",
     show_default=True,
-    help="Precision of the scores of best segmentations. f32 rounds as SentencePiece does, bit for bit.",
+    help="How scores are added up to find the best segmentation. auto gives the ids of the model's own library: it is "
+    "f32 for SentencePiece, else f64. f64 adds doubles. f32 rounds every sum to single precision, as SentencePiece "
+    "does. They differ only where segmentations are equally good, or nearly so.",
 )
 @click.option(
     "-j",

@@ -31,7 +31,7 @@ def tokenize(
     samples: int = 1,
     unique: bool = False,
     nbest: int = 0,
-    scores: str = "f64",
+    scores: str = "auto",
     format: str = "ids",  # noqa: A002  the option's name, as on the command line
     columns: str | Sequence[str] = (),
     field: str | None = None,
@@ -61,7 +61,8 @@ def tokenize(
         samples: segmentations of each record, one after another.
         unique: samples without replacement; fewer where there are fewer.
         nbest: so many best segmentations of each record, the best first; 0: not asked for.
-        scores: 'f64', or 'f32', which rounds best paths as SentencePiece does.
+        scores: how the scores of a best path are added up: 'auto' as the model's own library does, 'f64' in doubles,
+            'f32' in single precision; see `Tokenizer.encode`.
         format: 'ids', 'pieces', 'jsonl', 'u16', 'u32' or 'npy'.
         columns: for 'jsonl', of 'score', 'logprob', 'logz', 'entropy', 'length' and 'pieces'.
         field: records are JSON objects, and the text stands under this key. 'a.b' is the key b of the object under a.

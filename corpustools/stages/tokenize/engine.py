@@ -11,15 +11,16 @@ from corpustools.kernels import load
 from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
 from corpustools.stages.tokenize.lattice import trie as tries
 from corpustools.stages.tokenize.lattice.nbest import nbest
-from corpustools.stages.tokenize.lattice.paths import Lattice, lattice_of, tokens
+from corpustools.stages.tokenize.lattice.paths import Lattice, lattice_of, path_of, score_of, tokens
 from corpustools.stages.tokenize.lattice.segmenter import Measurer, SampleKey, Segmenter, seed_key
 from corpustools.stages.tokenize.lattice.trie import Trie
 from corpustools.stages.tokenize.lattice.unique import unique
-from corpustools.stages.tokenize.lattice.weights import Weights, make_weights
+from corpustools.stages.tokenize.lattice.weights import SUMS_IN_FLOAT32, Weights, make_weights
 from corpustools.stages.tokenize.lattice.workspace import WorkspacePool
 from corpustools.stages.tokenize.models.model import Model
 
 MODES = {"viterbi": VITERBI, "sample": SAMPLE, "viterbi-sampling": ARRIVAL, "measure": SAMPLE_WIDE}
+SCORES = ("auto", "f64", "f32")
 
 
 class Engine:
@@ -39,7 +40,7 @@ class Engine:
         self._lengths = np.append(sizes, np.array([1, 2, 3, 4], np.uint32))
         self._prepared = lru_cache(maxsize=8)(self._prepare)
 
-    def weights(self, mode: str, alpha: float = 1.0, length_weight: float = 1.0, scores: str = "f64") -> Weights:
+    def weights(self, mode: str, alpha: float = 1.0, length_weight: float = 1.0, scores: str = "auto") -> Weights:
         """Return the weights of a mode ('viterbi', 'sample', 'viterbi-sampling', or 'measure'), made once.
 
         Raises:
@@ -58,7 +59,7 @@ class Engine:
         length_weight: float = 1.0,
         key: SampleKey | None = None,
         *,
-        scores: str = "f64",
+        scores: str = "auto",
         bos: int = -1,
         eos: int = -1,
     ) -> Segmenter:
@@ -82,8 +83,21 @@ class Engine:
         """Return the lattice of one record; memory grows with the text."""
         return lattice_of(self.model, weights, text)
 
-    def nbest(self, text: bytes, weights: Weights, n: int) -> list[tuple[list[int], float]]:
+    def best(self, text: bytes, segmenter: Segmenter) -> list[int]:
+        """Return the ids of one record's best segmentation, without bos and eos.
+
+        Raises:
+            DataError: a character that the vocabulary cannot write.
+        """
+        found = segmenter.batch(text, np.array([0, len(text)], np.int64), 0, measured=False)
+        ids: list[int] = found.ids.tolist()
+        return ids
+
+    def nbest(self, text: bytes, segmenter: Segmenter, n: int) -> list[tuple[list[int], float]]:
         """Return the n best segmentations of one record and their scores, the best first.
+
+        The first one is the best path of `segmenter`, whose rounding decides among scores that are equal or nearly so.
+        The others follow by their scores in doubles.
 
         Raises:
             UsageError: n is below 1.
@@ -91,8 +105,14 @@ class Engine:
         """
         if n < 1:
             raise UsageError(f"the {n} best", "give 1 or more")
-        lattice = self.lattice(text, weights)
-        return [(tokens(self.model, lattice.text, codes), score) for score, codes in nbest(weights, lattice, n)]
+        lattice = self.lattice(text, segmenter.weights)
+        by_score = nbest(segmenter.weights, lattice, n)
+        found = [(tokens(self.model, lattice.text, codes), score) for score, codes in by_score]
+        best = self.best(text, segmenter)
+        place = next((i for i, (ids, _) in enumerate(found) if ids == best), None)
+        if place is None:
+            found[-1] = best, score_of(segmenter.weights, path_of(self.model, lattice, best))
+        return [found.pop(-1 if place is None else place), *found]
 
     def unique(self, text: bytes, weights: Weights, key: SampleKey, record: int) -> list[list[int]]:
         """Return samples of one record without replacement.
@@ -120,13 +140,14 @@ class Engine:
             )
 
     def _mode(self, mode: str, scores: str) -> int:
-        if scores not in ("f64", "f32"):
-            raise UsageError(f"scores '{scores}'", "accepted are f64 and f32")
+        if scores not in SCORES:
+            raise UsageError(f"scores '{scores}'", "accepted are auto, f64 and f32")
         if mode not in MODES:
             raise UsageError(f"mode '{mode}'", "accepted are viterbi, sample and viterbi-sampling")
         if mode == "viterbi":
             self.require_probabilities("the best segmentation")
-        return VITERBI_F32 if mode == "viterbi" and scores == "f32" else MODES[mode]
+        single = scores == "f32" or (scores == "auto" and self.model.kind in SUMS_IN_FLOAT32)
+        return VITERBI_F32 if mode == "viterbi" and single else MODES[mode]
 
     def _prepare(self, mode: int, alpha: float, length_weight: float) -> tuple[Weights, WorkspacePool]:
         weights = self.weights_by_number(mode, alpha, length_weight)

@@ -12,7 +12,7 @@ from corpustools.formats.vocabulary import piece_name
 from corpustools.stages.tokenize.engine import Engine
 from corpustools.stages.tokenize.lattice.marginals import Marginals, count_paths
 from corpustools.stages.tokenize.lattice.nbest import nbest as best_paths
-from corpustools.stages.tokenize.lattice.paths import Lattice, score_of, tokens
+from corpustools.stages.tokenize.lattice.paths import Lattice, path_of, score_of, tokens
 from corpustools.stages.tokenize.models.model import Model
 
 # Tokens less probable than this are shown only on request.
@@ -59,8 +59,8 @@ class Explanation:
 
     normalized: the text that is segmented, readable: what is not printable as <0x0A>.
     segmentations: how many there are, None from 10^18 on; log10_segmentations: the logarithm of their number.
-    best: the best segmentation, or None where the model has no probabilities. The score of user-defined pieces is
-        the one that best paths count, as in SentencePiece.
+    best: the best segmentation, as `encode` returns it, or None where the model has no probabilities. The score of
+        user-defined pieces is the one that best paths count, as in SentencePiece.
     nbest: the most probable segmentations, the most probable first.
     tokens: arcs with their marginal probabilities, by position.
     length: the expected number of arcs.
@@ -111,8 +111,9 @@ def explain(
     shown = _Shown(engine.model, lattice, flow)
     best = None
     if weighted:
-        score, codes = best_paths(engine.weights("viterbi"), lattice, 1)[0]
-        best = shown.segmentation(codes, score)
+        segmenter = engine.segmenter("viterbi")
+        codes = path_of(engine.model, lattice, engine.best(normalized, segmenter))
+        best = shown.segmentation(codes, score_of(segmenter.weights, codes))
     # By scores where that is the order of the probabilities too, so that equal scores are ties as they are in `nbest`.
     ordered = weights if alpha > 0 and length_weight == 1 else replace(weights, scores=weights.log_weights)
     by_weight = [codes for _, codes in best_paths(ordered, lattice, nbest)] if nbest else []

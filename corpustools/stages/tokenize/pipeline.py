@@ -85,7 +85,7 @@ class Pipeline:
         for i in range(len(bounds) - 1):
             record = bytes(text[bounds[i] : bounds[i + 1]])
             if request.nbest:
-                found = self.engine.nbest(record, weights, request.nbest)
+                found = self.engine.nbest(record, self.segmenter, request.nbest)
                 scores += [score for _, score in found]
                 lists = [path for path, _ in found]
             else:
@@ -127,7 +127,8 @@ class Pipeline:
 
     def _by_path(self, measures: np.ndarray[Any, Any] | None) -> bool:
         """Say whether a score has to be added up along the path, because the lattice's is another."""
-        return measures is None or self.request.length_weight != 1.0 or bool(self.tokenizer.model.user_defined.any())
+        another = self.request.length_weight != 1.0 or self.segmenter.weights.rounded
+        return measures is None or another or bool(self.tokenizer.model.user_defined.any())
 
     def _path_columns(
         self, known: dict[str, list[float]], done: IdBatch, text: memoryview, bounds: list[int], owners: list[int]

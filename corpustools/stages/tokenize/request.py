@@ -37,7 +37,7 @@ class TokenizeRequest:
     samples: int = 1
     unique: bool = False
     nbest: int = 0
-    scores: str = "f64"
+    scores: str = "auto"
     format: str = "ids"
     columns: tuple[str, ...] = ()
     field: str | None = None

@@ -158,15 +158,17 @@ class Tokenizer:
 
     # -------------------------------------------------------------------------------------- the best segmentation
 
-    def encode(self, text: Text, *, scores: str = "f64") -> list[int]:
-        """Return the ids of the best segmentation; of equal ones the one whose last token is longest.
+    def encode(self, text: Text, *, scores: str = "auto") -> list[int]:
+        """Return the ids of the best segmentation, by default those of the model's own library.
 
         >>> tokenizer.encode("abba")
         [2, 1, 0]
 
         Args:
             text: the text.
-            scores: 'f64' adds in double precision; 'f32' rounds every sum as SentencePiece does.
+            scores: how scores are added up, which decides between segmentations that are equally good or nearly so.
+                'auto' is as the model's own library does: 'f32' for SentencePiece, else 'f64'. 'f64' adds doubles.
+                'f32' rounds every sum to single precision. Of equal sums the one with the longest last token wins.
 
         Raises:
             UsageError: another rounding, or a model without probabilities.
@@ -175,7 +177,7 @@ class Tokenizer:
         ids: list[int] = self.encode_batch([text], scores=scores)[0].tolist()
         return ids
 
-    def encode_batch(self, texts: Sequence[Text], *, scores: str = "f64") -> tuple[Ids, Offsets]:
+    def encode_batch(self, texts: Sequence[Text], *, scores: str = "auto") -> tuple[Ids, Offsets]:
         """Return the best segmentations: ids, int32, and offsets, int64, shape (n + 1,), where each begins.
 
         >>> [array.tolist() for array in tokenizer.encode_batch(["abba", "b"])]
@@ -187,8 +189,10 @@ class Tokenizer:
         """
         return self._segment(self._engine.segmenter("viterbi", scores=scores), texts, 0)
 
-    def nbest(self, text: Text, n: int) -> list[tuple[list[int], float]]:
+    def nbest(self, text: Text, n: int, *, scores: str = "auto") -> list[tuple[list[int], float]]:
         """Return the n best segmentations and their scores (Σ log p), the best first; exact for any length.
+
+        The first is the one that `encode` returns with the same `scores`, the others follow by their score in doubles.
 
         >>> tokenizer.nbest("aba", 2)
         [([2, 0], -4.0), ([0, 1, 0], -5.0)]
@@ -198,7 +202,7 @@ class Tokenizer:
             DataError: a character that the vocabulary cannot write.
         """
         self._engine.require_probabilities("the best segmentations")
-        return self._engine.nbest(self.normalize(text), self._engine.weights("viterbi"), n)
+        return self._engine.nbest(self.normalize(text), self._engine.segmenter("viterbi", scores=scores), n)
 
     # --------------------------------------------------------------------------------------------------- sampling
 

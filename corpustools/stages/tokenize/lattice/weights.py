@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ CUTS = {"none": 0, "newline-runs": 1, "marks": 2}
 # Kinds of models whose own libraries add float64 scores from the start of the text. When two paths tie, the rounding of
 # that sum picks the winner, so the best path of these models is added up the same way.
 SUMS_FROM_TEXT_START = ("bytepiece", "hf-unigram")
+# Kinds whose own library adds float32 scores from the start of the text, as VITERBI_F32 does.
+SUMS_IN_FLOAT32 = ("sentencepiece-unigram",)
 
 _LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # 21 trailing zero bits: exact times any exponent here
 _LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
@@ -39,6 +42,11 @@ class Weights:
     mode: int
     scores: Floats
     log_weights: Floats
+
+    @cached_property
+    def rounded(self) -> bool:
+        """Whether the lattice adds scores that are not these, but the nearest in single precision."""
+        return self.mode == VITERBI_F32 and not np.array_equal(self.scores, _single(self.scores))
 
 
 def make_weights(
@@ -81,7 +89,7 @@ def _kernel_lattice(
 ) -> Any:
     """Return the kernel's lattice, with the tables beside the trie and the automaton that its mode reads."""
     weights = np.ldexp(mantissas, exponents) if mode == SAMPLE else mantissas
-    shown = scores.astype(np.float32).astype(np.float64) if mode == VITERBI_F32 else scores
+    shown = _single(scores) if mode == VITERBI_F32 else scores
     nodes = starts = None
     linked: tuple[Any, Any, Any] | None = None
     automaton = trie.automaton if mode == SAMPLE or (mode == VITERBI and np.isfinite(scores).all()) else None
@@ -104,6 +112,10 @@ def _kernel_lattice(
         carry=mode == VITERBI and model.kind in SUMS_FROM_TEXT_START,
         automaton=linked,
     )
+
+
+def _single(scores: Floats) -> Floats:
+    return scores.astype(np.float32).astype(np.float64)
 
 
 def beside(units: np.ndarray[Any, np.dtype[np.uint64]], values: Floats) -> np.ndarray[Any, np.dtype[np.uint64]]:
