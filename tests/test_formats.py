@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from corpustools.errors import DataError, SystemFailure, UsageError
-from corpustools.files.descriptors import Sink
 from corpustools.formats import FORMATS, READABLE, formats_that, make_reader, make_writer, writer_class
-from corpustools.formats.bare import BareWriter
-from corpustools.formats.batch import Counts, IdBatch
+from corpustools.formats.batch import IdBatch
+from corpustools.formats.layout import LaidOut, Layout
 from corpustools.formats.vocabulary import Vocabulary, piece_name
 from corpustools.formats.writer import Writer
 
@@ -36,29 +37,70 @@ def write(writer: Writer, output: Path, *documents: list[list[int]]) -> None:
     writer.finish()
 
 
-EXPECTED = {
+SHORT_IDS = np.array([5, 6, 7, 299], "<u2").tobytes()
+
+
+def npy(array: np.ndarray) -> bytes:
+    """An array as NumPy saves it."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def files_of(output: Path) -> dict[str, bytes]:
+    """What there is under an output's name, by what follows the name; decompressed."""
+    found = {}
+    for path in sorted(output.parent.glob(output.name + "*")):
+        data = path.read_bytes()
+        found[path.name.removeprefix(output.name)] = gzip.decompress(data) if path.suffix == ".gz" else data
+    return found
+
+
+EXPECTED: dict[str, bytes | dict[str, bytes]] = {
     "ids": b"5 6 7\n\n299\n\n\n",
     "pieces": b"piece5 piece6 piece7\n\npiece299\n\n\n",
     "jsonl": b'{"ids": [5, 6, 7]}\n{"ids": []}\n{"ids": [299]}\n{"ids": []}\n{"ids": []}\n',
     "u16": np.array([5, 6, 7, 299], "<u2").tobytes(),
     "u32": np.array([5, 6, 7, 299], "<u4").tobytes(),
+    "npy": npy(np.array([5, 6, 7, 299], "<u2")),
+    "megatron": {
+        ".bin": SHORT_IDS,
+        ".idx": b"MMIDIDX\0\0"
+        + struct.pack("<QBQQ", 1, 8, 5, 6)
+        + struct.pack("<5i", 3, 0, 1, 0, 0)
+        + struct.pack("<5q", 0, 6, 6, 8, 8)
+        + struct.pack("<6q", *range(6)),
+        ".sequences.json": b'{"out": [5, 6]}\n',
+    },
+    "datatrove": {
+        ".ds": SHORT_IDS,
+        ".ds.index": struct.pack("<2Q", 3, 4),
+        ".ds.metadata": b"unnamed|2\n4\n4.00 T",
+    },
+    "offsets": {".bin": SHORT_IDS, ".offsets.npy": npy(np.array([0, 3, 3, 4, 4, 4], "<i8"))},
+    "llmc": struct.pack("<3i", 20240520, 1, 4) + bytes(1012) + SHORT_IDS,
+    "olmo": {
+        ".npy": SHORT_IDS,
+        ".csv.gz": b"0,3,0,,\n3,3,1,,\n3,4,2,,\n4,4,3,,\n4,4,4,,\n",
+    },
 }
 
 
 @pytest.mark.parametrize("cut", range(6))
 @pytest.mark.parametrize("name", FORMATS)
-def test_batches_cut_anywhere_give_the_same_bytes(tmp_path: Path, name: str, cut: int):
+def test_batches_cut_anywhere_give_the_same_bytes(tmp_path: Path, name: str, cut: int, monkeypatch: pytest.MonkeyPatch):
     """Documents without ids are there; so is an output without documents."""
+    monkeypatch.chdir(tmp_path)
     writer = make_writer(name, SMALL)
-    write(writer, tmp_path / "out", DOCUMENTS[:cut], [], DOCUMENTS[cut:])
-    data = (tmp_path / "out").read_bytes()
-    if name == "npy":
-        array = np.load(io.BytesIO(data))
-        assert (array.dtype, array.tolist()) == (np.uint16, [5, 6, 7, 299])
-        data = data[128:]
-    else:
-        assert data == EXPECTED[name]
-    assert (writer.documents, writer.tokens, writer.dropped, writer.bytes) == (5, 4, 0, len(data))
+    write(writer, Path("out"), DOCUMENTS[:cut], [], DOCUMENTS[cut:])
+    expected = EXPECTED[name]
+    assert files_of(tmp_path / "out") == (expected if isinstance(expected, dict) else {"": expected})
+    assert (writer.documents, writer.tokens, writer.laid_out) == (5, 4, LaidOut())
+
+
+def without_names(output: Path) -> dict[str, bytes]:
+    """The files of an output but for those that hold its name."""
+    return {name: data for name, data in files_of(output).items() if name != ".sequences.json"}
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if writer_class(name).streams])
@@ -66,16 +108,18 @@ def test_batches_cut_anywhere_give_the_same_bytes(tmp_path: Path, name: str, cut
 def test_a_document_in_parts_is_the_document(tmp_path: Path, name: str, parts: list[list[int]]):
     """Its boundaries do not show, and other documents follow it."""
     whole = [i for part in parts for i in part]
-    write(make_writer(name, SMALL), tmp_path / "whole", [[1]], [whole, [2]])
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    write(make_writer(name, SMALL), tmp_path / "whole" / "x", [[1]], [whole, [2]])
     writer = make_writer(name, SMALL)
-    writer.open(str(tmp_path / "parts"), 1)
+    writer.open(str(tmp_path / "parts" / "x"), 1)
     writer.write(writer.format(batch([[1]])))
     for part in parts:
         writer.write_part(np.array(part, np.int32))
     writer.end_document()
     writer.write(writer.format(batch([[2]])))
     writer.finish()
-    assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert without_names(tmp_path / "parts" / "x") == without_names(tmp_path / "whole" / "x")
     assert (writer.documents, writer.tokens) == (3, 2 + len(whole))
 
 
@@ -83,9 +127,8 @@ def test_the_table_is_true():
     """A format's key is its name; what can be read back can be written; facts are asked, not listed."""
     assert [writer_class(name).name for name in FORMATS] == list(FORMATS)
     assert set(READABLE) <= set(FORMATS)
-    assert formats_that("cuts_windows") == "u16, u32 or npy"
     assert formats_that("holds_columns") == "jsonl"
-    with pytest.raises(UsageError, match="format 'u8'; accepted are ids, pieces, jsonl, u16, u32, npy"):
+    with pytest.raises(UsageError, match="format 'u8'; accepted are ids, pieces, jsonl, u16, u32, npy, megatron"):
         make_writer("u8", SMALL)
     with pytest.raises(UsageError, match="format 'npy'; accepted are ids, jsonl"):
         make_reader("npy")
@@ -93,8 +136,8 @@ def test_the_table_is_true():
         UsageError, match="format 'u16' has no place for score, length beside the ids; use format jsonl"
     ):
         make_writer("u16", SMALL, ("score", "length"))
-    with pytest.raises(UsageError, match="format 'ids' has records; use format u16, u32 or npy"):
-        make_writer("ids", SMALL, (), 8)
+    with pytest.raises(UsageError, match="score beside ids in windows or shards; leave one of the two away"):
+        make_writer("jsonl", SMALL, ("score",), Layout(8))
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("u32", np.uint32), ("npy", np.uint32)])
@@ -120,29 +163,9 @@ def test_npy_needs_a_plain_file(tmp_path: Path, output: str, monkeypatch: pytest
     assert os.listdir(tmp_path) == []
 
 
-class Offsets(BareWriter):
-    """A format of two files as the trainers have them: ids, and where documents begin; it lives in this test."""
-
-    name = "offsets"
-
-    def open_files(self, output: str, workers: int) -> Sink:
-        self.index = self.files.open(f"{output}.idx", last=True)
-        return self.files.open(f"{output}.bin")
-
-    def begin(self) -> None:
-        self.index.write(bytes(8))
-
-    def add_boundaries(self, lengths: Counts) -> None:
-        self.index.write(lengths.astype("<i8").tobytes())
-
-    def end(self) -> None:
-        self.index.flush()
-        self.index.write_at(0, memoryview(self.documents.to_bytes(8, "little")))
-
-
 def test_a_format_of_two_files(tmp_path: Path):
     """It gets the length of every document, in order, also of empty ones and of those that come in parts."""
-    writer = Offsets(SMALL)
+    writer = make_writer("offsets", SMALL)
     writer.open(str(tmp_path / "x"), 1)
     writer.write(writer.format(batch(DOCUMENTS)))
     for part in ([8, 9], [], [10]):
@@ -153,26 +176,27 @@ def test_a_format_of_two_files(tmp_path: Path):
     writer.write(writer.format(batch([[11]])))
     assert [name for name in os.listdir(tmp_path) if not name.startswith(".")] == []
     writer.finish()
-    assert sorted(os.listdir(tmp_path)) == ["x.bin", "x.idx"]
+    assert sorted(os.listdir(tmp_path)) == ["x.bin", "x.offsets.npy"]
     assert np.fromfile(tmp_path / "x.bin", "<u2").tolist() == [5, 6, 7, 299, 8, 9, 10, 11]
-    assert np.fromfile(tmp_path / "x.idx", "<i8").tolist() == [8, 3, 0, 1, 0, 0, 3, 0, 1]
+    assert np.load(tmp_path / "x.offsets.npy").tolist() == [0, 3, 3, 4, 4, 4, 7, 7, 8]
 
 
 def test_a_format_of_two_files_that_is_given_up(tmp_path: Path):
     """The old set stays, whether the run fails or a file cannot be opened."""
-    write(Offsets(SMALL), tmp_path / "x", [[1]])
-    before = [(tmp_path / name).read_bytes() for name in ("x.bin", "x.idx")]
-    writer = Offsets(SMALL)
+    write(make_writer("offsets", SMALL), tmp_path / "x", [[1]])
+    names = ("x.bin", "x.offsets.npy")
+    before = [(tmp_path / name).read_bytes() for name in names]
+    writer = make_writer("offsets", SMALL)
     writer.open(str(tmp_path / "x"), 1)
     writer.write(writer.format(batch(DOCUMENTS)))
     writer.abort()
     (tmp_path / "y.bin").mkdir()
     with pytest.raises(UsageError, match="is a directory"):
-        Offsets(SMALL).open(str(tmp_path / "y"), 1)
+        make_writer("offsets", SMALL).open(str(tmp_path / "y"), 1)
     with pytest.raises(SystemFailure, match="no such file"):
-        Offsets(SMALL).open(str(tmp_path / "no" / "y"), 1)
-    assert sorted(os.listdir(tmp_path)) == ["x.bin", "x.idx", "y.bin"]
-    assert [(tmp_path / name).read_bytes() for name in ("x.bin", "x.idx")] == before
+        make_writer("offsets", SMALL).open(str(tmp_path / "no" / "y"), 1)
+    assert sorted(os.listdir(tmp_path)) == ["x.bin", "x.offsets.npy", "y.bin"]
+    assert [(tmp_path / name).read_bytes() for name in names] == before
 
 
 @pytest.mark.parametrize("name", READABLE)

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 FILE_LINES, FUNCTION_LINES = 300, 50
 # What is longer all the same, and why.
 LONGER = {
+    "corpustools/stages/tokenize/api.py: tokenize": "every option stands in the signature",
     "tests/tokenizer_fuzz.py": "lists of awkward texts, and a small function for each part of a pipeline",
     "corpustools/stages/tokenize/tokenizer.py": "one class, all of it public, and four lines of five document it",
 }

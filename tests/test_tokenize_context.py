@@ -8,8 +8,6 @@ import pytest
 from harness import COMPILED, needs_speed
 from spm_files import train
 
-from corpustools.formats.windows import ContextWindows
-
 WORDS = [*["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "and", "runs", "away"], "天地玄黄宇宙洪荒"]
 
 
@@ -92,29 +90,29 @@ def test_too_little_for_one_window(folder, model, text):
     assert np.load(folder.path / "w.npy").shape == (0, 4096)
 
 
-@pytest.mark.parametrize("form", ["ids", "pieces", "jsonl"])
-def test_formats_with_records_have_no_windows(folder, model, form):
-    """Formats that keep records refuse --context by name."""
-    done = folder.corpus("tokenize", "-m", model, "-f", form, "--context", 8, stdin=b"the\n")
-    done.failed(2, f"cut from bare ids, and format '{form}' has records; use format u16, u32 or npy")
+def test_windows_of_lines(folder, model, text):
+    """A line a window; best fit fills them with whole documents, as far as they fit."""
+    whole = [line.split() for line in folder.corpus("tokenize", "-m", model, text, "--eos").ok().stdout.splitlines()]
+    stream = [i for line in whole for i in line]
+    done = folder.corpus("tokenize", "-m", model, text, "--eos", "--context", 50).ok()
+    assert [len(line.split()) for line in done.stdout.splitlines()] == [50] * (len(stream) // 50)
+    assert done.stdout.split() == stream[: len(stream) // 50 * 50]
+    arguments = ["--eos", "--context", 50, "--pack", "best-fit", "-f", "jsonl"]
+    done = folder.corpus("tokenize", "-m", model, text, *arguments).ok()
+    found = []
+    for line in map(json.loads, done.stdout.splitlines()):
+        ids, at = line["ids"], 0
+        for length in line["seq_lengths"]:
+            found.append(ids[at : at + length])
+            at += length
+        assert at == len(ids) <= 50
+    cut = [line[at : at + 50] for line in whole for at in range(0, len(line), 50)]
+    assert sorted(found) == sorted([int(i) for i in line] for line in cut)
+    assert "% full)" in done.stderr
+    assert folder.corpus("tokenize", "-m", model, text, *arguments, "-j", 1).ok().stdout == done.stdout
 
 
 @pytest.mark.parametrize("length", [0, -1, (1 << 24) + 1, "x"])
 def test_impossible_lengths_are_refused(folder, model, length):
     """A window of no length or of too many ids is a usage error."""
     folder.corpus("tokenize", "-m", model, "-f", "u16", "--context", length, stdin=b"the\n").failed(2)
-
-
-def test_windows_take_bytes_cut_anywhere():
-    """How bytes arrive does not change the windows."""
-    chance = random.Random(8)
-    data = chance.randbytes(1000)
-    for size in (1, 3, 999, 1000, 1001):
-        windows, given, at = ContextWindows(size), [], 0
-        while at < len(data):
-            step = chance.randrange(0, 50)
-            given.append(windows.feed(memoryview(data)[at : at + step]))
-            at += step
-        assert all(len(one) % size == 0 for one in given)
-        assert b"".join(given) == data[: 1000 // size * size]
-        assert windows.held == 1000 % size

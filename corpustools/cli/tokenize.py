@@ -9,6 +9,7 @@ import click
 from corpustools.cli.options import PART, common_options
 from corpustools.cli.report import Reporter, human
 from corpustools.formats import FORMATS
+from corpustools.formats.layout import PACKINGS
 
 if TYPE_CHECKING:
     from corpustools.stages.tokenize.request import TokenizeRequest
@@ -26,7 +27,8 @@ word counts. It is recognised by its content, and so are compressed inputs (gz, 
 \b
 Examples:
   corpus tokenize -m t.model a.txt.zst -f u16 -o a.bin
-  corpus tokenize -m t.model a.txt -f npy --eos --context 2048 -o a.npy
+  corpus tokenize -m t.model a.jsonl.zst --field text --eos -f megatron -o train/a
+  corpus tokenize -m t.model a.txt --eos --context 2048 --pack best-fit -f npy -o a.npy
   corpus shuffle a.txt | corpus tokenize -m t.model --alpha 0.2 -s 7
   corpus tokenize -m t.model --alpha 0.1 --samples 4 -f jsonl --with logprob,entropy a.txt
 """
@@ -94,14 +96,16 @@ Examples:
     default="ids",
     show_default=True,
     help="ids or pieces: a line for each segmentation. jsonl: an object for each. u16, u32: bare little-endian ids. "
-    "npy: one NumPy array, in a plain file.",
+    "npy: one NumPy array. The others are what trainers read; docs/formats.md tells of each.",
 )
 @click.option(
     "-o",
     "--output",
     default="-",
     metavar="PATH",
-    help="Output file. The suffixes .zst and .gz compress.  [default: standard output]",
+    help="Output file; for formats of several files what their names begin with, or their folder. With shards the "
+    "name holds {shard} where the number stands. The suffixes .zst and .gz compress lines and bare ids.  [default: "
+    "standard output]",
 )
 @click.option(
     "--with",
@@ -127,9 +131,29 @@ Examples:
     "--context",
     type=click.IntRange(min=1),
     metavar="L",
-    help="Cut the ids of all segmentations, one after another, into windows of exactly L ids; usually with --eos. An "
-    "incomplete last window is dropped and counted. For u16, u32 and npy, whose shape is then (n, L). With --part each "
-    "part makes windows of its own.",
+    help="Lay the ids of all segmentations out over windows of L ids; usually with --eos. With --part each part makes "
+    "windows of its own.",
+)
+@click.option(
+    "--pack",
+    type=click.Choice(PACKINGS),
+    default="concat",
+    show_default=True,
+    help="concat cuts a segmentation where a window is full, and drops and counts an incomplete last window. best-fit "
+    "puts whole segmentations together and cuts only those longer than L; it changes their order a little, and pads "
+    "windows where the format needs all of one length.",
+)
+@click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Write N shards of about equally many ids; a temporary file beside the output keeps the ids until the end.",
+)
+@click.option(
+    "--shard-tokens",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="End a shard with the segmentation that brings it to N ids.",
 )
 @click.option(
     "--scores",
@@ -187,8 +211,8 @@ def command(
         found = inspect(as_paths(inputs or ("-",)))
         result = carry_out(tokenizer, found, output, request, report, record)
         facts = facts_of(request)
-        if result.windows is not None:
-            facts |= {"windows": result.windows, "dropped": result.dropped}
+        counted = {"windows": result.windows, "dropped": result.dropped, "padding": result.padding}
+        facts |= {name: value for name, value in (counted | {"shards": result.shards}).items() if value is not None}
         if result.skipped:
             facts |= {"skipped": result.skipped, "first_skipped": result.first_skipped}
         if quiet and request.mode != "viterbi" and options["seed"] is None and manifest is None:
@@ -211,6 +235,8 @@ def request_of(
     columns: str | None,
     nbest: int | None,
     context: int | None,
+    shards: int | None,
+    shard_tokens: int | None,
     workers: int | None,
     **options: Any,
 ) -> TokenizeRequest:
@@ -230,6 +256,8 @@ def request_of(
         columns=tuple(columns.split(",")) if columns else (),
         nbest=nbest or 0,
         context=context or 0,
+        shards=shards or 0,
+        shard_tokens=shard_tokens or 0,
         workers=workers or default_workers(),
         **options,
     )
@@ -241,7 +269,7 @@ def facts_of(request: TokenizeRequest) -> dict[str, Any]:
     if request.mode != "viterbi":
         facts |= {"alpha": request.alpha, "seed": request.seed, "epoch": request.epoch}
     if request.context:
-        facts["context"] = request.context
+        facts |= {"context": request.context, "pack": request.pack}
     return facts
 
 
@@ -249,7 +277,10 @@ def line_of(request: TokenizeRequest, result: TokenizeResult) -> str:
     """Return what was done, in one line for people."""
     packed = drawn = skipped = ""
     if result.windows is not None:
-        packed = f" in {result.windows} windows of {request.context} ({result.dropped} dropped)"
+        lost = f"{result.dropped} dropped" if result.padding is None else f"{result.fill or 0:.2%} full"
+        packed = f" in {result.windows} windows of {request.context} ({lost})"
+    if result.shards is not None:
+        packed += f" in {result.shards} shards"
     if request.mode != "viterbi":
         drawn = f", --seed {request.seed}"
     if result.skipped:

@@ -29,6 +29,17 @@ def descriptor_of(path: str) -> int | None:
     return int(match["number"] or match["own"])
 
 
+def is_stream(path: str) -> bool:
+    """Return whether an output is written as it comes: an open descriptor, a named pipe or a device."""
+    if descriptor_of(path) is not None:
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
 def require_replaceable(path: str) -> None:
     """Refuse a path that no file could be renamed to at the end.
 

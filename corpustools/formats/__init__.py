@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from corpustools.errors import UsageError
+from corpustools.formats.layout import Layout
 
 if TYPE_CHECKING:
     from corpustools.formats.reader import LineReader
@@ -23,6 +24,11 @@ FORMATS = {
     "u16": "corpustools.formats.u16:U16Writer",
     "u32": "corpustools.formats.u32:U32Writer",
     "npy": "corpustools.formats.npy:NpyWriter",
+    "megatron": "corpustools.formats.megatron:MegatronWriter",
+    "datatrove": "corpustools.formats.datatrove:DatatroveWriter",
+    "offsets": "corpustools.formats.offsets:OffsetsWriter",
+    "llmc": "corpustools.formats.llmc:LlmcWriter",
+    "olmo": "corpustools.formats.olmo:OlmoWriter",
 }
 READABLE = {
     "ids": "corpustools.formats.ids:IdsReader",
@@ -30,26 +36,34 @@ READABLE = {
 }
 
 
-def make_writer(name: str, vocabulary: Vocabulary, columns: tuple[str, ...] = (), context: int = 0) -> Writer:
+def make_writer(
+    name: str, vocabulary: Vocabulary, columns: tuple[str, ...] = (), layout: Layout | None = None
+) -> Writer:
     """Return the writer of a format.
 
     Args:
         name: a key of FORMATS.
         vocabulary: what is known of the ids.
         columns: names of the values that stand beside the ids.
-        context: ids of a context window; 0 writes the ids as they come.
+        layout: windows and shards; None for documents as they are in one output.
 
     Raises:
-        UsageError: there is no such format, or it cannot hold the vocabulary's ids, the columns or windows.
+        UsageError: there is no such format, or it cannot hold the vocabulary's ids, the columns or the layout.
     """
-    found = writer_class(name)
+    found, layout = writer_class(name), layout or Layout()
+    layout.check()
     if columns and not found.holds_columns:
         remedy = f"use format {formats_that('holds_columns')}"
         raise UsageError(f"format '{name}' has no place for {', '.join(columns)} beside the ids", remedy)
-    if context and not found.cuts_windows:
-        remedy = f"use format {formats_that('cuts_windows')}"
-        raise UsageError(f"context windows are cut from bare ids, and format '{name}' has records", remedy)
-    return found(vocabulary, columns, context)
+    # Not at the top: a command line that offers the formats would wait for it.
+    from corpustools.formats.row_writer import RowWriter
+    from corpustools.formats.text_rows import TextRows
+
+    if issubclass(found, RowWriter) or not (layout.context or layout.sharded):
+        return found(vocabulary, columns, layout)
+    if columns:
+        raise UsageError(f"{', '.join(columns)} beside ids in windows or shards", "leave one of the two away")
+    return TextRows(found(vocabulary), vocabulary, layout)
 
 
 def make_reader(name: str) -> LineReader:

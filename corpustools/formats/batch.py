@@ -21,11 +21,13 @@ class IdBatch:
     ids: int32, of all documents, one after another. They may stand in memory of the thread that its next batch fills.
     ends: int64, where each document ends in `ids`.
     columns: values beside the ids, by name: one for each document.
+    pieces: of context windows: how many ids each piece of each window has.
     """
 
     ids: Ids
     ends: Counts
     columns: dict[str, list[float]] = field(default_factory=dict)
+    pieces: list[list[int]] | None = None
 
     @classmethod
     def joined(cls, batches: Iterable[IdBatch]) -> IdBatch:

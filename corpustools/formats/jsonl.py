@@ -1,4 +1,4 @@
-"""`jsonl`: a JSON object a document: `ids`, and the columns that were asked for."""
+"""`jsonl`: a JSON object a document: `ids`, and the columns that were asked for; of windows `seq_lengths`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from corpustools.errors import DataError
 from corpustools.formats.batch import IdBatch
 from corpustools.formats.ids import format_lines
+from corpustools.formats.layout import Layout
 from corpustools.formats.reader import LineReader
 from corpustools.formats.vocabulary import Vocabulary
 from corpustools.formats.writer import Writer
@@ -19,8 +20,8 @@ class JsonlWriter(Writer):
     name = "jsonl"
     holds_columns = True
 
-    def __init__(self, vocabulary: Vocabulary, columns: tuple[str, ...] = (), context: int = 0) -> None:
-        super().__init__(vocabulary, columns, context)
+    def __init__(self, vocabulary: Vocabulary, columns: tuple[str, ...] = (), layout: Layout | None = None) -> None:
+        super().__init__(vocabulary, columns, layout)
         self._names = [json.dumps(name) for name in vocabulary.names] if "pieces" in columns else []
 
     def format_documents(self, batch: IdBatch) -> bytes:
@@ -35,6 +36,8 @@ class JsonlWriter(Writer):
                     parts.append(f'"pieces": [{", ".join([self._names[j] for j in ids[start:end]])}]')
                 else:
                     parts.append(f'"{name}": {_number(batch.columns[name][i])}')
+            if batch.pieces is not None:
+                parts.append(f'"seq_lengths": {batch.pieces[i]}')
             lines.append(", ".join(parts) + "}\n")
             start = end
         return "".join(lines).encode()

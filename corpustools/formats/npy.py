@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from corpustools.files.atomic import FileSink
+from corpustools.files.descriptors import Sink
+from corpustools.files.fileset import SetFile
 from corpustools.formats.bare import BareWriter
 
-_HEADER_BYTES = 128
+HEADER_BYTES = 128
 
 
 class NpyWriter(BareWriter):
@@ -16,13 +17,20 @@ class NpyWriter(BareWriter):
 
     def begin(self) -> None:
         """Leave room for the header."""
-        self.out.write(bytes(_HEADER_BYTES))
+        self.data.write(bytes(HEADER_BYTES))
 
-    def end(self) -> None:
+    def close_shard(self) -> None:
         """Write the header, now that the shape is known."""
-        text = f"{{'descr': '{self.dtype}', 'fortran_order': False, 'shape': {self.shape}, }}"
-        size = _HEADER_BYTES - 10
-        head = b"\x93NUMPY\x01\x00" + size.to_bytes(2, "little") + text.ljust(size - 1).encode() + b"\n"
-        assert isinstance(self.out, FileSink)
-        self.out.flush()
-        self.out.write_at(0, memoryview(head))
+        shape = (self.ids // self.layout.context, self.layout.context) if self.layout.context else (self.ids,)
+        write_header(self.data, self.dtype, shape)
+        super().close_shard()
+
+
+def write_header(file: Sink, dtype: str, shape: tuple[int, ...]) -> None:
+    """Write the header of an array into the room that was left for it."""
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}"
+    size = HEADER_BYTES - 10
+    head = b"\x93NUMPY\x01\x00" + size.to_bytes(2, "little") + text.ljust(size - 1).encode() + b"\n"
+    assert isinstance(file, SetFile)
+    file.flush()
+    file.write_at(0, memoryview(head))

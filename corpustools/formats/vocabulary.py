@@ -14,11 +14,13 @@ class Vocabulary:
     size: number of ids, added tokens included. Every id that can be written is below it.
     special: special ids under the names 'bos', 'eos', 'pad', 'unk', where present.
     make_names: returns how each id is printed, by id. It is called once, and only when names are asked for.
+    name: what people call the model.
     """
 
     size: int
     special: Mapping[str, int]
     make_names: Callable[[], list[str]]
+    name: str = "unnamed"
 
     @cached_property
     def names(self) -> list[str]:

@@ -10,6 +10,7 @@ from corpustools.files.descriptors import Sink
 from corpustools.files.fileset import FileSet
 from corpustools.files.outputs import open_output
 from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Ids
+from corpustools.formats.layout import LaidOut, Layout
 from corpustools.formats.vocabulary import Vocabulary
 
 
@@ -41,13 +42,14 @@ class Writer:
     - `begin`, `end`: what stands before the first document and behind the last one. `end` may open further files.
     - `add_boundaries`: takes the lengths of documents whose bytes were written just before, in order. A document
       without ids has length 0.
-    - `put`: takes all formatted bytes, in order. A format that goes to its next file at a certain size does so here or
-      in `write`.
+    - `put`: takes all formatted bytes, in order.
+
+    Formats that trainers read stand on `RowWriter`, which adds windows and shards.
 
     Args:
         vocabulary: what is known of the ids.
         columns: names of the values that stand beside the ids.
-        context: ids of a context window, or 0.
+        layout: windows and shards.
 
     Attributes:
         out: takes the formatted bytes. files: the set of all files that this output consists of.
@@ -61,13 +63,11 @@ class Writer:
     streams = False
     # There is a place for values beside the ids.
     holds_columns = False
-    # The output is nothing but ids, one behind another, so that context windows can be cut from it.
-    cuts_windows = False
     # The output is a regular file without compression, because something is written into it at the end.
     needs_file = False
 
-    def __init__(self, vocabulary: Vocabulary, columns: tuple[str, ...] = (), context: int = 0) -> None:
-        self.vocabulary, self.columns, self.context = vocabulary, columns, context
+    def __init__(self, vocabulary: Vocabulary, columns: tuple[str, ...] = (), layout: Layout | None = None) -> None:
+        self.vocabulary, self.columns, self.layout = vocabulary, columns, layout or Layout()
         self.files = FileSet()
         self.documents = self.tokens = self.bytes = 0
         self._out: Sink | None = None
@@ -80,9 +80,9 @@ class Writer:
         return self._out
 
     @property
-    def dropped(self) -> int:
-        """Ids that were taken and are not written, because they fill no context window."""
-        return 0
+    def laid_out(self) -> LaidOut:
+        """What came of windows and shards; complete when the writer has finished."""
+        return LaidOut()
 
     # What a run calls.
 

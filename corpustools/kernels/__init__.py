@@ -12,7 +12,7 @@ from typing import Any
 
 from corpustools.errors import UsageError
 
-THEMES = ("order", "records", "integers", "lattice", "normalize", "vocabulary", "wire")
+THEMES = ("order", "records", "integers", "lattice", "normalize", "vocabulary", "wire", "packing")
 
 
 def load(theme: str) -> Any:

@@ -39,6 +39,9 @@ def tokenize(
     bos: bool = False,
     eos: bool = False,
     context: int = 0,
+    pack: str = "concat",
+    shards: int = 0,
+    shard_tokens: int = 0,
     part: tuple[int, int] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -63,13 +66,17 @@ def tokenize(
         nbest: so many best segmentations of each record, the best first; 0: not asked for.
         scores: how the scores of a best path are added up: 'auto' as the model's own library does, 'f64' in doubles,
             'f32' in single precision; see `Tokenizer.encode`.
-        format: 'ids', 'pieces', 'jsonl', 'u16', 'u32' or 'npy'.
+        format: a key of `corpustools.formats.FORMATS`, such as 'ids', 'jsonl', 'npy' or 'megatron'.
         columns: for 'jsonl', of 'score', 'logprob', 'logz', 'entropy', 'length' and 'pieces'.
         field: records are JSON objects, and the text stands under this key. 'a.b' is the key b of the object under a.
         skip_bad: pass over records that cannot be taken, and count them in `skipped`, instead of ending with an error.
         bos: begin every segmentation with the model's bos id.
         eos: end every segmentation with the model's eos id.
-        context: cut bare ids into windows of so many; an incomplete last one is dropped and counted. 0: no windows.
+        context: lay documents out over windows of so many ids; 0: no windows.
+        pack: 'concat' cuts documents where a window is full, and drops and counts an incomplete last window. 'best-fit'
+            puts whole documents together and cuts only those longer than a window.
+        shards: so many shards of about equally many ids, named by '{shard}' in `output`. 0: one output.
+        shard_tokens: a shard ends with the document or window that brings it to so many ids. 0: one output.
         part: (I, N) writes the I-th of N parts, which concatenate to the whole.
         workers: threads; None is one a processor.
         progress: called now and then with (phase, bytes done, bytes in all or None).
@@ -98,6 +105,9 @@ def tokenize(
         bos=bos,
         eos=eos,
         context=context,
+        pack=pack,
+        shards=shards,
+        shard_tokens=shard_tokens,
         workers=default_workers() if workers is None else workers,
         part=part,
     )

@@ -29,7 +29,7 @@ class Pipeline:
         request.check(tokenizer)
         self.tokenizer, self.engine, self.request = tokenizer, tokenizer._engine, request
         self._keys = parse_field(request.field) if request.field is not None else None
-        self.writer = make_writer(request.format, tokenizer.vocabulary, request.columns, request.context)
+        self.writer = make_writer(request.format, tokenizer.vocabulary, request.columns, request.layout)
         control = tokenizer.model.control
         self.segmenter = self.engine.segmenter(
             request.mode,

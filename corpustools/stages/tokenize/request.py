@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from corpustools.errors import UsageError
+from corpustools.formats.layout import Layout
 from corpustools.seeds import fresh_seed
 from corpustools.stages.tokenize.lattice.weights import check_distribution
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
-# A window is held in memory until it is full: at most 64 MiB.
-LONGEST_CONTEXT = 1 << 24
 MEASURES = ("score", "logprob", "logz", "entropy", "length", "pieces")
 
 
@@ -45,6 +44,9 @@ class TokenizeRequest:
     bos: bool = False
     eos: bool = False
     context: int = 0
+    pack: str = "concat"
+    shards: int = 0
+    shard_tokens: int = 0
     workers: int = 1
     part: tuple[int, int] | None = None
 
@@ -60,6 +62,11 @@ class TokenizeRequest:
         for name in ("bos", "eos"):
             if getattr(self, name) and name not in tokenizer.model.control:
                 raise UsageError(f"the model has no {name} token", f"leave {name} away")
+
+    @property
+    def layout(self) -> Layout:
+        """Windows and shards."""
+        return Layout(self.context, self.pack, self.shards, self.shard_tokens, self.workers)
 
     @property
     def _random(self) -> bool:
@@ -86,8 +93,7 @@ class TokenizeRequest:
             raise UsageError(f"{self.workers} workers", "give at least 1")
         if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
             raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1")
-        if not 0 <= self.context <= LONGEST_CONTEXT:
-            raise UsageError(f"windows of {self.context} ids", f"accepted are 1 to {LONGEST_CONTEXT}")
+        self.layout.check()
         for name in self.columns:
             if name not in MEASURES:
                 raise UsageError(f"column '{name}'", f"accepted are {', '.join(MEASURES)}")

@@ -19,6 +19,8 @@ class TokenizeResult:
         seed: the seed that repeats the samples; None for best segmentations.
         windows: context windows written; None where ids were not cut into windows.
         dropped: ids of the incomplete last window, which are not written; None likewise.
+        padding: ids that windows packed by best fit lack, whether they are padded or shorter; None where none were.
+        shards: shards written; None where none were asked for.
         skipped: bad records that were passed over, by cause: json, utf8, surrogate, missing, null, type, depth or size.
         first_skipped: where the first of them stands, and its cause; None where there is none.
     """
@@ -31,8 +33,17 @@ class TokenizeResult:
     seed: str | None = None
     windows: int | None = None
     dropped: int | None = None
+    padding: int | None = None
+    shards: int | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
     first_skipped: str | None = None
+
+    @property
+    def fill(self) -> float | None:
+        """The share of the windows that is ids of documents; None where there are no windows."""
+        if not self.windows:
+            return None
+        return self.tokens / (self.tokens + (self.padding or 0))
 
 
 @dataclass(frozen=True)

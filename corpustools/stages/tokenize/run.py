@@ -93,16 +93,18 @@ class _Run:
     def result(self, seconds: float) -> TokenizeResult:
         """Return what was done, in so many seconds."""
         request, writer = self.pipeline.request, self.writer
-        tokens = writer.tokens - writer.dropped
+        laid_out = writer.laid_out
         return TokenizeResult(
             records=self.records,
             segmentations=writer.documents,
-            tokens=tokens,
+            tokens=writer.tokens - laid_out.dropped,
             bytes=writer.bytes,
             seconds=seconds,
             seed=request.seed if request.mode != "viterbi" else None,
-            windows=tokens // request.context if request.context else None,
-            dropped=writer.dropped if request.context else None,
+            windows=laid_out.windows if request.context else None,
+            dropped=laid_out.dropped if request.context else None,
+            padding=laid_out.padding if request.pack == "best-fit" else None,
+            shards=laid_out.shards or None,
             skipped=self.bad.counts,
             first_skipped=self.bad.first or None,
         )

@@ -107,7 +107,8 @@ class Tokenizer:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """What formats know of the model: number of ids, special ids, and how each id is printed."""
-        return Vocabulary(self.vocab_size, self.model.control, partial(piece_names, self.model))
+        name = self.kind if self.path is None else os.path.basename(self.path)
+        return Vocabulary(self.vocab_size, self.model.control, partial(piece_names, self.model), name)
 
     @property
     def bos_id(self) -> int | None:

@@ -1,0 +1,57 @@
+"""`olmo`: the token files of OLMo-core, with a table of the documents in them."""
+
+from __future__ import annotations
+
+import os
+import zlib
+
+import numpy as np
+
+from corpustools.errors import UsageError
+from corpustools.formats.bounded import BoundedWriter
+from corpustools.formats.training import require_ids
+
+_ROWS = 1 << 14
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class OlmoWriter(BoundedWriter):
+    """PREFIX.npy holds bare ids, without a header in spite of its name; PREFIX.csv.gz a row a document.
+
+    A row is: first id, end, number of the document in the file, and two columns for a source, which stay empty.
+    """
+
+    name = "olmo"
+    data_suffix = ".npy"
+
+    def check_target(self, output: str) -> None:
+        """Refuse the name of an older file.
+
+        Raises:
+            UsageError: there is one. OLMo-core knows its index of a file again by path and size, and two shuffles of
+                one corpus have the same size.
+        """
+        if os.path.exists(output + ".npy"):
+            raise UsageError(
+                f"{output}.npy exists, and OLMo-core would use its index of the old file for the new",
+                "give the output another name, for example with the seed in it",
+            )
+
+    def close_shard(self) -> None:
+        """Write the table of documents.
+
+        Raises:
+            DataError: the shard has no ids.
+        """
+        require_ids(self)
+        super().close_shard()
+        file = self.files.open(self.path + ".csv.gz", last=True)
+        packer = zlib.compressobj(6, wbits=_GZIP)
+        ends = np.cumsum(self.pieces)
+        for at in range(0, len(ends), _ROWS):
+            stops = ends[at : at + _ROWS]
+            starts = stops - self.pieces[at : at + _ROWS]
+            lines = zip(starts.tolist(), stops.tolist(), range(at, at + len(stops)), strict=True)
+            file.write(packer.compress("".join([f"{a},{b},{i},,\n" for a, b, i in lines]).encode()))
+        file.write(packer.flush())
+        file.finish()

@@ -1,0 +1,1 @@
+"""Best-fit packing of pieces into windows."""

@@ -1,0 +1,12 @@
+from typing import Any
+
+import numpy as np
+
+def best_fit(
+    lengths: np.ndarray[Any, np.dtype[np.int64]],
+    size: int,
+    windows: np.ndarray[Any, np.dtype[np.int64]],
+    room: np.ndarray[Any, np.dtype[np.int64]],
+    workspace: np.ndarray[Any, np.dtype[np.int64]],
+) -> int: ...
+def workspace_size(pieces: int, size: int) -> int: ...
