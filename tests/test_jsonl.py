@@ -15,8 +15,9 @@ from corpustools.files.bad_records import CAUSES, BadRecords
 from corpustools.files.batches import cut_records
 from corpustools.files.chunks import RecordFormat
 from corpustools.formats.batch import IdBatch
+from corpustools.kernels.json.plain import VERDICTS
 from corpustools.stages.tokenize import field
-from corpustools.stages.tokenize.field import Texts, parse_field, take_field
+from corpustools.stages.tokenize.field import JUDGED_BYTES, Texts, parse_field, take_field
 
 MODEL = b"a\t-1.0\nb\t-1.0\nab\t-1.5\n"
 
@@ -28,11 +29,7 @@ def taken(data: bytes, keys: tuple[str, ...] = ("text",), skip_bad: bool = False
 
 def texts(data: bytes) -> list[tuple[int, bytes]]:
     """The number and the text of each record that is not passed over."""
-    return [
-        (batch.first + i, batch.data[start:end])
-        for batch in taken(data).batches
-        for i, (start, end) in enumerate(zip(batch.starts, batch.ends, strict=True))
-    ]
+    return [(batch.first + i, batch.record(i)) for batch in taken(data).batches for i in range(len(batch.starts))]
 
 
 VALUES = st.recursive(st.none() | st.text() | st.floats() | st.integers(), st.lists)
@@ -88,6 +85,45 @@ def test_what_is_refused(case: str):
     assert (bad.counts, bad.first.endswith(f"({cause})")) == ({cause: 1}, True)
 
 
+class TimidKernel:
+    """Finds something wrong with every line."""
+
+    def scan(self, data, starts, ends, keys, out, offsets, verdicts, places):
+        """Say that no line is JSON."""
+        offsets[:], verdicts[:], places[:] = 0, VERDICTS.index("json"), 0
+
+
+@pytest.mark.parametrize("case", [*TAKEN, *REFUSED])
+def test_the_library_decides_about_what_the_kernel_does_not_take(case: str, monkeypatch: pytest.MonkeyPatch):
+    """A line goes alone to json, whose word counts: a text is taken, and a cause is the same."""
+    cause, data = ("", TAKEN[case][0]) if case in TAKEN else REFUSED[case][:2]
+    if cause == "utf8" or "levels" in case:
+        return
+    data = b'{"text": "x"}\n' * (b"\xef\xbb\xbf" not in data) + data + b'\n{"text": "y"}\n'
+    wanted = taken(data, skip_bad=True)
+    monkeypatch.setattr(field.kernels, "load", lambda theme: TimidKernel())
+    found = taken(data, skip_bad=True)
+    told = [
+        [(batch.first + i, batch.record(i)) for batch in one.batches for i in range(len(batch.starts))]
+        for one in (found, wanted)
+    ]
+    assert told[0] == told[1]
+    assert (found.bad.counts, found.bad.first) == (wanted.bad.counts, wanted.bad.first)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_long_lines_are_refused_for_the_same_cause(case: str):
+    """A line that json would take much memory for has the kernel's verdict, and the error says where."""
+    cause, line, _ = REFUSED[case]
+    if case in ("UTF-16", "a byte order mark later"):
+        return
+    long = line + b" " * JUDGED_BYTES + b"\n"
+    bad = taken(long, skip_bad=True).bad
+    assert bad.counts == {cause: 1}
+    with pytest.raises(DataError, match=r"\(byte \d+ of the line\)|is no JSON object|has no 'text'"):
+        taken(long)
+
+
 @given(st.lists(st.text(max_size=5) | st.just(None), max_size=12))
 def test_blank_lines_are_passed_over_and_records_keep_their_numbers(values: list[str | None]):
     """A sample of a record is keyed by its number, so a part of the file has to give it the same."""
@@ -139,8 +175,8 @@ def test_a_field_inside_an_object(case: str):
     """`a.b` is the key b of the object under a, and of nothing else."""
     data, wanted = NESTED[case]
     found = taken(data + b"\n", ("a", "b"), skip_bad=True)
-    assert [batch.data.decode() for batch in found.batches] or list(found.bad.counts) == [wanted]
-    assert wanted in found.bad.counts or [batch.data.decode() for batch in found.batches] == [wanted]
+    assert [batch.record(0).decode() for batch in found.batches] or list(found.bad.counts) == [wanted]
+    assert wanted in found.bad.counts or [batch.record(0).decode() for batch in found.batches] == [wanted]
 
 
 @pytest.mark.parametrize(

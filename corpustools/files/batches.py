@@ -38,12 +38,16 @@ class RecordBatch:
         before: how many records came before the input.
     """
 
-    data: bytes
+    data: bytes | memoryview
     starts: Offsets
     ends: Offsets
     first: int
     source: str = "input"
     before: int = 0
+
+    def record(self, i: int) -> bytes:
+        """Return the batch's record i."""
+        return bytes(memoryview(self.data)[self.starts[i] : self.ends[i]])
 
     def number_in_source(self, i: int) -> int:
         """Return the number of the batch's record i in its input, from 1, the header aside."""

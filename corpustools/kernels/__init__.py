@@ -12,7 +12,7 @@ from typing import Any
 
 from corpustools.errors import UsageError
 
-THEMES = ("order", "records", "integers", "lattice", "normalize", "vocabulary", "wire", "packing")
+THEMES = ("order", "records", "integers", "lattice", "normalize", "vocabulary", "wire", "packing", "json")
 
 
 def load(theme: str) -> Any:

@@ -82,5 +82,5 @@ def carry_out(
 
 def _read(batch: RecordBatch, reader: LineReader) -> Iterator[tuple[int, Sequence[int]]]:
     """Give the number and the ids of every record."""
-    for i, (start, end) in enumerate(zip(batch.starts.tolist(), batch.ends.tolist(), strict=True)):
-        yield batch.first + i, reader.ids_of(batch.data[start:end], batch.first + i)
+    for i in range(len(batch.starts)):
+        yield batch.first + i, reader.ids_of(batch.record(i), batch.first + i)

@@ -3,6 +3,9 @@
 A line of white space alone is passed over. Every other line has to be UTF-8 and hold one JSON object with a string
 under the field: of a key that stands twice the last counts, numbers may be of any length, NaN and Infinity are taken
 as Python writes them, and half of a surrogate pair is bad in the wanted text alone.
+
+The kernel reads a batch at once. What it cannot take goes line by line to the standard library's json, which decides
+and words the message.
 """
 
 from __future__ import annotations
@@ -15,9 +18,15 @@ from typing import Any
 
 import numpy as np
 
+from corpustools import kernels
+from corpustools.errors import UsageError
 from corpustools.files.bad_records import BadRecords
 from corpustools.files.batches import RecordBatch
+from corpustools.kernels.json.plain import BLANK, DEEPEST, IS_NULL, OUT_SLACK, TAKEN, VERDICTS
 
+# Of a longer line, or one with more brackets, json would make more objects than there should be memory for, or call
+# itself too often: the kernel's verdict stands.
+JUDGED_BYTES, JUDGED_BRACKETS = 1 << 20, 500
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _OBJECT = "every record is one JSON object"
 _FIELD = "every record needs this field, with a JSON string"
@@ -45,6 +54,9 @@ def parse_field(name: str) -> tuple[str, ...]:
 
     Args:
         name: keys with dots between them. A dot inside a key is written `\.`, a backslash before a dot `\\`.
+
+    Raises:
+        UsageError: there are more keys than a line may have levels.
     """
     keys = [""]
     for part in re.split(r"(\\[.\\]|\.)", name):
@@ -52,6 +64,8 @@ def parse_field(name: str) -> tuple[str, ...]:
             keys.append("")
         else:
             keys[-1] += part[1:] if part in (r"\.", r"\\") else part
+    if len(keys) > DEEPEST:
+        raise UsageError(f"a field of {len(keys)} keys", f"accepted are up to {DEEPEST}")
     return tuple(keys)
 
 
@@ -66,35 +80,41 @@ def take_field(batch: RecordBatch, keys: tuple[str, ...], skip_bad: bool = False
     Raises:
         DataError: a record is no JSON object, or has no text under the field; the error names its file and number.
     """
+    count = len(batch.starts)
+    starts, ends = np.ascontiguousarray(batch.starts), np.ascontiguousarray(batch.ends)
+    if (
+        count
+        and batch.number_in_source(0) == 1
+        and bytes(memoryview(batch.data)[starts[0] : ends[0]][:3]) == _BYTE_ORDER_MARK
+    ):
+        starts = starts.copy()
+        starts[0] += len(_BYTE_ORDER_MARK)
+    out = np.empty(int((ends - starts).sum()) + OUT_SLACK, np.uint8)
+    offsets, verdicts, places = np.empty(count + 1, np.int64), np.empty(count, np.uint8), np.empty(count, np.int64)
+    names = tuple(key.encode("utf-8", "surrogatepass") for key in keys)
+    kernels.load("json").scan(batch.data, starts, ends, names, out, offsets, verdicts, places)
+    text_starts, text_ends, written = offsets[:-1], offsets[1:].copy(), int(offsets[-1])
     bad = BadRecords(skip_bad)
-    texts: list[bytes] = []
-    taken: list[int] = []
-    blank = 0
-    for i, (start, end) in enumerate(zip(batch.starts.tolist(), batch.ends.tolist(), strict=True)):
-        line = batch.data[start:end]
-        if batch.number_in_source(i) == 1:
-            line = line.removeprefix(_BYTE_ORDER_MARK)
-        if not line.strip():
-            blank += 1
-            continue
+    for i in np.flatnonzero(verdicts > BLANK).tolist():
+        line = memoryview(batch.data)[starts[i] : ends[i]]
         try:
-            texts.append(_text(line, keys))
-            taken.append(i)
+            text = _judge(line, keys, int(verdicts[i]), int(places[i]))
         except _Bad as found:
             bad.refuse(found.cause, batch.place(i), found.what, found.remedy)
-    return Texts(_runs(texts, taken, batch), blank, bad)
+        else:
+            out[written : written + len(text)] = np.frombuffer(text, np.uint8)
+            text_starts[i], text_ends[i] = written, written + len(text)
+            written += len(text)
+            verdicts[i] = TAKEN
+    return Texts(_runs(out.data, text_starts, text_ends, verdicts, batch), int((verdicts == BLANK).sum()), bad)
 
 
-def _runs(texts: list[bytes], taken: list[int], batch: RecordBatch) -> list[RecordBatch]:
-    """Return batches of the texts of neighbouring records; `taken` are their places in `batch`."""
-    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
-    starts = np.concatenate([np.zeros(1, np.int64), ends])[: len(ends)]
-    data = b"".join(texts)
-    bounds = [0, *(np.flatnonzero(np.diff(taken) != 1) + 1).tolist(), len(taken)] if taken else []
-    return [
-        RecordBatch(data, starts[a:b], ends[a:b], batch.first + taken[a], batch.source, batch.before)
-        for a, b in pairwise(bounds)
-    ]
+def _runs(data: memoryview, starts: Any, ends: Any, verdicts: Any, batch: RecordBatch) -> list[RecordBatch]:
+    """Return batches of the texts of neighbouring records."""
+    taken = np.flatnonzero(verdicts == TAKEN)
+    bounds = [0, *(np.flatnonzero(np.diff(taken) != 1) + 1).tolist(), len(taken)] if len(taken) else []
+    runs = [(int(taken[a]), int(taken[a]) + b - a) for a, b in pairwise(bounds)]
+    return [RecordBatch(data, starts[a:b], ends[a:b], batch.first + a, batch.source, batch.before) for a, b in runs]
 
 
 class _Bad(Exception):
@@ -105,17 +125,25 @@ class _Bad(Exception):
         self.cause, self.what, self.remedy = cause, what, remedy
 
 
-def _text(line: bytes, keys: tuple[str, ...]) -> bytes:
-    """Return the UTF-8 of the text that one line has under the keys."""
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise _Bad("utf8", f"is not valid UTF-8 (byte {error.start} of the line)", "write it as UTF-8") from error
+def _judge(line: memoryview, keys: tuple[str, ...], verdict: int, place: int) -> bytes:
+    """Return the text of a line that the kernel did not take, or raise what is wrong with it.
+
+    Args:
+        line: the line.
+        keys: the field.
+        verdict: what the kernel found, an index of VERDICTS.
+        place: at which byte of the line.
+    """
+    if len(line) > JUDGED_BYTES or VERDICTS[verdict] in ("utf8", "depth"):
+        raise _worded(line, keys, verdict, place)
+    text = bytes(line).decode()
+    if text.count("[") + text.count("{") > JUDGED_BRACKETS:
+        raise _worded(line, keys, verdict, place)
     try:
         # Python takes no integer of more than 4,300 digits as an int; here none is looked at.
         value = json.loads(text, parse_int=float)
-    except RecursionError as error:
-        raise _Bad("depth", "is nested too deeply", "leave it out, or take the text out of it first") from error
+    except RecursionError:
+        raise _worded(line, keys, verdict, place) from None
     except ValueError as error:
         raise _Bad("json", f"is no JSON ({error})", _OBJECT) from error
     if not isinstance(value, dict):
@@ -140,9 +168,30 @@ def _wrong_kind(value: Any, wanted: str, keys: tuple[str, ...]) -> _Bad:
     return _Bad(cause, f"has no {wanted} under '{_name(keys)}' but {_KINDS[type(value)]}", _FIELD)
 
 
+def _worded(line: memoryview, keys: tuple[str, ...], verdict: int, place: int) -> _Bad:
+    """Return what the kernel found wrong, with the place that it names."""
+    cause, name, at = VERDICTS[verdict], _name(keys), f"(byte {place} of the line)"
+    if cause == "utf8":
+        return _Bad(cause, f"is not valid UTF-8 {at}", "write it as UTF-8")
+    if cause == "depth":
+        remedy = f"accepted are {DEEPEST} levels; leave it out, or take the text out of it first"
+        return _Bad(cause, f"is nested too deeply {at}", remedy)
+    if cause == "json":
+        return _Bad(cause, f"is no JSON {at}", _OBJECT)
+    if cause == "type" and not bytes(line[:place]).strip():
+        return _Bad(cause, "is no JSON object", _OBJECT)
+    if cause == "missing":
+        return _Bad(cause, f"has no '{name}'", _FIELD)
+    if cause == "surrogate":
+        return _Bad(cause, f"has half of a surrogate pair in '{name}' {at}", "write whole pairs")
+    kind = "null" if verdict == IS_NULL else _KIND_OF.get(bytes(line[place : place + 1]), "a number")
+    return _Bad(cause, f"has no text under '{name}' but {kind} {at}", _FIELD)
+
+
 def _name(keys: tuple[str, ...]) -> str:
     """Return the field as a user writes it."""
     return ".".join(re.sub(r"\\(?=[.\\]|$)|\.", r"\\\g<0>", key) for key in keys)
 
 
 _KINDS = {type(None): "null", bool: "a boolean", float: "a number", str: "a text", list: "a list", dict: "an object"}
+_KIND_OF = {b"t": "a boolean", b"f": "a boolean", b'"': "a text", b"[": "a list", b"{": "an object"}

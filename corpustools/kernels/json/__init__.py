@@ -1,0 +1,1 @@
+"""One text out of JSON lines."""
