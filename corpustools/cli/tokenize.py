@@ -156,6 +156,12 @@ Examples:
     help="End a shard with the segmentation that brings it to N ids.",
 )
 @click.option(
+    "--provenance",
+    metavar="FILE",
+    help="Write a row for each segmentation: input, record number, tokens, and the shard and place of its first token. "
+    "Columns are separated by tabs; with the suffix .parquet it is a Parquet file.",
+)
+@click.option(
     "--scores",
     type=click.Choice(["auto", "f64", "f32"]),
     default="auto",

@@ -66,11 +66,20 @@ class RecordFragment:
         data: bytes of this fragment alone; the last one may be empty.
         record: the number of the record, counted over all inputs from 0.
         last: whether the record ends here.
+        source: what messages call the input.
+        before: how many records came before the input.
     """
 
     data: bytes
     record: int
     last: bool
+    source: str = "input"
+    before: int = 0
+
+    @property
+    def number_in_source(self) -> int:
+        """The number of the record in its input, from 1, the header aside."""
+        return self.record - self.before + 1
 
 
 class BatchReader:
@@ -129,7 +138,7 @@ class BatchReader:
                     number += len(batch.starts)
                 else:
                     for item in self._long_record(got, number, begin >= self._low):
-                        yield replace(item, source=source, before=before) if isinstance(item, RecordBatch) else item
+                        yield replace(item, source=source, before=before)
                     number += 1
         finally:
             self._reader.close()

@@ -22,25 +22,30 @@ class IdBatch:
     ends: int64, where each document ends in `ids`.
     columns: values beside the ids, by name: one for each document.
     pieces: of context windows: how many ids each piece of each window has.
+    numbers: int64, the number of each document's record in its input, from 1.
     """
 
     ids: Ids
     ends: Counts
     columns: dict[str, list[float]] = field(default_factory=dict)
     pieces: list[list[int]] | None = None
+    numbers: Counts | None = None
 
     @classmethod
     def joined(cls, batches: Iterable[IdBatch]) -> IdBatch:
         """Return the documents of several batches as one. Each is copied before the next one is asked for."""
         ids, ends, size = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], 0
         columns: dict[str, list[float]] = {}
+        numbers = [np.zeros(0, np.int64)]
         for one in batches:
             ids.append(one.ids.copy())
             ends.append(one.ends + size)
             size += len(one.ids)
+            if one.numbers is not None:
+                numbers.append(one.numbers)
             for name, values in one.columns.items():
                 columns.setdefault(name, []).extend(values)
-        return cls(np.concatenate(ids), np.concatenate(ends), columns)
+        return cls(np.concatenate(ids), np.concatenate(ends), columns, numbers=np.concatenate(numbers))
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,14 @@ class FormattedBatch:
 
     data: the bytes.
     lengths: int64, how many ids each document has.
+    source: the input of the documents' records, and numbers: int64, of each the number in it, from 1.
     passed_over: how many records have no document because there was nothing in them.
     bad: the records that have none because they cannot be taken.
     """
 
     data: bytes | memoryview
     lengths: Counts
+    source: str = ""
+    numbers: Counts | None = None
     passed_over: int = 0
     bad: BadRecords = field(default_factory=BadRecords)

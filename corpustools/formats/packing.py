@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +32,7 @@ class ConcatPacker:
         self._ends: list[Counts] = []  # where documents end, counted from the first id that is held
         self.dropped = 0  # ids that are held and fill no window
         self.padding = 0
+        self._written = 0
 
     def documents(self, ids: WideIds, lengths: Counts) -> Rows:
         """Take whole documents; return the windows that are full now."""
@@ -46,6 +48,7 @@ class ConcatPacker:
             self.dropped += len(ids)
             return Rows(np.empty(0, self._dtype), *(np.zeros(0, np.int64),) * 3)
         cut = windows * size
+        self._written += cut
         whole = np.concatenate([*self._held, ids[: cut - held]])
         self._held = [ids[cut - held :].copy()]
         self.dropped = len(self._held[0])
@@ -66,17 +69,34 @@ class ConcatPacker:
         """Return the windows that are left: none, since an incomplete one is dropped."""
         return self.part(np.empty(0, self._dtype))
 
+    def places(self, firsts: Counts, lengths: Counts) -> Counts:
+        """Return where documents begin in the windows, one after another; -1 where they do not.
+
+        Args:
+            firsts: int64, where each begins in the stream of all ids.
+            lengths: int64, ids of each.
+        """
+        return np.where((firsts < self._written) & (lengths > 0), firsts, -1)
+
+
+@dataclass
+class _Piece:
+    """A piece of a document; `document` is the document's number if the piece is its first, else -1."""
+
+    ids: WideIds
+    document: int
+
 
 @dataclass
 class _Lot:
     """Pieces that wait for a window, each shorter than one."""
 
-    pieces: list[WideIds] = field(default_factory=list)
+    pieces: list[_Piece] = field(default_factory=list)
     ids: int = 0
 
-    def add(self, piece: WideIds) -> None:
+    def add(self, piece: _Piece) -> None:
         self.pieces.append(piece)
-        self.ids += len(piece)
+        self.ids += len(piece.ids)
 
 
 class BestFitPacker:
@@ -102,11 +122,14 @@ class BestFitPacker:
         self._lot = _Lot()
         self._lot_ids = max(LOT_IDS, LOT_WINDOWS * size)
         self._parts: list[WideIds] = []
+        self._written = 0
+        self._places = array("q")  # where each document begins in the windows, one after another; -1: nowhere yet
+        self._asked = 0  # for how many documents `places` has answered
         self.padding = self.dropped = 0
 
     def documents(self, ids: WideIds, lengths: Counts) -> Rows:
         """Take whole documents; return the windows that are decided now."""
-        out: list[list[WideIds]] = []
+        out: list[list[_Piece]] = []
         start = 0
         for end in np.cumsum(lengths).tolist():
             self._document(ids[start:end], out)
@@ -120,30 +143,38 @@ class BestFitPacker:
 
     def end_document(self) -> Rows:
         """End the long document whose parts came; return the windows that are decided now."""
-        out: list[list[WideIds]] = []
+        out: list[list[_Piece]] = []
         self._document(np.concatenate(self._parts), out)
         self._parts = []
         return self._rows(out)
 
     def finish(self) -> Rows:
         """Return the windows that are left."""
-        out: list[list[WideIds]] = []
+        out: list[list[_Piece]] = []
         self._place(out, last=True)
         return self._rows(out)
 
-    def _document(self, ids: WideIds, out: list[list[WideIds]]) -> None:
-        whole = len(ids) // self._size * self._size
-        out += [[ids[at : at + self._size]] for at in range(0, whole, self._size)]
+    def places(self, firsts: Counts, lengths: Counts) -> Counts:
+        """Return where the next documents begin in the windows, one after another; -1 for one without ids."""
+        places = np.frombuffer(self._places, np.int64)[self._asked : self._asked + len(lengths)]
+        self._asked += len(lengths)
+        return places
+
+    def _document(self, ids: WideIds, out: list[list[_Piece]]) -> None:
+        number, whole = len(self._places), len(ids) // self._size * self._size
+        self._places.append(-1)
+        for at in range(0, whole, self._size):
+            out.append([_Piece(ids[at : at + self._size], -1 if at else number)])
         if whole < len(ids):
             # A copy: what waits must not hold on to the whole batch.
-            self._lot.add(ids[whole:].copy())
+            self._lot.add(_Piece(ids[whole:].copy(), -1 if whole else number))
             if self._lot.ids >= self._lot_ids:
                 self._place(out, last=False)
 
-    def _place(self, out: list[list[WideIds]], last: bool) -> None:
+    def _place(self, out: list[list[_Piece]], last: bool) -> None:
         """Place the pieces of the lot; the emptiest windows wait unless it is the last lot."""
         pieces, self._lot = self._lot.pieces, _Lot()
-        lengths = np.array([len(piece) for piece in pieces], np.int64)
+        lengths = np.array([len(piece.ids) for piece in pieces], np.int64)
         order = np.argsort(-lengths, kind="stable")
         placed, room = np.empty(len(pieces), np.int64), np.empty(len(pieces), np.int64)
         kernel = load("packing")
@@ -152,7 +183,7 @@ class BestFitPacker:
         window_of = np.empty(len(pieces), np.int64)
         window_of[order] = placed
         waits = np.zeros(windows, bool) if last else _emptiest(room[:windows], self._size, self._lot_ids // WAITING)
-        members: list[list[WideIds]] = [[] for _ in range(windows)]
+        members: list[list[_Piece]] = [[] for _ in range(windows)]
         opened: list[int] = []
         for piece, window in zip(pieces, window_of.tolist(), strict=True):
             if waits[window]:
@@ -163,23 +194,28 @@ class BestFitPacker:
             members[window].append(piece)
         out += [members[window] for window in opened]
 
-    def _rows(self, windows: list[list[WideIds]]) -> Rows:
+    def _rows(self, windows: list[list[_Piece]]) -> Rows:
         """Return windows, given by their pieces, as rows; padded if there is something to pad them with."""
-        pieces: list[WideIds] = []
+        parts: list[WideIds] = [np.empty(0, self._dtype)]
         counts, lengths = [], []
         for window in windows:
-            length = sum(len(piece) for piece in window)
+            length = 0
+            for piece in window:
+                if piece.document >= 0:
+                    self._places[piece.document] = self._written + length
+                parts.append(piece.ids)
+                length += len(piece.ids)
             lack = self._size - length
             self.padding += lack
-            if lack and self._pad is not None:
-                window = [*window, np.full(lack, self._pad, self._dtype)]
+            padded = lack > 0 and self._pad is not None
+            if padded:
+                parts.append(np.full(lack, self._pad, self._dtype))
                 length = self._size
-            pieces += window
-            counts.append(len(window))
+            counts.append(len(window) + padded)
             lengths.append(length)
-        ids = np.concatenate([np.empty(0, self._dtype), *pieces])
-        sizes = np.array([len(piece) for piece in pieces], np.int64)
-        return Rows(ids, np.array(lengths, np.int64), sizes, np.array(counts, np.int64))
+            self._written += length
+        sizes = np.array([len(part) for part in parts[1:]], np.int64)
+        return Rows(np.concatenate(parts), np.array(lengths, np.int64), sizes, np.array(counts, np.int64))
 
 
 def _emptiest(room: Counts, size: int, most: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -118,6 +118,16 @@ class RowWriter(Writer):
             return LaidOut(shards=shards)
         return LaidOut(self._windows, self._packer.dropped, self._packer.padding, shards)
 
+    def places(self, lengths: Counts) -> tuple[Counts, Counts]:
+        """Return where the next documents begin; see `Writer.places`."""
+        assert self._cutter is not None
+        _, places = super().places(lengths)
+        if self._packer is not None:
+            places = self._packer.places(places, lengths)
+        starts = np.array(self._cutter.starts, np.int64)
+        shards = np.searchsorted(starts, places, "right") - 1
+        return shards, np.where(places < 0, -1, places - starts[np.maximum(shards, 0)])
+
     def format_documents(self, batch: IdBatch) -> memoryview:
         """Return the ids of whole documents at the format's width."""
         return batch.ids.astype(self.dtype).data.cast("B") if len(batch.ids) else memoryview(b"")
@@ -155,14 +165,15 @@ class RowWriter(Writer):
         else:
             self._to.part(wide)
 
-    def end_document(self) -> None:
-        """End the long document whose parts were written."""
+    def end_document(self) -> int:
+        """End the long document whose parts were written; return how many ids it has."""
         length, self._part_length = self._part_length, 0
         self._count(np.array([length], np.int64))
         if self._packer:
             self._take(self._packer.end_document())
         else:
             self._to.end_part(length)
+        return length
 
     def complete(self) -> None:
         """Write what is left, and make all files durable."""

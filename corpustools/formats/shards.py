@@ -47,11 +47,13 @@ class ShardCutter:
 
     Attributes:
         number: of the shard that is open, -1 before the first.
+        starts: how many ids came before each shard.
     """
 
     def __init__(self, target: ShardFormat, name: Callable[[int], str], limit: int) -> None:
         self._target, self._name, self._limit = target, name, limit
         self.number = -1
+        self.starts: list[int] = []
         self._ids = 0
         self._in_row = False
 
@@ -86,6 +88,7 @@ class ShardCutter:
         """Begin the next shard."""
         if self.number >= 0:
             self._target.close_shard()
+        self.starts.append(self.starts[-1] + self._ids if self.starts else 0)
         self.number += 1
         self._ids = 0
         self._target.open_shard(self._name(self.number), self.number)

@@ -72,6 +72,7 @@ class Writer:
         self.documents = self.tokens = self.bytes = 0
         self._out: Sink | None = None
         self._part_length = 0
+        self._placed = 0  # ids of the documents whose places were asked for
 
     @property
     def out(self) -> Sink:
@@ -85,6 +86,19 @@ class Writer:
         return LaidOut()
 
     # What a run calls.
+
+    def places(self, lengths: Counts) -> tuple[Counts, Counts]:
+        """Return where the next documents begin, in the order in which they were written, now that all are.
+
+        Args:
+            lengths: int64, how many ids each has.
+
+        Returns:
+            The shard of each document's first id, and its place among the ids of the shard; -1 where it is in none.
+        """
+        firsts = self._placed + np.cumsum(lengths) - lengths
+        self._placed += int(lengths.sum())
+        return np.zeros(len(lengths), np.int64), firsts
 
     def format(self, batch: IdBatch) -> FormattedBatch:
         """Return the documents of a batch in the bytes of the format."""
@@ -121,11 +135,12 @@ class Writer:
         self.put(self.format_part(ids, self._part_length == 0))
         self._part_length += len(ids)
 
-    def end_document(self) -> None:
-        """End the long document whose parts were written."""
+    def end_document(self) -> int:
+        """End the long document whose parts were written; return how many ids it has."""
         self.put(self.format_end())
         length, self._part_length = self._part_length, 0
         self._count(np.array([length], np.int64))
+        return length
 
     def complete(self) -> None:
         """Write what stands behind the last document, and make all files durable."""

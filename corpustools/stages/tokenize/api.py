@@ -42,6 +42,7 @@ def tokenize(
     pack: str = "concat",
     shards: int = 0,
     shard_tokens: int = 0,
+    provenance: str | os.PathLike[str] | None = None,
     part: tuple[int, int] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -77,6 +78,7 @@ def tokenize(
             puts whole documents together and cuts only those longer than a window.
         shards: so many shards of about equally many ids, named by '{shard}' in `output`. 0: one output.
         shard_tokens: a shard ends with the document or window that brings it to so many ids. 0: one output.
+        provenance: a file that gets a row a document: where it came from and where it begins in the output.
         part: (I, N) writes the I-th of N parts, which concatenate to the whole.
         workers: threads; None is one a processor.
         progress: called now and then with (phase, bytes done, bytes in all or None).
@@ -108,6 +110,7 @@ def tokenize(
         pack=pack,
         shards=shards,
         shard_tokens=shard_tokens,
+        provenance=None if provenance is None else os.fspath(provenance),
         workers=default_workers() if workers is None else workers,
         part=part,
     )

@@ -56,28 +56,34 @@ class Pipeline:
     def output_of(self, records: RecordBatch) -> FormattedBatch:
         """Return the output of a batch of records."""
         if self._keys is None:
-            return self.writer.format(self._segment(records))
+            done = self._segment(records)
+            return replace(self.writer.format(done), source=records.source, numbers=done.numbers)
         texts = take_field(records, self._keys, self.request.skip_bad)
         parts = map(self._segment, texts.batches)
         done = next(parts) if len(texts.batches) == 1 else IdBatch.joined(parts)
-        return replace(self.writer.format(done), passed_over=texts.passed_over, bad=texts.bad)
+        return replace(
+            self.writer.format(done),
+            source=records.source,
+            numbers=done.numbers,
+            passed_over=texts.passed_over,
+            bad=texts.bad,
+        )
 
     def _segment(self, records: RecordBatch) -> IdBatch:
         """Return the ids of a batch of texts."""
         normalizer = self.tokenizer.model.normalizer
         normalized, offsets = normalizer.normalize_batch(records.data, records.starts, records.ends)
         if self.request.nbest or self.request.unique:
-            done = self._listed(memoryview(normalized), offsets.tolist(), records.first)
+            done = self._listed(memoryview(normalized), offsets.tolist(), records)
         else:
             batch = self.segmenter.batch(normalized, offsets, records.first, self._measured)
-            done = IdBatch(batch.ids, batch.ends)
+            owners = np.repeat(np.arange(len(offsets) - 1), self.request.samples)
+            done = IdBatch(batch.ids, batch.ends, numbers=owners + records.number_in_source(0))
             if self.request.columns:
-                per = self.request.samples
-                owners = np.repeat(np.arange(len(offsets) - 1), per)
                 self._add_columns(done, memoryview(normalized), offsets.tolist(), owners.tolist(), batch.measures)
         return done
 
-    def _listed(self, text: memoryview, bounds: list[int], first: int) -> IdBatch:
+    def _listed(self, text: memoryview, bounds: list[int], records: RecordBatch) -> IdBatch:
         """Segment records one by one: the n best, or samples without replacement."""
         request, weights = self.request, self.segmenter.weights
         ids: list[int] = []
@@ -89,12 +95,13 @@ class Pipeline:
                 scores += [score for _, score in found]
                 lists = [path for path, _ in found]
             else:
-                lists = self.engine.unique(record, weights, self.segmenter.key, first + i)
+                lists = self.engine.unique(record, weights, self.segmenter.key, records.first + i)
             for path in lists:
                 ids += path
                 ends.append(len(ids))
                 owners.append(i)
-        done = IdBatch(np.array(ids, np.int32), np.array(ends, np.int64))
+        numbers = np.array(owners, np.int64) + records.number_in_source(0)
+        done = IdBatch(np.array(ids, np.int32), np.array(ends, np.int64), numbers=numbers)
         if request.columns:
             self._add_columns(done, text, bounds, owners, None)
         return done

@@ -47,6 +47,7 @@ class TokenizeRequest:
     pack: str = "concat"
     shards: int = 0
     shard_tokens: int = 0
+    provenance: str | None = None
     workers: int = 1
     part: tuple[int, int] | None = None
 

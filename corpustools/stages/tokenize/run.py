@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
+
 from corpustools.files.bad_records import BadRecords
 from corpustools.files.batches import BatchReader, RecordFragment
 from corpustools.files.chunks import RecordFormat
@@ -12,6 +14,7 @@ from corpustools.files.manifest import Manifest
 from corpustools.files.ordered import OrderedTasks
 from corpustools.files.targets import refuse_conflicts, refuse_own_output
 from corpustools.formats.batch import FormattedBatch
+from corpustools.formats.provenance import Provenance
 from corpustools.progress import Progress
 from corpustools.stages.tokenize.lattice.segmenter import StreamingSegmenter
 from corpustools.stages.tokenize.pipeline import Pipeline
@@ -47,15 +50,22 @@ def carry_out(
     refuse_own_output(output, inputs)
     if tokenizer.path is not None:
         refuse_conflicts("the output", output, [("the model", tokenizer.path)])
+    if request.provenance is not None:
+        _refuse_provenance(request.provenance, tokenizer, inputs, output)
     pipeline = Pipeline(tokenizer, request)
     writer = pipeline.writer
     writer.open(output, request.workers)
+    provenance = None
     try:
         if manifest is not None:
             manifest.open(writer.files)
-        run = _Run(pipeline, inputs, progress)
+        if request.provenance is not None:
+            provenance = Provenance(request.provenance, writer.files)
+        run = _Run(pipeline, inputs, progress, provenance)
         run.run()
         writer.complete()
+        if provenance is not None:
+            provenance.write(writer)
         result = run.result(time.monotonic() - began)
         if manifest is not None:
             manifest.write(inputs, result)
@@ -63,14 +73,28 @@ def carry_out(
     except BaseException:
         writer.abort()
         raise
+    finally:
+        if provenance is not None:
+            provenance.close()
     return result
+
+
+def _refuse_provenance(path: str, tokenizer: Tokenizer, inputs: list[Input], output: str) -> None:
+    """Refuse a table of documents in the place of something else."""
+    others = [("the output", output), *(("the input", one.path) for one in inputs)]
+    if tokenizer.path is not None:
+        others.append(("the model", tokenizer.path))
+    refuse_conflicts("the provenance", path, others)
 
 
 class _Run:
     """One run: batches to the threads, their output in order to the file."""
 
-    def __init__(self, pipeline: Pipeline, inputs: list[Input], progress: Progress | None) -> None:
+    def __init__(
+        self, pipeline: Pipeline, inputs: list[Input], progress: Progress | None, provenance: Provenance | None
+    ) -> None:
         self.pipeline, self.writer, self.progress = pipeline, pipeline.writer, progress
+        self.provenance = provenance
         sizes = [one.size for one in inputs]
         self.total = None if None in sizes else sum(size or 0 for size in sizes)
         self.batches = BatchReader(inputs, RecordFormat(), pipeline.request.part, whole=not pipeline.streams)
@@ -113,6 +137,8 @@ class _Run:
         self.records -= done.passed_over + done.bad.total
         self.bad.add(done.bad)
         self.writer.write(done)
+        if self.provenance is not None and done.numbers is not None:
+            self.provenance.add(done.source, done.numbers, done.lengths)
         self._report()
 
     def _report(self) -> None:
@@ -130,5 +156,8 @@ class _Run:
         if fragment.last:
             self._running = None
             self.records += 1
-            self.writer.end_document()
+            length = self.writer.end_document()
+            if self.provenance is not None:
+                number = np.array([fragment.number_in_source], np.int64)
+                self.provenance.add(fragment.source, number, np.array([length], np.int64))
         self._report()
