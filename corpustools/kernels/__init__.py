@@ -12,7 +12,7 @@ from typing import Any
 
 from corpustools.errors import UsageError
 
-THEMES = ("order", "records", "integers", "lattice", "normalize", "vocabulary", "wire", "packing", "json")
+THEMES = ("order", "records", "integers", "lattice", "normalize", "vocabulary", "wire", "packing", "json", "rows")
 
 
 def load(theme: str) -> Any:

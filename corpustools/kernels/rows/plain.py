@@ -1,0 +1,60 @@
+"""Rows of ids on their way into bytes in plain Python: the twin of compiled.pyx."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def interleave(heads: Any, head_ends: Any, bodies: Any, body_ends: Any, out: Any) -> int:
+    """Write head and body of each row, row by row; return the bytes that were written."""
+    sources = [np.frombuffer(one, np.uint8) for one in (heads, bodies)]
+    ends = [np.frombuffer(one, np.int64) for one in (head_ends, body_ends)]
+    if len(ends[0]) != len(ends[1]):
+        raise ValueError("heads and bodies are not equally many")
+    size = sum(_last(end, len(source)) for end, source in zip(ends, sources, strict=True))
+    target, written = _room(out, size), 0
+    starts = [0, 0]
+    for pair in zip(*(end.tolist() for end in ends), strict=True):
+        for which, end in enumerate(pair):
+            part = sources[which][starts[which] : end]
+            target[written : written + len(part)] = part
+            written += len(part)
+            starts[which] = end
+    return written
+
+
+def varints(ids: Any, ends: Any, out: Any, out_ends: Any) -> int:
+    """Write ids as varints of the protobuf wire format, row by row; return the bytes that were written."""
+    values, rows = np.frombuffer(ids, np.int32), np.frombuffer(ends, np.int64)
+    last = _last(rows, len(values))
+    target, target_ends = _room(out, 5 * last), _room(out_ends, 8 * len(rows)).view(np.int64)
+    written = at = 0
+    for row, end in enumerate(rows.tolist()):
+        for value in values[at:end].tolist():
+            if value < 0:
+                raise ValueError("a negative id")
+            while value >= 0x80:
+                target[written] = value & 0x7F | 0x80
+                written += 1
+                value >>= 7
+            target[written] = value
+            written += 1
+        at = end
+        target_ends[row] = written
+    return written
+
+
+def _last(ends: np.ndarray[Any, np.dtype[np.int64]], size: int) -> int:
+    """Return the last end, or 0 if there is none."""
+    if (np.diff(ends, prepend=0) < 0).any() or (len(ends) and ends[-1] > size):
+        raise ValueError("the ends of rows do not rise, or lie outside of their bytes")
+    return int(ends[-1]) if len(ends) else 0
+
+
+def _room(buffer: Any, size: int) -> np.ndarray[Any, Any]:
+    view = np.frombuffer(buffer, np.uint8)
+    if not view.flags.writeable or len(view) < size:
+        raise ValueError(f"a buffer of {len(view)} bytes where {size} are needed")
+    return view
