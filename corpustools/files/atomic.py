@@ -66,6 +66,11 @@ class FileSink:
         return self._temporary is not None
 
     @property
+    def path_until_named(self) -> str:
+        """A path by which a library that opens its files itself can write this one, until it is finished."""
+        return self._temporary or f"/proc/self/fd/{self._out.descriptor}"
+
+    @property
     def in_place(self) -> bool:
         """Whether the file has its final name."""
         return self._closed and (self._temporary is None or not os.path.lexists(self._temporary))

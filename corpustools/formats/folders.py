@@ -1,0 +1,158 @@
+"""The ground of the formats that are a folder: files of bounded size, and an index that a reader opens first."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from corpustools.errors import DataError
+from corpustools.files.folder import OutputFolder
+from corpustools.formats.batch import Counts
+from corpustools.formats.layout import Layout
+from corpustools.formats.lots import Lots
+from corpustools.formats.row_writer import SHORT, RowWriter
+from corpustools.formats.rows import Rows
+from corpustools.formats.vocabulary import Vocabulary
+
+INDEX = "index.json"
+FILE_BYTES = 1 << 26
+# Places in a file are numbers of 32 bits.
+_LARGEST_FILE = (1 << 32) - 1
+
+
+class FolderWriter(RowWriter):
+    """A folder with files of at most 64 MiB, unless a single row is larger, and an index that lists them.
+
+    A file begins with the number of its rows, and where each row begins and the last one ends, in bytes from the front,
+    all as uint32. Then comes what the format calls its preface, and then the rows. So a file is held until it is
+    complete.
+
+    A format overrides `file_name`, `entry` and `index`, and where it differs `row_sizes` and `row_bytes`.
+
+    Attributes:
+        preface: what stands between the table of places and the rows.
+        entries: what the index says of the files so far.
+    """
+
+    folder = True
+    streams = False
+    preface = b""
+
+    def __init__(self, vocabulary: Vocabulary, columns: tuple[str, ...] = (), layout: Layout | None = None) -> None:
+        super().__init__(vocabulary, columns, layout)
+        self.entries: list[dict[str, Any]] = []
+        self._names: list[str] = []
+        self._target: OutputFolder | None = None
+        self._held: list[tuple[Rows, Counts, memoryview]] = []
+
+    # What a format overrides.
+
+    def file_name(self, number: int) -> str:
+        """Return the name of a file, by number."""
+        raise NotImplementedError
+
+    def entry(self, name: str, size: int, rows: int, ids: int) -> dict[str, Any]:
+        """Return what the index says of a file: its name, bytes, rows and ids."""
+        raise NotImplementedError
+
+    def index(self) -> dict[str, Any]:
+        """Return the index."""
+        raise NotImplementedError
+
+    @staticmethod
+    def names_in(index: dict[str, Any]) -> list[str]:
+        """Return the names of the files that an index of this format lists; any error means that it is none."""
+        raise NotImplementedError
+
+    def row_sizes(self, rows: Rows) -> Counts:
+        """Return the bytes of each row, int64."""
+        return rows.lengths * np.dtype(self.dtype).itemsize
+
+    def row_bytes(self, rows: Rows) -> memoryview:
+        """Return the bytes of all rows, one behind another."""
+        return np.ascontiguousarray(rows.ids).view(np.uint8).data
+
+    # What is the same for all.
+
+    def dtype_for(self, vocabulary: Vocabulary) -> str:
+        """Return the numpy type of an id: readers turn the files into tensors, which have no uint32 everywhere."""
+        return "<u2" if vocabulary.size <= SHORT else "<i4"
+
+    def check_target(self, output: str) -> None:
+        """Make the folder, or see whether the new files may stand in it."""
+        target = OutputFolder(output, INDEX, self._names_of)
+        target.prepare()
+        self._target = target
+
+    def open_shard(self, path: str, number: int) -> None:
+        """Begin a file with the next row."""
+        self._path = path
+        # A place in the table, and one more for the end of the last row.
+        self._lots = Lots(FILE_BYTES - 8 - len(self.preface))
+
+    def write_rows(self, rows: Rows) -> None:
+        """Take whole rows; write each file that is full."""
+        sizes = self.row_sizes(rows)
+        for part, ended in self._lots.cut(rows, sizes + 4):
+            if ended:
+                self._write_file()
+            part_sizes = self.row_sizes(part)
+            self._held.append((part, part_sizes, self.row_bytes(part)))
+
+    def close_shard(self) -> None:
+        """Write the rows that are left. Without any row there is one empty file: readers fail on a set of none."""
+        if self._held or not self.entries:
+            self._write_file()
+
+    def end(self) -> None:
+        """Write the index."""
+        file = self.files.open(os.path.join(self._path, INDEX), last=True)
+        file.write(json.dumps(self.index(), sort_keys=True).encode())
+        file.finish()
+
+    def finish(self) -> None:
+        """Write what is left, give all files their names, and remove those of an older output."""
+        super().finish()
+        assert self._target is not None
+        self._target.remove_old([INDEX, *self._names])
+
+    def abort(self) -> None:
+        """Leave no trace of what was written."""
+        super().abort()
+        if self._target is not None:
+            self._target.abandon()
+
+    def _write_file(self) -> None:
+        """Write the rows that are held as the next file.
+
+        Raises:
+            DataError: there is a row that no file can hold.
+        """
+        held, self._held = self._held, []
+        sizes = np.concatenate([np.zeros(1, np.int64), *(sizes for _, sizes, _ in held)])
+        places = np.cumsum(sizes) + 4 + 4 * len(sizes) + len(self.preface)
+        total = int(places[-1])
+        if total > _LARGEST_FILE:
+            raise DataError(
+                f"a document of {max(int(rows.lengths.max()) for rows, _, _ in held)} ids; "
+                f"a file of format {self.name} has room for {_LARGEST_FILE} bytes",
+                "leave the document out, or ask for context windows",
+            )
+        name = self.file_name(len(self.entries))
+        file = self.files.open(os.path.join(self._path, name))
+        head = np.concatenate([np.array([len(sizes) - 1]), places]).astype("<u4").tobytes()
+        for data in (head, self.preface, *(data for _, _, data in held)):
+            file.write(data)
+        file.finish()
+        self._names.append(name)
+        self.entries.append(self.entry(name, total, len(sizes) - 1, sum(len(rows.ids) for rows, _, _ in held)))
+
+    def _names_of(self, data: bytes) -> list[str] | None:
+        try:
+            names = self.names_in(json.loads(data))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        return names if all(type(name) is str and name for name in names) else None

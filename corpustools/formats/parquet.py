@@ -1,0 +1,72 @@
+"""`parquet`: a column `input_ids`, list<int32>; with context windows also `seq_lengths`, those of their pieces."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from corpustools.formats.batch import Counts
+from corpustools.formats.lists import ListWriter
+from corpustools.formats.lots import Lots
+from corpustools.formats.parquet_file import ParquetFile
+from corpustools.formats.parquet_layout import MOST_PAGE_IDS
+from corpustools.formats.rows import Rows
+
+# Ranks share out row groups, and a reader loads one at a time: few rows, and no more than its memory bears.
+GROUP_ROWS = 1024
+GROUP_BYTES = 100 << 20
+PAGE_BYTES = 1 << 20
+
+
+class ParquetWriter(ListWriter):
+    """Parquet with zstd pages. No more is held than a page, and what threads compress."""
+
+    name = "parquet"
+    longest = MOST_PAGE_IDS
+
+    def open_shard(self, path: str, number: int) -> None:
+        """Begin a file."""
+        self._out = self.open_data(path)
+        names = ["input_ids", "seq_lengths"] if self.layout.context else ["input_ids"]
+        self._file = ParquetFile(self._out, names, self.layout.workers)
+        self._group_lots, self._page_lots = Lots(GROUP_BYTES, GROUP_ROWS), Lots(PAGE_BYTES)
+        self._page: list[Rows] = []
+        self._group: list[tuple[Counts, Counts]] = []  # pieces, and how many each row has
+
+    def write_lists(self, rows: Rows) -> None:
+        """Take whole rows."""
+        for group, ended in self._group_lots.cut(rows, 4 * rows.lengths):
+            if ended:
+                self._end_group()
+            for part, page_ended in self._page_lots.cut(group, 4 * group.lengths):
+                if page_ended:
+                    self._end_page()
+                self._page.append(part)
+            self._group.append((group.pieces, group.counts))
+
+    def close_shard(self) -> None:
+        """Write what is left, and the footer."""
+        self._end_group()
+        self._file.finish()
+        self._out.finish()
+
+    def abort(self) -> None:
+        """Leave no trace of what was written."""
+        if hasattr(self, "_file"):
+            self._file.close()
+        super().abort()
+
+    def _end_page(self) -> None:
+        if self._page:
+            held, self._page = self._page, []
+            ids = np.concatenate([rows.ids for rows in held])
+            self._file.page(0, ids, np.concatenate([rows.lengths for rows in held]))
+
+    def _end_group(self) -> None:
+        self._end_page()
+        self._page_lots.begin()
+        if self._group:
+            pieces, counts = (np.concatenate(arrays) for arrays in zip(*self._group, strict=True))
+            if self.layout.context:
+                self._file.page(1, pieces.astype("<i4"), counts)
+            self._file.end_group(len(counts))
+            self._group = []
