@@ -324,3 +324,30 @@ def test_no_index_of_a_torn_set_stays(tmp_path: Path, monkeypatch: pytest.Monkey
             files.publish()
     files.abort()
     assert sorted(contents(tmp_path)) == left
+
+
+def test_old_files_without_a_successor_go(old: Path):
+    """When the new ones are in place, and not where the set is given up."""
+    (old / "x.more").write_bytes(b"old")
+    for publishes in (False, True):
+        files = written(old)
+        for name in ("x.more", "x.bin", "missing"):
+            files.supersede(str(old / name))
+        if publishes:
+            files.publish()
+        else:
+            files.abort()
+        assert ("x.more" in os.listdir(old)) is not publishes
+    assert contents(old) == {name: f"new {name}".encode() for name in NAMES}
+
+
+def test_an_old_file_that_stays(old: Path):
+    """The error says that the new output is whole."""
+    (old / "x.more").mkdir()
+    files = written(old)
+    files.supersede(str(old / "x.more"))
+    with pytest.raises(
+        SystemFailure, match=r"x.more: this file of the old output cannot be removed: .*; the new files"
+    ):
+        files.publish()
+    assert {name: (old / name).read_bytes() for name in NAMES} == {name: f"new {name}".encode() for name in NAMES}

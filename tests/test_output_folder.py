@@ -51,24 +51,13 @@ def test_a_folder_is_made_and_taken_away_again(tmp_path: Path):
     assert sorted(os.listdir(tmp_path)) == ["new", "there"]
 
 
-def test_old_files_without_a_successor_go(old: Path):
-    """And only when the caller says that the new ones are whole; hidden files are nobody's business."""
+@pytest.mark.parametrize("thinned", [False, True])
+def test_an_older_output(old: Path, thinned: bool):
+    """Its files are told; hidden files are nobody's business, and a file that somebody took away is not missed."""
     (old / ".hidden").write_bytes(b"")
-    one = folder(old)
-    one.prepare()
-    assert len(os.listdir(old)) == 4
-    one.remove_old(["index", "b", "c"])
-    assert sorted(os.listdir(old)) == [".hidden", "b", "index"]
-    one.remove_old(["index", "b", "c"])
-
-
-def test_a_listed_file_may_be_missing(old: Path):
-    """An output that somebody thinned out is an older output all the same."""
-    (old / "b").unlink()
-    one = folder(old)
-    one.prepare()
-    one.remove_old(["index"])
-    assert os.listdir(old) == ["index"]
+    if thinned:
+        (old / "b").unlink()
+    assert folder(old).prepare() == [str(old / "a"), str(old / "b")]
 
 
 FOREIGN = {
@@ -105,18 +94,3 @@ def test_a_file_in_the_folders_place(tmp_path: Path):
         folder(tmp_path / "file").prepare()
     with pytest.raises(SystemFailure, match="cannot be made: no such file or directory"):
         folder(tmp_path / "no" / "folder").prepare()
-
-
-def test_an_old_file_that_stays(old: Path, monkeypatch: pytest.MonkeyPatch):
-    """The error says that the new output is whole."""
-    one = folder(old)
-    one.prepare()
-
-    def refused(path: str) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(os, "unlink", refused)
-    with pytest.raises(
-        SystemFailure, match="a: this file of the old output cannot be removed: operation not permitted"
-    ):
-        one.remove_old(["index"])

@@ -44,6 +44,7 @@ class FileSet:
         self._files: dict[str, SetFile] = {}
         self._last: list[SetFile] = []
         self._unnamed = 0
+        self._superseded: list[str] = []
         self._tidied: set[str] = set()
 
     def open(self, path: str, last: bool = False) -> SetFile:
@@ -68,6 +69,10 @@ class FileSet:
             self._last.append(file)
         return file
 
+    def supersede(self, path: str) -> None:
+        """Let an old file go when the set is published, unless the set has a file of this name."""
+        self._superseded.append(path)
+
     def keep(self, file: SetFile) -> None:
         """Take a durable file, open while there are few of them, else closed under a temporary name."""
         if file.named or self._unnamed == UNNAMED:
@@ -79,7 +84,8 @@ class FileSet:
         """Give all files their names, in the order of `open`, but the last ones last.
 
         Raises:
-            SystemFailure: a file cannot be made durable or renamed. The error says which files are new then.
+            SystemFailure: a file cannot be made durable or renamed; the error says which files are new then. Or an old
+                file that has no successor cannot be removed.
         """
         files = [file for file in self._files.values() if file not in self._last] + self._last
         for file in files:
@@ -99,12 +105,26 @@ class FileSet:
             raise
         for old in hidden.values():
             _remove(old)
+        self._remove_superseded()
         self._files.clear()
 
     def abort(self) -> None:
         """Remove every file that was not published."""
         for file in self._files.values():
             file.abort()
+
+    def _remove_superseded(self) -> None:
+        """Remove old files that have no successor."""
+        for path in self._superseded:
+            if os.path.realpath(path) in self._files:
+                continue
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                remedy = "the new files are whole; remove it by hand"
+                raise from_os(error, f"{path}: this file of the old output cannot be removed", remedy) from error
 
     def _tidy(self, folder: str) -> None:
         """Remove what killed runs left in a folder, once."""

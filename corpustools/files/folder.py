@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from corpustools.errors import SystemFailure, UsageError, from_os
 from corpustools.files.atomic import sync_folder
@@ -19,10 +19,9 @@ _LARGEST_INDEX = 1 << 30
 class OutputFolder:
     """Makes the folder of an output, and sees to it that no file of an older output is left among the new ones.
 
-    A folder that exists is empty, or it holds an older output of the same format and nothing else. Then the new files
-    take the place of the old ones, and old files that have no successor are removed. Anything else is refused: who
-    finds files of two outputs in one folder cannot tell which belong together. Names that begin with a dot are left
-    alone.
+    A folder that exists is empty, or it holds an older output of the same format and nothing else; the caller gives the
+    old files to its `FileSet` to supersede. Anything else is refused: who finds files of two outputs in one folder
+    cannot tell which belong together. Names that begin with a dot are left alone.
 
     Args:
         path: the folder.
@@ -33,10 +32,9 @@ class OutputFolder:
     def __init__(self, path: str, index: str, names_in: NamesIn) -> None:
         self.path, self._index, self._names_in = path, index, names_in
         self._made = False
-        self._old: set[str] = set()
 
-    def prepare(self) -> None:
-        """Make the folder, or look at what is in it.
+    def prepare(self) -> list[str]:
+        """Make the folder, or look at what is in it; return the paths of an older output's files.
 
         Raises:
             UsageError: it is a file, or holds other files.
@@ -44,34 +42,15 @@ class OutputFolder:
         """
         try:
             if os.path.isdir(self.path):
-                self._old = self._look()
-                return
+                return [os.path.join(self.path, name) for name in sorted(self._look())]
             if os.path.lexists(self.path):
                 raise UsageError(f"{self.path}: is no folder", "name a folder, which may be new")
             os.mkdir(self.path)
             self._made = True
             sync_folder(os.path.dirname(os.path.realpath(self.path)))
+            return []
         except OSError as error:
             raise from_os(error, f"{self.path}: cannot be made", "check the folder that it is to be in") from error
-
-    def remove_old(self, new: Collection[str]) -> None:
-        """Remove the files of the older output, now that the new one is whole.
-
-        Args:
-            new: the names of the new files.
-
-        Raises:
-            SystemFailure: one cannot be removed.
-        """
-        for name in sorted(self._old - set(new)):
-            try:
-                os.unlink(os.path.join(self.path, name))
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                place = os.path.join(self.path, name)
-                remedy = "the new files are whole; remove it by hand"
-                raise from_os(error, f"{place}: this file of the old output cannot be removed", remedy) from error
 
     def abandon(self) -> None:
         """Remove the folder if it was made here and nothing is in it."""

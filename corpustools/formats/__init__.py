@@ -29,6 +29,11 @@ FORMATS = {
     "offsets": "corpustools.formats.offsets:OffsetsWriter",
     "llmc": "corpustools.formats.llmc:LlmcWriter",
     "olmo": "corpustools.formats.olmo:OlmoWriter",
+    "parquet": "corpustools.formats.parquet:ParquetWriter",
+    "arrow": "corpustools.formats.arrow:ArrowWriter",
+    "mds": "corpustools.formats.mds:MdsWriter",
+    "litdata": "corpustools.formats.litdata:LitdataWriter",
+    "arrayrecord": "corpustools.formats.arrayrecord:ArrayRecordWriter",
 }
 READABLE = {
     "ids": "corpustools.formats.ids:IdsReader",

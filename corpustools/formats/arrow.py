@@ -34,8 +34,8 @@ class ArrowWriter(ListWriter):
 
     def open_shard(self, path: str, number: int) -> None:
         """Begin a file."""
-        self._out = self.open_data(path)
-        self._batches = self._arrow.ipc.new_stream(_File(self._out), self._schema)
+        self._sink = self.open_data(path)
+        self._batches = self._arrow.ipc.new_stream(_File(self._sink), self._schema)
         self._lots = Lots(BATCH_BYTES, BATCH_ROWS)
         self._held: list[Rows] = []
 
@@ -51,7 +51,7 @@ class ArrowWriter(ListWriter):
         if self._held:
             self._write_batch()
         self._batches.close()
-        self._out.finish()
+        self._sink.finish()
 
     def _write_batch(self) -> None:
         held, self._held = self._held, []

@@ -44,7 +44,6 @@ class FolderWriter(RowWriter):
     def __init__(self, vocabulary: Vocabulary, columns: tuple[str, ...] = (), layout: Layout | None = None) -> None:
         super().__init__(vocabulary, columns, layout)
         self.entries: list[dict[str, Any]] = []
-        self._names: list[str] = []
         self._target: OutputFolder | None = None
         self._held: list[tuple[Rows, Counts, memoryview]] = []
 
@@ -84,7 +83,8 @@ class FolderWriter(RowWriter):
     def check_target(self, output: str) -> None:
         """Make the folder, or see whether the new files may stand in it."""
         target = OutputFolder(output, INDEX, self._names_of)
-        target.prepare()
+        for path in target.prepare():
+            self.files.supersede(path)
         self._target = target
 
     def open_shard(self, path: str, number: int) -> None:
@@ -101,6 +101,7 @@ class FolderWriter(RowWriter):
                 self._write_file()
             part_sizes = self.row_sizes(part)
             self._held.append((part, part_sizes, self.row_bytes(part)))
+            self.bytes += int(part_sizes.sum())
 
     def close_shard(self) -> None:
         """Write the rows that are left. Without any row there is one empty file: readers fail on a set of none."""
@@ -112,12 +113,6 @@ class FolderWriter(RowWriter):
         file = self.files.open(os.path.join(self._path, INDEX), last=True)
         file.write(json.dumps(self.index(), sort_keys=True).encode())
         file.finish()
-
-    def finish(self) -> None:
-        """Write what is left, give all files their names, and remove those of an older output."""
-        super().finish()
-        assert self._target is not None
-        self._target.remove_old([INDEX, *self._names])
 
     def abort(self) -> None:
         """Leave no trace of what was written."""
@@ -144,10 +139,10 @@ class FolderWriter(RowWriter):
         name = self.file_name(len(self.entries))
         file = self.files.open(os.path.join(self._path, name))
         head = np.concatenate([np.array([len(sizes) - 1]), places]).astype("<u4").tobytes()
-        for data in (head, self.preface, *(data for _, _, data in held)):
+        file.write(head + self.preface)
+        for _, _, data in held:
             file.write(data)
         file.finish()
-        self._names.append(name)
         self.entries.append(self.entry(name, total, len(sizes) - 1, sum(len(rows.ids) for rows, _, _ in held)))
 
     def _names_of(self, data: bytes) -> list[str] | None:

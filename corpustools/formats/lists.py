@@ -45,6 +45,7 @@ class ListWriter(RowWriter):
                 f"a document of {longest} ids; a row of format {self.name} has room for {self.longest}",
                 "leave the document out, or ask for context windows",
             )
+        self.bytes += rows.ids.nbytes
         self.write_lists(rows)
 
     def write_lists(self, rows: Rows) -> None:

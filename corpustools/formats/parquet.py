@@ -25,9 +25,9 @@ class ParquetWriter(ListWriter):
 
     def open_shard(self, path: str, number: int) -> None:
         """Begin a file."""
-        self._out = self.open_data(path)
+        self._sink = self.open_data(path)
         names = ["input_ids", "seq_lengths"] if self.layout.context else ["input_ids"]
-        self._file = ParquetFile(self._out, names, self.layout.workers)
+        self._file = ParquetFile(self._sink, names, self.layout.workers)
         self._group_lots, self._page_lots = Lots(GROUP_BYTES, GROUP_ROWS), Lots(PAGE_BYTES)
         self._page: list[Rows] = []
         self._group: list[tuple[Counts, Counts]] = []  # pieces, and how many each row has
@@ -47,7 +47,7 @@ class ParquetWriter(ListWriter):
         """Write what is left, and the footer."""
         self._end_group()
         self._file.finish()
-        self._out.finish()
+        self._sink.finish()
 
     def abort(self) -> None:
         """Leave no trace of what was written."""
