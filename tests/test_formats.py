@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import struct
 from pathlib import Path
@@ -50,12 +51,48 @@ def npy(array: np.ndarray) -> bytes:
 def files_of(output: Path) -> dict[str, bytes]:
     """What there is under an output's name, by what follows the name; decompressed."""
     found = {}
-    for path in sorted(output.parent.glob(output.name + "*")):
+    paths = [path for name in ("*", "*/*") for path in output.parent.glob(output.name + name) if path.is_file()]
+    for path in sorted(paths):
         data = path.read_bytes()
-        found[path.name.removeprefix(output.name)] = gzip.decompress(data) if path.suffix == ".gz" else data
+        found[str(path).removeprefix(str(output))] = gzip.decompress(data) if path.suffix == ".gz" else data
     return found
 
 
+def json_of(**values: object) -> bytes:
+    """An object as the libraries write it, with sorted keys."""
+    return json.dumps(values, sort_keys=True).encode()
+
+
+def table(preface: bytes, *rows: bytes) -> bytes:
+    """A file with a table of places: how many rows, where each begins, where the last one ends."""
+    places = [4 * (len(rows) + 2) + len(preface) + len(b"".join(rows[:i])) for i in range(len(rows) + 1)]
+    return struct.pack(f"<{len(rows) + 2}I", len(rows), *places) + preface + b"".join(rows)
+
+
+MDS: dict[str, object] = {
+    "column_encodings": ["ndarray:uint16"],
+    "column_names": ["tokens"],
+    "column_sizes": [None],
+    "compression": None,
+    "format": "mds",
+    "hashes": [],
+    "size_limit": 67108864,
+    "version": 2,
+}
+# Each array has its size in bytes, the byte 4 for one dimension of a length below 256, the length, and the ids.
+MDS_ROWS = [b"\x08\0\0\0\x04\x03" + SHORT_IDS[:6], b"\2\0\0\0\4\0", b"\4\0\0\0\4\1" + SHORT_IDS[6:]]
+MDS_FILE = table(json_of(**MDS), *MDS_ROWS, MDS_ROWS[1], MDS_ROWS[1])
+MDS_SHARD = {"raw_data": {"basename": "shard.00000.mds", "bytes": len(MDS_FILE), "hashes": {}}, "samples": 5}
+LITDATA = {
+    "chunk_bytes": 67108864,
+    "chunk_size": None,
+    "compression": None,
+    "data_format": ["no_header_tensor:20"],
+    "data_spec": None,
+    "encryption": None,
+    "item_loader": "TokensLoader",
+}
+LITDATA_CHUNK = {"chunk_bytes": 36, "chunk_size": 5, "dim": 4, "filename": "chunk-0-0.bin"}
 EXPECTED: dict[str, bytes | dict[str, bytes]] = {
     "ids": b"5 6 7\n\n299\n\n\n",
     "pieces": b"piece5 piece6 piece7\n\npiece299\n\n\n",
@@ -83,11 +120,21 @@ EXPECTED: dict[str, bytes | dict[str, bytes]] = {
         ".npy": SHORT_IDS,
         ".csv.gz": b"0,3,0,,\n3,3,1,,\n3,4,2,,\n4,4,3,,\n4,4,4,,\n",
     },
+    "mds": {
+        "/index.json": json_of(version=2, shards=[MDS | MDS_SHARD | {"zip_data": None}]),
+        "/shard.00000.mds": MDS_FILE,
+    },
+    "litdata": {
+        "/index.json": json_of(chunks=[LITDATA_CHUNK], config=LITDATA),
+        "/chunk-0-0.bin": table(b"", SHORT_IDS[:6], b"", SHORT_IDS[6:], b"", b""),
+    },
 }
+# Their bytes are those of a library's version; tests/test_stores.py decodes them.
+DECODED = {"parquet", "arrow", "arrayrecord"}
 
 
 @pytest.mark.parametrize("cut", range(6))
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_batches_cut_anywhere_give_the_same_bytes(tmp_path: Path, name: str, cut: int, monkeypatch: pytest.MonkeyPatch):
     """Documents without ids are there; so is an output without documents."""
     monkeypatch.chdir(tmp_path)
@@ -126,7 +173,7 @@ def test_a_document_in_parts_is_the_document(tmp_path: Path, name: str, parts: l
 def test_the_table_is_true():
     """A format's key is its name; what can be read back can be written; facts are asked, not listed."""
     assert [writer_class(name).name for name in FORMATS] == list(FORMATS)
-    assert set(READABLE) <= set(FORMATS)
+    assert set(READABLE) <= set(FORMATS) == EXPECTED.keys() | DECODED
     assert formats_that("holds_columns") == "jsonl"
     with pytest.raises(UsageError, match="format 'u8'; accepted are ids, pieces, jsonl, u16, u32, npy, megatron"):
         make_writer("u8", SMALL)

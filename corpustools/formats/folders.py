@@ -20,7 +20,7 @@ from corpustools.formats.vocabulary import Vocabulary
 INDEX = "index.json"
 FILE_BYTES = 1 << 26
 # Places in a file are numbers of 32 bits.
-_LARGEST_FILE = (1 << 32) - 1
+LARGEST_FILE = (1 << 32) - 1
 
 
 class FolderWriter(RowWriter):
@@ -130,10 +130,10 @@ class FolderWriter(RowWriter):
         sizes = np.concatenate([np.zeros(1, np.int64), *(sizes for _, sizes, _ in held)])
         places = np.cumsum(sizes) + 4 + 4 * len(sizes) + len(self.preface)
         total = int(places[-1])
-        if total > _LARGEST_FILE:
+        if total > LARGEST_FILE:
             raise DataError(
                 f"a document of {max(int(rows.lengths.max()) for rows, _, _ in held)} ids; "
-                f"a file of format {self.name} has room for {_LARGEST_FILE} bytes",
+                f"a file of format {self.name} has room for {LARGEST_FILE} bytes",
                 "leave the document out, or ask for context windows",
             )
         name = self.file_name(len(self.entries))
