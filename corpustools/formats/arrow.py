@@ -11,7 +11,7 @@ from corpustools.files.extras import load_extra
 from corpustools.formats.batch import Counts
 from corpustools.formats.layout import Layout
 from corpustools.formats.lists import ListWriter
-from corpustools.formats.lots import Lots
+from corpustools.formats.portions import Portions
 from corpustools.formats.rows import Rows, WideIds
 from corpustools.formats.vocabulary import Vocabulary
 
@@ -36,12 +36,12 @@ class ArrowWriter(ListWriter):
         """Begin a file."""
         self._sink = self.open_data(path)
         self._batches = self._arrow.ipc.new_stream(_File(self._sink), self._schema)
-        self._lots = Lots(BATCH_BYTES, BATCH_ROWS)
+        self._portions = Portions(BATCH_BYTES, BATCH_ROWS)
         self._held: list[Rows] = []
 
     def write_lists(self, rows: Rows) -> None:
         """Take whole rows."""
-        for part, ended in self._lots.cut(rows, 4 * rows.lengths):
+        for part, ended in self._portions.cut(rows, 4 * rows.lengths):
             if ended:
                 self._write_batch()
             self._held.append(part)

@@ -12,7 +12,7 @@ from corpustools.errors import DataError
 from corpustools.files.folder import OutputFolder
 from corpustools.formats.batch import Counts
 from corpustools.formats.layout import Layout
-from corpustools.formats.lots import Lots
+from corpustools.formats.portions import Portions
 from corpustools.formats.row_writer import SHORT, RowWriter
 from corpustools.formats.rows import Rows
 from corpustools.formats.vocabulary import Vocabulary
@@ -91,12 +91,12 @@ class FolderWriter(RowWriter):
         """Begin a file with the next row."""
         self._path = path
         # A place in the table, and one more for the end of the last row.
-        self._lots = Lots(FILE_BYTES - 8 - len(self.preface))
+        self._portions = Portions(FILE_BYTES - 8 - len(self.preface))
 
     def write_rows(self, rows: Rows) -> None:
         """Take whole rows; write each file that is full."""
         sizes = self.row_sizes(rows)
-        for part, ended in self._lots.cut(rows, sizes + 4):
+        for part, ended in self._portions.cut(rows, sizes + 4):
             if ended:
                 self._write_file()
             part_sizes = self.row_sizes(part)

@@ -6,9 +6,9 @@ import numpy as np
 
 from corpustools.formats.batch import Counts
 from corpustools.formats.lists import ListWriter
-from corpustools.formats.lots import Lots
 from corpustools.formats.parquet_file import ParquetFile
 from corpustools.formats.parquet_layout import MOST_PAGE_IDS
+from corpustools.formats.portions import Portions
 from corpustools.formats.rows import Rows
 
 # Ranks share out row groups, and a reader loads one at a time: few rows, and no more than its memory bears.
@@ -28,16 +28,16 @@ class ParquetWriter(ListWriter):
         self._sink = self.open_data(path)
         names = ["input_ids", "seq_lengths"] if self.layout.context else ["input_ids"]
         self._file = ParquetFile(self._sink, names, self.layout.workers)
-        self._group_lots, self._page_lots = Lots(GROUP_BYTES, GROUP_ROWS), Lots(PAGE_BYTES)
+        self._group_portions, self._page_portions = Portions(GROUP_BYTES, GROUP_ROWS), Portions(PAGE_BYTES)
         self._page: list[Rows] = []
         self._group: list[tuple[Counts, Counts]] = []  # pieces, and how many each row has
 
     def write_lists(self, rows: Rows) -> None:
         """Take whole rows."""
-        for group, ended in self._group_lots.cut(rows, 4 * rows.lengths):
+        for group, ended in self._group_portions.cut(rows, 4 * rows.lengths):
             if ended:
                 self._end_group()
-            for part, page_ended in self._page_lots.cut(group, 4 * group.lengths):
+            for part, page_ended in self._page_portions.cut(group, 4 * group.lengths):
                 if page_ended:
                     self._end_page()
                 self._page.append(part)
@@ -63,7 +63,7 @@ class ParquetWriter(ListWriter):
 
     def _end_group(self) -> None:
         self._end_page()
-        self._page_lots.begin()
+        self._page_portions.begin()
         if self._group:
             pieces, counts = (np.concatenate(arrays) for arrays in zip(*self._group, strict=True))
             if self.layout.context:

@@ -1,4 +1,4 @@
-"""Rows are cut into lots at the same places however they come."""
+"""Rows are cut into portions at the same places however they come."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpustools.formats.lots import Lots
+from corpustools.formats.portions import Portions
 from corpustools.formats.rows import Rows, documents_as_rows
 
 
@@ -16,12 +16,12 @@ def rows_of(lengths: list[int]) -> Rows:
     return documents_as_rows(np.arange(sum(lengths), dtype="<u2"), np.array(lengths, np.int64))
 
 
-def lots_of(lengths: list[int], batches: list[int], most_bytes: int, most_rows: int | None) -> list[list[int]]:
-    """The lengths of the rows of each lot, when the rows come in batches."""
-    lots, found = Lots(most_bytes, most_rows), [[]]
+def portions_of(lengths: list[int], batches: list[int], most_bytes: int, most_rows: int | None) -> list[list[int]]:
+    """The lengths of the rows of each portion, when the rows come in batches."""
+    portions, found = Portions(most_bytes, most_rows), [[]]
     for start, stop in zip([0, *batches], [*batches, len(lengths)], strict=True):
         rows = rows_of(lengths[start:stop])
-        for part, ended in lots.cut(rows, 2 * rows.lengths):
+        for part, ended in portions.cut(rows, 2 * rows.lengths):
             assert len(part.lengths)
             if ended:
                 found.append([])
@@ -36,7 +36,7 @@ def lots_of(lengths: list[int], batches: list[int], most_bytes: int, most_rows: 
     most_rows=st.none() | st.integers(1, 9),
 )
 def test_a_lot_takes_what_fits(lengths: list[int], batches: list[int], most_bytes: int, most_rows: int | None):
-    """One row after another goes into the open lot if it fits, else into the next; and batches do not show."""
+    """One row after another goes into the open portion if it fits, else into the next; and batches do not show."""
     wanted: list[list[int]] = [[]]
     for length in lengths:
         full = len(wanted[-1]) == most_rows or 2 * (sum(wanted[-1]) + length) > most_bytes
@@ -44,14 +44,16 @@ def test_a_lot_takes_what_fits(lengths: list[int], batches: list[int], most_byte
             wanted.append([])
         wanted[-1].append(length)
     places = sorted(min(place, len(lengths)) for place in batches)
-    assert lots_of(lengths, places, most_bytes, most_rows) == wanted
+    assert portions_of(lengths, places, most_bytes, most_rows) == wanted
 
 
 @pytest.mark.parametrize("most_rows", [None, 2])
 def test_a_lot_can_be_begun_early(most_rows: int | None):
-    """What came before does not count any more, and no end is told of a lot that was ended by the caller."""
-    lots = Lots(8, most_rows)
+    """What came before does not count any more, and no end is told of a portion that was ended by the caller."""
+    portions = Portions(8, most_rows)
     first = rows_of([2, 1])
-    assert [ended for _, ended in lots.cut(first, 2 * first.lengths)] == [False]
-    lots.begin()
-    assert [(part.lengths.tolist(), ended) for part, ended in lots.cut(first, 2 * first.lengths)] == [([2, 1], False)]
+    assert [ended for _, ended in portions.cut(first, 2 * first.lengths)] == [False]
+    portions.begin()
+    assert [(part.lengths.tolist(), ended) for part, ended in portions.cut(first, 2 * first.lengths)] == [
+        ([2, 1], False)
+    ]

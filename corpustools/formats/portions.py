@@ -1,4 +1,4 @@
-"""Rows cut into lots of bounded size: pages, groups, batches and files."""
+"""Rows cut into portions of bounded size: pages, groups, batches and files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from corpustools.formats.batch import Counts
 from corpustools.formats.rows import Rows
 
 
-class Lots:
-    """Cuts rows, as they come, into lots. Where the cuts lie depends on the rows alone, never on how they came.
+class Portions:
+    """Cuts rows, as they come, into portions. Where the cuts lie depends on the rows alone, never on how they came.
 
-    A lot is as large as it may be. A row that is larger than a lot has one to itself.
+    A portion is as large as it may be. A row that is larger than a portion has one to itself.
 
     Args:
-        most_bytes: what the rows of a lot may have in all, by the sizes that `cut` is given.
+        most_bytes: what the rows of a portion may have in all, by the sizes that `cut` is given.
         most_rows: how many they may be; None where that does not matter.
     """
 
@@ -25,11 +25,11 @@ class Lots:
         self._bytes = self._rows = 0
 
     def begin(self) -> None:
-        """Let the next row begin a lot."""
+        """Let the next row begin a portion."""
         self._bytes = self._rows = 0
 
     def cut(self, rows: Rows, sizes: Counts) -> Iterator[tuple[Rows, bool]]:
-        """Yield the rows in pieces that lie in one lot each, and whether the lot before has ended.
+        """Yield the rows in pieces that lie in one portion each, and whether the portion before has ended.
 
         Args:
             rows: the next rows.
