@@ -1,5 +1,6 @@
 """The entry of `corpus` and of `python -m corpustools`."""
 
+import os
 import signal
 from typing import NoReturn
 
@@ -12,6 +13,8 @@ def main() -> NoReturn:
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Nothing here multiplies matrices. With more threads, and a limit on them, loading numpy would end the process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from corpustools.cli.main import main
 
     main()

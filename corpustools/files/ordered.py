@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
@@ -32,7 +33,8 @@ class OrderedTasks(Generic[Result]):
     Close: tasks that have not begun are dropped, those that run are waited for, and nothing more is delivered. As a
     context manager, the object drains when its block ends well, and closes in any case.
 
-    With one worker there are no threads: `submit` runs the task and delivers its result before it returns.
+    With one worker there are no threads: `submit` runs the task and delivers its result before it returns. Where the
+    system gives fewer threads than asked for, those do the work; where it gives none, the owner's thread does.
 
     Args:
         workers: tasks that run at a time, at least 1.
@@ -42,7 +44,7 @@ class OrderedTasks(Generic[Result]):
     def __init__(self, workers: int, deliver: Callable[[Result], None]) -> None:
         self._deliver = deliver
         self._most = workers + 1
-        self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
+        self._pool = _Pool(workers) if workers > 1 else None
         self._pending: deque[Future[Result]] = deque()
 
     def submit(self, task: Callable[..., Result], *arguments: object) -> None:
@@ -52,7 +54,7 @@ class OrderedTasks(Generic[Result]):
             return
         if len(self._pending) == self._most:
             self._deliver_oldest()
-        self._pending.append(self._pool.submit(task, *arguments))
+        self._pending.append(self._pool.submit(task, arguments))
 
     def drain(self) -> None:
         """Wait for all tasks and deliver their results."""
@@ -62,7 +64,7 @@ class OrderedTasks(Generic[Result]):
     def close(self) -> None:
         """End the threads; results that were not delivered are lost. More calls of `close` do nothing."""
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.close()
         self._pending.clear()
 
     def __enter__(self) -> OrderedTasks[Result]:
@@ -77,6 +79,65 @@ class OrderedTasks(Generic[Result]):
 
     def _deliver_oldest(self) -> None:
         self._deliver(self._pending.popleft().result())
+
+
+class _Pool:
+    """Threads that run tasks in the order in which they came.
+
+    The standard library's pool loses a task whose thread cannot be started.
+
+    Args:
+        most: how many threads there are at most; one more is started with each task until there are so many.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._threads: list[threading.Thread] = []
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    def submit(self, task: Callable[..., Result], arguments: tuple[object, ...]) -> Future[Result]:
+        """Return what will hold the result; where there are no threads at all, the task is done by then."""
+        future: Future[Result] = Future()
+
+        def perform() -> None:
+            try:
+                future.set_result(task(*arguments))
+            except BaseException as error:  # noqa: BLE001 (it is raised again where the result is asked for)
+                future.set_exception(error)
+
+        if len(self._threads) < self._most:
+            self._start()
+        if self._threads:
+            self._tasks.put(perform)
+        else:
+            perform()
+        return future
+
+    def close(self) -> None:
+        """Drop what has not begun, and wait for what has."""
+        while True:
+            try:
+                self._tasks.get_nowait()
+            except Empty:
+                break
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._work, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # a limit on processes, or no memory for a stack
+            self._most = len(self._threads)
+        else:
+            self._threads.append(thread)
+
+    def _work(self) -> None:
+        while (perform := self._tasks.get()) is not None:
+            perform()
 
 
 class Stopped(Exception):

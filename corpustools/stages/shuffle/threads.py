@@ -19,6 +19,10 @@ class ThreadGroup:
     Who does what: the caller's thread sits in `run`, watches, and takes the signals. A thread that fails makes
     `stopped()` true. The others look there, before each step and whenever `wake` rouses them, and end too. A group runs
     once.
+
+    Jobs share their work, so that any of them can do all of it. Where the system gives fewer threads than there are
+    jobs, the others run on the caller's thread afterwards and find nothing left to do; where it gives none, the first
+    one does everything.
     """
 
     def __init__(self) -> None:
@@ -51,14 +55,16 @@ class ThreadGroup:
         # Daemons: a thread that is stuck reading a silent pipe must not hold up the end of the process.
         threads = [threading.Thread(target=work, args=(slot,), daemon=True) for slot in range(len(jobs))]
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
+            started = _start(threads)
+            for thread in threads[:started]:
                 while thread.is_alive():
                     thread.join(_TICK)
                     tick()
                     if self.stopped():
                         wake()
+            for slot in range(started, len(jobs)):
+                if not self.stopped():
+                    work(slot)
         except BaseException:
             self._stop.set()
             wake()
@@ -69,3 +75,13 @@ class ThreadGroup:
         if self._failure is not None:
             raise self._failure
         return results
+
+
+def _start(threads: list[threading.Thread]) -> int:
+    """Start threads in order; return how many the system gave."""
+    for started, thread in enumerate(threads):
+        try:
+            thread.start()
+        except RuntimeError:  # a limit on processes, or no memory for a stack
+            return started
+    return len(threads)
