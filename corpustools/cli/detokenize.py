@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from corpustools.cli.options import common_options
-from corpustools.cli.report import Reporter, human
+from corpustools.cli.report import EMPTY, Reporter, human
 from corpustools.formats import READABLE
 
 HELP = """Turn lines of token ids back into lines of text.
@@ -51,8 +51,11 @@ def command(
     """Run `corpus detokenize`."""
     from corpustools.files.inputs import as_paths, inspect
     from corpustools.stages.tokenize.detokenize import carry_out
+    from corpustools.stages.tokenize.request import check_files
     from corpustools.stages.tokenize.tokenizer import Tokenizer
 
+    found = inspect(as_paths(inputs or ("-",)))
+    check_files(found, output, model, None)
     record = None
     if manifest is not None:
         from corpustools.files.manifest import Manifest
@@ -61,8 +64,9 @@ def command(
         record = Manifest(manifest, others, "detokenize", model=model, output=output)
     tokenizer = Tokenizer.load(model)
     with Reporter(progress, quiet) as report:
-        found = inspect(as_paths(inputs or ("-",)))
         result = carry_out(tokenizer, found, output, form, report, record)
+        if not result.records:
+            report.warn(EMPTY)
         report.summary(
             f"{result.records} records, {result.tokens} tokens, {human(result.bytes)} in {result.seconds:.1f} s",
             records=result.records,

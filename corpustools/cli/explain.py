@@ -76,11 +76,15 @@ def command(
     form: str,
 ) -> None:
     """Run `corpus explain`."""
+    from corpustools.cli.report import EMPTY, say
     from corpustools.errors import DataError
     from corpustools.inspect.explain import as_fields, report
+    from corpustools.stages.tokenize.lattice.weights import check_numbers
     from corpustools.stages.tokenize.tokenizer import Tokenizer
 
+    check_numbers(0.0 if alpha is None else alpha, length_weight)
     tokenizer = Tokenizer.load(model)
+    number = -1
     for number, text in enumerate(map(os.fsencode, texts) if texts else _lines()):
         try:
             found = tokenizer.explain(text, alpha, length_weight=length_weight, nbest=nbest, marginals=marginals)
@@ -93,6 +97,8 @@ def command(
         # Not click's echo: what is UTF-8 stays UTF-8 in any locale.
         sys.stdout.buffer.write(shown.encode() + b"\n")
         sys.stdout.buffer.flush()
+    if number < 0:
+        say(f"warning: {EMPTY}")
 
 
 def _lines() -> Iterator[bytes]:

@@ -211,4 +211,6 @@ def main() -> NoReturn:
             _fail(str(from_os(error, error.filename or "the system refused")), 1)
         if isinstance(error, MemoryError):
             _fail("out of memory; free some, or give shuffle a smaller --memory", 1)
+        if isinstance(error, RuntimeError) and "start new thread" in str(error):
+            _fail("the system gives no more threads; use fewer workers, or raise the limit on processes", 1)
         _fail(f"internal error: {type(error).__name__}: {error}; run again with --debug and report it", 1)

@@ -140,12 +140,14 @@ def command(
         for place, (n,) in enumerate(numbers, start=1):
             _write(rows.answer(n, f"argument {place}: " if len(numbers) > 1 else ""))
     else:
-        from corpustools.cli.report import Reporter
+        from corpustools.cli.report import EMPTY, Reporter
 
         with Reporter(progress, quiet, unit="B" if span is None else "numbers") as report:
             if span is None:
                 for text in rows.of_lines(_standard_input(report), "standard input"):
                     _write(text)
+                if not rows.answered:
+                    report.warn(EMPTY)
             else:
                 for text, done in rows.of_range(*span, breakpoints=breakpoints):
                     _write(text)

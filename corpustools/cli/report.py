@@ -8,6 +8,9 @@ import time
 from types import TracebackType
 from typing import Any
 
+# The warning of every command whose inputs hold nothing.
+EMPTY = "the input has no records"
+
 
 class Reporter:
     """Shows (phase, bytes done, bytes in all or None) as they come; use it as a context manager.
@@ -64,6 +67,12 @@ class Reporter:
         if not self.quiet:
             say(_as_json({"event": "note", "text": text}) if self.style == "json" else f"note: {text}")
 
+    def warn(self, text: str) -> None:
+        """Print what a user should look at, as text or (with --progress json) as one JSON object."""
+        self._close_bar()
+        if not self.quiet:
+            say(_as_json({"event": "warning", "text": text}) if self.style == "json" else f"warning: {text}")
+
     def _show_bar(self, phase: str, done: int, total: int | None) -> None:
         try:
             self._draw_bar(phase, done, total)
@@ -77,6 +86,8 @@ class Reporter:
 
             self._close_bar()
             self._phase = phase
+            # tqdm would start a thread that draws the bar when nothing happens.
+            tqdm.monitor_interval = 0
             self._bar = tqdm(
                 total=total,
                 desc=phase,

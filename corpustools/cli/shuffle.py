@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from corpustools.cli.options import PART, SIZE, common_options
-from corpustools.cli.report import Reporter, human
+from corpustools.cli.report import EMPTY, Reporter, human
 
 HELP = """Put the records (lines) of the inputs in a uniformly random order.
 
@@ -149,6 +149,8 @@ def command(
         record = Manifest(manifest, outputs + others, "shuffle", output=request.output)
     with Reporter(progress, quiet) as report:
         result = run_shuffle(request, report, record)
+        if not result.records_read:
+            report.warn(EMPTY)
         if quiet and options["seed"] is None and manifest is None:
             report.seed(result.seed)
         rate = result.bytes / max(result.seconds, 1e-9) / 1e6

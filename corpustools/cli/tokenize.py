@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpustools.cli.options import PART, common_options
-from corpustools.cli.report import Reporter, human
+from corpustools.cli.report import EMPTY, Reporter, human
 from corpustools.formats import FORMATS
 from corpustools.formats.layout import PACKINGS
 
@@ -197,10 +197,13 @@ def command(
     """Run `corpus tokenize`; return the exit status."""
     from corpustools.errors import Incomplete
     from corpustools.files.inputs import as_paths, inspect
+    from corpustools.stages.tokenize.request import check_files
     from corpustools.stages.tokenize.run import carry_out
     from corpustools.stages.tokenize.tokenizer import Tokenizer
 
     request = request_of(**options)
+    found = inspect(as_paths(inputs or ("-",)))
+    check_files(found, output, model, request.format)
     record = None
     if manifest is not None:
         from corpustools.files.manifest import Manifest
@@ -214,9 +217,13 @@ def command(
     with Reporter(progress, quiet) as report:
         for note in tokenizer.model.notes:
             report.note(note)
-        found = inspect(as_paths(inputs or ("-",)))
+        unused = without_effect(request, options)
+        if unused:
+            report.note(f"{' and '.join(unused)} change nothing about best segmentations; --alpha asks for samples")
         result = carry_out(tokenizer, found, output, request, report, record)
         facts = facts_of(request)
+        if not (result.records or result.skipped or request.part):
+            report.warn(EMPTY)
         counted = {"windows": result.windows, "dropped": result.dropped, "padding": result.padding}
         facts |= {name: value for name, value in (counted | {"shards": result.shards}).items() if value is not None}
         if result.skipped:
@@ -267,6 +274,17 @@ def request_of(
         workers=workers or default_workers(),
         **options,
     )
+
+
+def without_effect(request: TokenizeRequest, options: dict[str, Any]) -> list[str]:
+    """Return the flags that were given and that no part of the output depends on."""
+    if request.mode != "viterbi":
+        return []
+    given = {"--seed": options["seed"], "--epoch": options["epoch"]}
+    if not set(request.columns) & {"logprob", "logz", "entropy", "length"}:
+        weighted = options["length_weight"] != 1
+        given |= {"--alpha": options["alpha"] is not None, "--length-weight": weighted}
+    return [flag for flag, value in given.items() if value]
 
 
 def facts_of(request: TokenizeRequest) -> dict[str, Any]:

@@ -16,7 +16,26 @@ from corpustools.files.zstd import MAGIC, SKIPPABLE, ZstdReader
 
 MAGICS = {b"\x1f\x8b": "gz", MAGIC: "zst", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
 WRITABLE = {".gz": "gz", ".zst": "zst"}
-REFUSED = (".bz2", ".xz", ".lz4", ".zip", ".7z")
+REFUSED = (
+    *(
+        ".bz2",
+        ".xz",
+        ".lz4",
+        ".zip",
+        ".7z",
+        ".rar",
+        ".br",
+        ".lz",
+        ".lzma",
+        ".lzo",
+        ".z",
+        ".zz",
+        ".sz",
+        ".gzip",
+        ".zstd",
+    ),
+    *(".tar", ".tgz", ".tzst", ".tar.gz", ".tar.zst"),
+)
 # Bytes that one piece of a compressed output holds; fixed, so that the compressed bytes do not depend on the memory.
 PIECE = 1 << 20
 
@@ -34,12 +53,10 @@ def output_codec(path: str) -> str | None:
     Raises:
         UsageError: the suffix is that of a format which can only be read.
     """
-    for suffix, codec in WRITABLE.items():
-        if path.endswith(suffix):
-            return codec
-    if path.endswith(REFUSED):
+    name = path.lower()
+    if name.endswith(REFUSED):
         raise UsageError(f"{path}: this compression cannot be written", "outputs may end in .zst or .gz")
-    return None
+    return next((codec for suffix, codec in WRITABLE.items() if name.endswith(suffix)), None)
 
 
 def decoder(codec: str, raw: Reader, name: str, memory: int) -> Reader:

@@ -35,6 +35,18 @@ FORMATS = {
     "litdata": "corpustools.formats.litdata:LitdataWriter",
     "arrayrecord": "corpustools.formats.arrayrecord:ArrayRecordWriter",
 }
+# Suffix of one format -> the formats that may be written under it; None stands for lines of text, '' for any bytes.
+SUFFIXES: dict[str, tuple[str | None, ...]] = {
+    ".npy": ("npy",),
+    ".jsonl": ("jsonl", None, ""),
+    ".ndjson": ("jsonl", None, ""),
+    ".u16": ("u16", ""),
+    ".u32": ("u32", ""),
+    ".parquet": ("parquet",),
+    ".arrow": ("arrow",),
+    ".arrayrecord": ("arrayrecord",),
+    **dict.fromkeys((".npz", ".feather", ".orc", ".avro", ".h5", ".hdf5", ".safetensors"), ()),
+}
 READABLE = {
     "ids": "corpustools.formats.ids:IdsReader",
     "jsonl": "corpustools.formats.jsonl:JsonlReader",
@@ -55,20 +67,55 @@ def make_writer(
     Raises:
         UsageError: there is no such format, or it cannot hold the vocabulary's ids, the columns or the layout.
     """
-    found, layout = writer_class(name), layout or Layout()
-    layout.check()
-    if columns and not found.holds_columns:
-        remedy = f"use format {formats_that('holds_columns')}"
-        raise UsageError(f"format '{name}' has no place for {', '.join(columns)} beside the ids", remedy)
+    layout = layout or Layout()
+    check_format(name, columns, layout)
+    found = writer_class(name)
     # Not at the top: a command line that offers the formats would wait for it.
     from corpustools.formats.row_writer import RowWriter
     from corpustools.formats.text_rows import TextRows
 
     if issubclass(found, RowWriter) or not (layout.context or layout.sharded):
         return found(vocabulary, columns, layout)
-    if columns:
-        raise UsageError(f"{', '.join(columns)} beside ids in windows or shards", "leave one of the two away")
     return TextRows(found(vocabulary), vocabulary, layout)
+
+
+def check_format(name: str, columns: tuple[str, ...], layout: Layout) -> None:
+    """Check what can be said of a format without a vocabulary; see `make_writer` for the arguments.
+
+    Raises:
+        UsageError: there is no such format, or it cannot hold the columns or the layout.
+    """
+    found = writer_class(name)
+    layout.check()
+    if columns and not found.holds_columns:
+        remedy = f"use format {formats_that('holds_columns')}"
+        raise UsageError(f"format '{name}' has no place for {', '.join(columns)} beside the ids", remedy)
+    if columns and (layout.context or layout.sharded):
+        raise UsageError(f"{', '.join(columns)} beside ids in windows or shards", "leave one of the two away")
+
+
+def refuse_suffix(path: str, form: str | None) -> None:
+    """Refuse an output whose name says that it is of another format: somebody would open it as that.
+
+    Args:
+        path: the output.
+        form: a key of FORMATS; None for lines of text, '' for records of any bytes.
+
+    Raises:
+        UsageError: the suffix belongs to another format.
+    """
+    name = path.lower()
+    name = name.removesuffix(".gz").removesuffix(".zst")
+    suffix = next((one for one in SUFFIXES if name.endswith(one)), None)
+    if suffix is None:
+        return
+    owners = SUFFIXES[suffix]
+    if form in owners:
+        return
+    what = "lines of text" if form is None else "records" if not form else f"format {form}"
+    known = [owner for owner in owners if owner in FORMATS]
+    remedy = "give it another name" + (f", or use format {known[0]}" if known and form else "")
+    raise UsageError(f"output '{path}': {suffix} is the suffix of another format than {what}", remedy)
 
 
 def make_reader(name: str) -> LineReader:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from corpustools import kernels
 from corpustools.errors import UsageError
+from corpustools.files.compression import output_codec
 from corpustools.files.mapped import mean_record
 from corpustools.files.outputs import require_space
 from corpustools.files.targets import descriptor_of
@@ -100,7 +101,7 @@ def plan_shuffle(request: ShuffleRequest) -> Plan:
     window = max(one.window for one in request.inputs)
     decoder = max(decoder, window if window <= request.memory // 2 else 0)
     workers, encoders = request.workers, 0
-    if request.output.endswith((".zst", ".gz")):
+    if output_codec(request.output):
         # Fewer encoders where they would leave nothing for records.
         workers = min(workers, max(1, request.memory // (32 * MIB) - 1))
         encoders = workers * _ENCODER
@@ -141,7 +142,7 @@ def require_room(request: ShuffleRequest, plan: Plan) -> None:
     ):
         return
     size = 0
-    if request.exact and request.head_count is None and not request.output.endswith((".zst", ".gz")):
+    if request.exact and request.head_count is None and not output_codec(request.output):
         size = (request.expected or 0) // (request.part[1] if request.part else 1)
     folder = os.path.dirname(os.path.abspath(request.output))
     require_space(folder, size * 99 // 100, "the output", "free some space or write elsewhere")

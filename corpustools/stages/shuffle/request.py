@@ -10,6 +10,7 @@ from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input, Paths, as_paths, inspect
 from corpustools.files.outputs import shard_paths
 from corpustools.files.targets import descriptor_of, refuse_own_output
+from corpustools.formats import refuse_suffix
 from corpustools.machine import default_memory, default_workers
 from corpustools.seeds import fresh_seed
 from corpustools.sizes import size_in_bytes
@@ -66,6 +67,7 @@ class ShuffleRequest:
             raise UsageError(f"spill '{self.spill}'", "accepted are auto, raw and zstd")
         self._refuse_pipes_without_temporary_space()
         refuse_own_output(self.output, self.inputs)
+        refuse_suffix(self.output, "" if self.form.record_bytes else None)
 
     def _refuse_pipes_without_temporary_space(self) -> None:
         if not self.no_temp:

@@ -12,7 +12,7 @@ from corpustools.files.inputs import Paths, as_paths, inspect
 from corpustools.machine import default_workers
 from corpustools.progress import Progress
 from corpustools.stages.tokenize import detokenize as lines_of_ids
-from corpustools.stages.tokenize.request import TokenizeRequest, seed_of
+from corpustools.stages.tokenize.request import TokenizeRequest, check_files, seed_of
 from corpustools.stages.tokenize.results import DetokenizeResult, TokenizeResult
 from corpustools.stages.tokenize.run import carry_out
 from corpustools.stages.tokenize.tokenizer import Tokenizer
@@ -114,7 +114,9 @@ def tokenize(
         workers=default_workers() if workers is None else workers,
         part=part,
     )
-    return carry_out(_tokenizer(model), inspect(as_paths(inputs)), os.fspath(output), request, progress)
+    found, target = inspect(as_paths(inputs)), os.fspath(output)
+    check_files(found, target, _path(model), format)
+    return carry_out(_tokenizer(model), found, target, request, progress)
 
 
 def detokenize(
@@ -143,8 +145,13 @@ def detokenize(
         UnsupportedModel: the model needs something that is not done here.
         SystemFailure: a file or the disk failed. Until the end the old output stays.
     """
-    found = inspect(as_paths(inputs))
-    return lines_of_ids.carry_out(_tokenizer(model), found, os.fspath(output), format, progress)
+    found, target = inspect(as_paths(inputs)), os.fspath(output)
+    check_files(found, target, _path(model), None)
+    return lines_of_ids.carry_out(_tokenizer(model), found, target, format, progress)
+
+
+def _path(model: Tokenizer | str | os.PathLike[str]) -> str | None:
+    return model.path if isinstance(model, Tokenizer) else os.fspath(model)
 
 
 def _tokenizer(model: Tokenizer | str | os.PathLike[str]) -> Tokenizer:

@@ -12,7 +12,6 @@ from corpustools.files.fileset import FileSet
 from corpustools.files.inputs import Input
 from corpustools.files.manifest import Manifest
 from corpustools.files.outputs import open_output
-from corpustools.files.targets import refuse_conflicts, refuse_own_output
 from corpustools.formats import make_reader
 from corpustools.formats.reader import LineReader
 from corpustools.progress import Progress
@@ -28,7 +27,7 @@ def carry_out(
     progress: Progress | None = None,
     manifest: Manifest | None = None,
 ) -> DetokenizeResult:
-    """Write the text of every line of ids, a line each.
+    """Write the text of every line of ids, a line each; `check_files` has looked at the files.
 
     Args:
         tokenizer: the model that made the ids.
@@ -44,9 +43,6 @@ def carry_out(
         SystemFailure: a file or the disk failed.
     """
     began = time.monotonic()
-    refuse_own_output(output, inputs)
-    if tokenizer.path is not None:
-        refuse_conflicts("the output", output, [("the model", tokenizer.path)])
     reader = make_reader(form)
     files = FileSet()
     out = open_output(output, None, 1, files)

@@ -12,7 +12,7 @@ from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input
 from corpustools.files.manifest import Manifest
 from corpustools.files.ordered import OrderedTasks
-from corpustools.files.targets import refuse_conflicts, refuse_own_output
+from corpustools.files.targets import refuse_conflicts
 from corpustools.formats.batch import FormattedBatch
 from corpustools.formats.provenance import Provenance
 from corpustools.progress import Progress
@@ -31,7 +31,7 @@ def carry_out(
     progress: Progress | None = None,
     manifest: Manifest | None = None,
 ) -> TokenizeResult:
-    """Segment the records of the inputs into an output.
+    """Segment the records of the inputs into an output; `check_files` has looked at both.
 
     Args:
         tokenizer: the model.
@@ -47,9 +47,6 @@ def carry_out(
         SystemFailure: a file or the disk failed.
     """
     began = time.monotonic()
-    refuse_own_output(output, inputs)
-    if tokenizer.path is not None:
-        refuse_conflicts("the output", output, [("the model", tokenizer.path)])
     if request.provenance is not None:
         _refuse_provenance(request.provenance, tokenizer, inputs, output)
     pipeline = Pipeline(tokenizer, request)

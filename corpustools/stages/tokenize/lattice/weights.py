@@ -126,16 +126,25 @@ def beside(units: np.ndarray[Any, np.dtype[np.uint64]], values: Floats) -> np.nd
     return pairs
 
 
+def check_numbers(alpha: float, length_weight: float) -> None:
+    """Check what can be said of alpha and length weight without a model.
+
+    Raises:
+        UsageError: one of them is out of range.
+    """
+    if not (0 <= alpha < math.inf):
+        raise UsageError(f"alpha is {alpha}", "accepted are numbers from 0 on")
+    if not (0 < length_weight < math.inf):
+        raise UsageError(f"the weight of a token is {length_weight}", "accepted are numbers above 0")
+
+
 def check_distribution(model: Model, alpha: float, length_weight: float) -> None:
     """Check that the model has a distribution with this alpha and length weight.
 
     Raises:
         UsageError: one of them is out of range, or the model has no probabilities for alpha > 0.
     """
-    if not (0 <= alpha < math.inf):
-        raise UsageError(f"alpha is {alpha}", "accepted are numbers from 0 on")
-    if not (0 < length_weight < math.inf):
-        raise UsageError(f"the weight of a token is {length_weight}", "accepted are numbers above 0")
+    check_numbers(alpha, length_weight)
     if alpha > 0 and not model.weighted:
         raise UsageError(
             f"this {model.kind} model has merge ranks and no probabilities, so alpha = {alpha} means nothing",

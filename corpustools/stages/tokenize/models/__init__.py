@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any, NoReturn
+import stat
+from typing import Any, BinaryIO, NoReturn
 
 from corpustools.errors import DataError, UnsupportedModel, from_os
 from corpustools.stages.tokenize.models.json_floats import float_of_tokenizers
@@ -13,6 +14,7 @@ from corpustools.stages.tokenize.models.model import Model
 
 # Larger than any model in use by two orders of magnitude; a wrong file is refused before it fills the memory.
 LARGEST_FILE = 2 << 30
+_PIECE = 1 << 20
 ACCEPTED = "accepted are SentencePiece and bytepiece .model files, tokenizer.json, piece TAB score, word counts"
 # First bytes of files that users have beside a model, or pack it in.
 FOREIGN = {
@@ -35,13 +37,31 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     """
     name = os.fspath(path)
     try:
+        status = os.stat(name)
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISFIFO(status.st_mode):
+            # A device may have no end.
+            what = "a directory" if stat.S_ISDIR(status.st_mode) else "a device or a socket"
+            raise DataError(f"the model {name} is {what}", "name the model's file")
         with open(name, "rb") as file:
-            data = file.read(LARGEST_FILE + 1)
+            data = _read(file, status.st_size, name)
     except OSError as error:
         raise from_os(error, f"cannot read the model {name}") from error
-    if len(data) > LARGEST_FILE:
-        raise DataError(f"{name} is larger than 2 GiB", "this is no tokenization model")
     return parse(data, name)
+
+
+def _read(file: BinaryIO, size: int, name: str) -> bytes:
+    """Return a file's bytes, piece by piece: its size is no promise, as it may be a pipe.
+
+    Raises:
+        DataError: there are more than any model has.
+    """
+    data = bytearray()
+    while size <= LARGEST_FILE and (piece := file.read(_PIECE)):
+        data += piece
+        size = max(size, len(data))
+    if size > LARGEST_FILE:
+        raise DataError(f"{name} is larger than 2 GiB", "this is no tokenization model")
+    return bytes(data)
 
 
 def parse(data: bytes, name: str) -> Model:
