@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpustools.cli.options import PART, common_options
-from corpustools.cli.report import EMPTY, Reporter, human
+from corpustools.cli.report import Reporter
+from corpustools.cli.tokenize_summary import facts_of, note_unused, summarize
 from corpustools.formats import FORMATS
 from corpustools.formats.layout import PACKINGS
 
 if TYPE_CHECKING:
     from corpustools.stages.tokenize.request import TokenizeRequest
-    from corpustools.stages.tokenize.results import TokenizeResult
 
 HELP = """Write the token ids of the records (lines) of the inputs, in order.
 
@@ -217,27 +217,11 @@ def command(
     with Reporter(progress, quiet) as report:
         for note in tokenizer.model.notes:
             report.note(note)
-        unused = without_effect(request, options)
-        if unused:
-            report.note(f"{' and '.join(unused)} change nothing about best segmentations; --alpha asks for samples")
+        note_unused(report, request, options)
         result = carry_out(tokenizer, found, output, request, report, record)
-        facts = facts_of(request)
-        if not (result.records or result.skipped or request.part):
-            report.warn(EMPTY)
-        counted = {"windows": result.windows, "dropped": result.dropped, "padding": result.padding}
-        facts |= {name: value for name, value in (counted | {"shards": result.shards}).items() if value is not None}
-        if result.skipped:
-            facts |= {"skipped": result.skipped, "first_skipped": result.first_skipped}
         if quiet and request.mode != "viterbi" and options["seed"] is None and manifest is None:
             report.seed(request.seed)
-        report.summary(
-            line_of(request, result),
-            records=result.records,
-            tokens=result.tokens,
-            bytes=result.bytes,
-            seconds=round(result.seconds, 3),
-            **facts,
-        )
+        summarize(report, request, result)
     return Incomplete.exit_code if result.skipped else 0
 
 
@@ -273,45 +257,4 @@ def request_of(
         shard_tokens=shard_tokens or 0,
         workers=workers or default_workers(),
         **options,
-    )
-
-
-def without_effect(request: TokenizeRequest, options: dict[str, Any]) -> list[str]:
-    """Return the flags that were given and that no part of the output depends on."""
-    if request.mode != "viterbi":
-        return []
-    given = {"--seed": options["seed"], "--epoch": options["epoch"]}
-    if not set(request.columns) & {"logprob", "logz", "entropy", "length"}:
-        weighted = options["length_weight"] != 1
-        given |= {"--alpha": options["alpha"] is not None, "--length-weight": weighted}
-    return [flag for flag, value in given.items() if value]
-
-
-def facts_of(request: TokenizeRequest) -> dict[str, Any]:
-    """Return what the manifest and the summary tell of a request."""
-    facts: dict[str, Any] = {"mode": request.mode}
-    if request.mode != "viterbi":
-        facts |= {"alpha": request.alpha, "seed": request.seed, "epoch": request.epoch}
-    if request.context:
-        facts |= {"context": request.context, "pack": request.pack}
-    return facts
-
-
-def line_of(request: TokenizeRequest, result: TokenizeResult) -> str:
-    """Return what was done, in one line for people."""
-    packed = drawn = skipped = ""
-    if result.windows is not None:
-        lost = f"{result.dropped} dropped" if result.padding is None else f"{result.fill or 0:.2%} full"
-        packed = f" in {result.windows} windows of {request.context} ({lost})"
-    if result.shards is not None:
-        packed += f" in {result.shards} shards"
-    if request.mode != "viterbi":
-        drawn = f", --seed {request.seed}"
-    if result.skipped:
-        causes = ", ".join(f"{count} {cause}" for cause, count in sorted(result.skipped.items()))
-        skipped = f"; {sum(result.skipped.values())} bad records skipped ({causes}), first {result.first_skipped}"
-    rate = result.tokens / max(result.seconds, 1e-9) / 1e6
-    return (
-        f"{result.records} records, {result.tokens} tokens{packed}, {human(result.bytes)} "
-        f"in {result.seconds:.1f} s ({rate:.1f} M tokens/s){drawn}{skipped}"
     )
