@@ -250,12 +250,15 @@ def test_unigram():
     ]
     model = parse(json.dumps(tokenizer_json("NFC", "always", added, vocab=vocab)).encode(), "m")
     assert (model.kind, model.weighted, model.unit, model.cuts) == ("hf-unigram", True, "character", "marks")
-    assert model.scores.tolist() == [0, 0, -1.5, -2.25, -9, 0, 0]
+    assert model.scores.tolist() == [0, 0, -1.5, -2.25, -9, 0, 0, 0]
     assert model.unknown_score == -19
-    # An added token of the vocabulary has a piece for its text, and one for where it was found before the model.
-    assert model.pieces == [b"<unk>", b"<s>", "\u2581a".encode(), b"b", b"<0x41>", private(5), private(0)]
-    assert model.outputs.tolist() == [0, 1, 2, 3, 4, 5, 0]
-    assert model.vocab_size == 6
+    # An added token of the vocabulary has a piece for its text, and one for where it was found before the model; the
+    # unknown token has a third one for unknown characters.
+    assert model.pieces == [b"<unk>", b"<s>", "\u2581a".encode(), b"b", b"<0x41>", private(5), private(0), b""]
+    assert model.outputs.tolist() == [0, 1, 2, 3, 4, 5, 0, 0]
+    assert (model.unknown_id, model.vocab_size) == (7, 6)
+    # The text of <unk> and <s> is met by the lattice, and <unk> is found before it.
+    assert (model.special_ids, model.special_codes.nonzero()[0].tolist()) == ({0, 1}, [0, 1, 6])
     assert model.normalizer.surfaces == {private(0): b"<unk>", private(5): b"<new>"}
     assert model.control == {"bos": 1, "unk": 0}
     made = model.normalizer.normalize(b"a<new>e\xcc\x81 b")

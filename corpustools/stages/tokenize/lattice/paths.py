@@ -75,11 +75,21 @@ def tokens(model: Model, text: bytes, codes: Iterable[int]) -> list[int]:
     Raises:
         DataError: a character that the vocabulary cannot write.
     """
+    pieces = written(model, text, codes)
+    return pieces if model.outputs is None else [int(model.outputs[piece]) for piece in pieces]
+
+
+def written(model: Model, text: bytes, codes: Iterable[int]) -> list[int]:
+    """Return the pieces that a path is written in, as the kernel does it: `model.outputs` has the ids of them.
+
+    Raises:
+        DataError: a character that the vocabulary cannot write.
+    """
     ids: list[int] = []
     at, behind_unknown = 0, False
     for code in codes:
         if code < len(model.pieces):
-            ids.append(code if model.outputs is None else int(model.outputs[code]))
+            ids.append(code)
             at += len(model.pieces[code])
             behind_unknown = False
             continue
@@ -123,11 +133,11 @@ def path_of(model: Model, lattice: Lattice, ids: Sequence[int]) -> list[int]:
         visited.add((at, read, behind_unknown))
         for end, code in outgoing.get(at, ()):
             unknown = code >= len(model.pieces)
-            written = tokens(model, lattice.text[at:end], [code])
+            made = tokens(model, lattice.text[at:end], [code])
             if unknown and behind_unknown and model.fuse_unknown and model.byte_ids is None:
-                written = []
-            if list(ids[read : read + len(written)]) == written:
-                stack.append((end, read + len(written), unknown, (path, code)))
+                made = []
+            if list(ids[read : read + len(made)]) == made:
+                stack.append((end, read + len(made), unknown, (path, code)))
     raise DataError("these ids are no segmentation of this text under this model")
 
 

@@ -77,11 +77,14 @@ def _parse(content: dict[str, Any]) -> Model:
         control=_control(tokens, None if byte_level else unknown, before, behind),
         normalizer=_normalizer(content, added, made, rewrite),
         cuts="marks",
+        special=_special(added, unknown),
         outputs=made.outputs,
         decoder=_decoder(content, tokens, added),
         notes=(*notes, *_additions(before, behind)),
     )
-    return _hide_unknown(model) if unknown is None and byte_ids is not None else model
+    if unknown is None and byte_ids is not None:
+        return _hide_unknown(model)
+    return _part_unknown(model, unknown) if unknown is not None and byte_ids is None and not byte_level else model
 
 
 def _kind(content: dict[str, Any]) -> str:
@@ -121,6 +124,22 @@ def _hide_unknown(model: Model) -> Model:
         arc=np.append(model.arc, False),
         user_defined=np.append(model.user_defined, False),
     )
+
+
+def _part_unknown(model: Model, unknown: int) -> Model:
+    """Return the model with a piece of its own for unknown characters, where text can be the unknown token as well.
+
+    Both are written as the same id, and only one of them is a special token made of text.
+    """
+    outputs = np.arange(len(model.pieces), dtype=np.int32) if model.outputs is None else model.outputs
+    if not model.arc[outputs == unknown].any():
+        return model
+    return replace(_hide_unknown(model), outputs=np.append(outputs, np.int32(unknown)))
+
+
+def _special(added: list[AddedToken], unknown: int | None) -> frozenset[int]:
+    found = frozenset(token.i for token in added if token.special)
+    return found if unknown is None else found | {unknown}
 
 
 def _control(tokens: list[str], unknown: int | None, before: list[str], behind: list[str]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,8 +34,8 @@ class Model:
     weighted: False where the scores are no log-probabilities (BPE merge ranks): only alpha = 0 is legal.
     unit: what a lattice position is, 'character' (of UTF-8), 'byte', or 'byte-level': a byte, or a character of
         four bytes that begins with one from 0xF5 on, which is no UTF-8 and stands for an added token or such a byte.
-    unknown_id: id of the arc over one character at which no one-character arc starts; None where every
-        position is reachable by arcs.
+    unknown_id: id (or second piece, see `outputs`) of the arc over one character at which no one-character arc starts;
+        None where every position is reachable by arcs.
     unknown_score: score of that arc.
     fuse_unknown: neighbouring unknown arcs are one token.
     byte_ids: the 256 ids that replace an unknown character's bytes after the path is known, int32; or None.
@@ -44,11 +45,12 @@ class Model:
     normalizer: from a record's bytes to the bytes that are segmented, and back.
     cuts: how normalised text is cut into lattices. 'none': one record, one lattice. 'newline-runs': behind
         every run of newlines. 'marks': at every byte 0xFF, which is no text itself; empty parts are dropped.
+    special: ids of special tokens that have no name in `control`.
     invisible: ids that leave no text behind when they are decoded (control pieces).
     unknown_surface: the text that stands for the unknown id when it is decoded.
     outputs: the id that each piece is written as, int32, where some ids have a second piece behind all ids: one for
-        the text that the lattice meets, one for the character that stands for the token where it was found before;
-        None: each piece is its own id.
+        the text that the lattice meets, one for the character that stands for the token where it was found before,
+        one for unknown characters; None: each piece is its own id.
     decoder: returns the text of ids where it is not what pieces and normalizer say; or None.
     notes: what a user of this file should know, a sentence each.
     """
@@ -67,6 +69,7 @@ class Model:
     control: dict[str, int]
     normalizer: Normalizer
     cuts: str
+    special: frozenset[int] = frozenset()
     invisible: frozenset[int] = field(default_factory=frozenset)
     unknown_surface: bytes = b""
     outputs: Integers | None = None
@@ -81,6 +84,19 @@ class Model:
         last = len(self.pieces) - 1
         hidden = self.byte_ids is not None and self.unknown_id == last and last not in self.control.values()
         return last if hidden else last + 1
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """The ids of special tokens. A byte piece is none, whatever the file calls it."""
+        byte_ids = frozenset() if self.byte_ids is None else frozenset(self.byte_ids.tolist())
+        return (self.special | frozenset(self.control.values())) - byte_ids
+
+    @cached_property
+    def special_codes(self) -> Mask | None:
+        """The arcs that are special tokens: text can become these. By piece, bool; None where there are none."""
+        ids = np.arange(len(self.pieces)) if self.outputs is None else self.outputs
+        found = self.arc & np.isin(ids, list(self.special_ids))
+        return found if found.any() else None
 
 
 def piece_names(model: Model) -> list[str]:

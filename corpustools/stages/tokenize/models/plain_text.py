@@ -177,6 +177,7 @@ def _model(
             np.append(user_defined, False),
         )
     symbols = [pieces[i] for i in np.flatnonzero(user_defined).tolist()]
+    invisible = frozenset(np.flatnonzero(~arc).tolist()) - {unknown} - set(places.values())
     return Model(
         kind=kind,
         pieces=pieces,
@@ -192,6 +193,8 @@ def _model(
         control=control,
         normalizer=CharsmapNormalizer(compile_charsmap(b"", symbols), flags),
         cuts="none",
-        invisible=frozenset(np.flatnonzero(~arc).tolist()) - {unknown} - set(places.values()),
+        invisible=invisible,
+        # A word that was counted never is no special token.
+        special=invisible if kind == "vocabulary" else frozenset(),
         unknown_surface=" \N{DOUBLE QUESTION MARK} ".encode(),
     )

@@ -21,6 +21,8 @@ LONGEST_PIECE = 8000  # of model_interface.cc, exclusive
 BYTE_NAMES = {f"<0x{byte:02X}>".encode(): byte for byte in range(256)}
 PIECE = {1: BYTES, 2: FIXED32, 3: VARINT}
 TRAINER = {3: VARINT, 24: VARINT, 35: VARINT, 44: BYTES} | dict.fromkeys(range(45, 49), BYTES)
+# The trainer_spec's field that names a piece, and what its name is by default.
+NAMES = {"unk": (45, b"<unk>"), "bos": (46, b"<s>"), "eos": (47, b"</s>"), "pad": (48, b"<pad>")}
 NORMALIZER = {2: BYTES, 3: VARINT, 4: VARINT, 5: VARINT}
 
 
@@ -71,6 +73,7 @@ def parse(data: bytes, name: str) -> Model:
         control=control,
         normalizer=_normalizer(specs, [pieces[i] for i in np.flatnonzero(user_defined).tolist()], trainer, name),
         cuts="none",
+        special=_special(pieces, types, trainer),
         invisible=frozenset(np.flatnonzero(types == CONTROL).tolist()),
         unknown_surface=_bytes(trainer, 44, " \N{DOUBLE QUESTION MARK} ".encode()),
     )
@@ -169,9 +172,8 @@ def _check(pieces: list[bytes], types: Any, scores: Any, fallback: bool, model_t
 def _control(pieces: list[bytes], types: Any, trainer: dict[int, Value]) -> tuple[dict[str, int], int | None]:
     """Return the ids of bos, eos, pad and unk where they are pieces of their type, and the unknown id."""
     reserved = {pieces[i]: i for i in np.flatnonzero(np.isin(types, (UNKNOWN, CONTROL))).tolist()}
-    names = {"unk": (45, b"<unk>"), "bos": (46, b"<s>"), "eos": (47, b"</s>"), "pad": (48, b"<pad>")}
     control = {}
-    for role, (number, default) in names.items():
+    for role, (number, default) in NAMES.items():
         i = reserved.get(_bytes(trainer, number, b"") or default)
         if i is not None and types[i] == (UNKNOWN if role == "unk" else CONTROL):
             control[role] = i
@@ -180,6 +182,16 @@ def _control(pieces: list[bytes], types: Any, trainer: dict[int, Value]) -> tupl
     if unknown and (_bytes(trainer, 45, b"") or b"<unk>") not in pieces:
         control["unk"] = unknown[0]
     return control, unknown[0] if unknown else None
+
+
+def _special(pieces: list[bytes], types: Any, trainer: dict[int, Value]) -> frozenset[int]:
+    """Return the ids of control pieces, and of user-defined ones that bear the name of the unknown, begin, end or pad.
+
+    Such a piece is what the library makes of that name in text (its guide, special_symbols.md, "Redefine").
+    """
+    names = {_bytes(trainer, number, b"") or default for number, default in NAMES.values()}
+    named = [i for i in np.flatnonzero(types == USER_DEFINED).tolist() if pieces[i] in names]
+    return frozenset([*np.flatnonzero(types == CONTROL).tolist(), *named])
 
 
 def _normalizer(

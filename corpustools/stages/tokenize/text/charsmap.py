@@ -18,7 +18,7 @@ Words = np.ndarray[Any, np.dtype[np.uint32]]
 
 @dataclass(frozen=True)
 class Charsmap:
-    """The tables of kernels.normalize: rules and their outputs, trie of the symbols, plain characters."""
+    """The tables of kernels.normalize: rules and their outputs, trie of the symbols, plain characters; the symbols."""
 
     units: Words
     strings: bytes
@@ -28,6 +28,7 @@ class Charsmap:
     terminal: bytes
     ascii: bytes
     bmp: bytes
+    symbols: tuple[bytes, ...] = ()
 
     @property
     def tables(self) -> tuple[Any, ...]:
@@ -56,6 +57,15 @@ def compile_charsmap(blob: bytes, symbols: list[bytes]) -> Charsmap:
     units, strings = _parse(blob) if blob else (np.zeros(0, np.uint32), b"\0")
     if len(units):
         _validate(units, strings)
+    return _tables(units, strings, symbols)
+
+
+def with_symbols(charsmap: Charsmap, symbols: list[bytes]) -> Charsmap:
+    """Return the rules of a charsmap with other user-defined symbols."""
+    return _tables(charsmap.units, charsmap.strings, symbols)
+
+
+def _tables(units: Words, strings: bytes, symbols: list[bytes]) -> Charsmap:
     first, target, label, terminal = _symbol_trie(symbols)
     ascii_kinds, bmp = _plain_characters(units)
     for symbol in symbols:
@@ -70,6 +80,7 @@ def compile_charsmap(blob: bytes, symbols: list[bytes]) -> Charsmap:
         terminal,
         ascii_kinds.tobytes(),
         np.packbits(bmp, bitorder="little").tobytes(),
+        tuple(symbols),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from corpustools.stages.tokenize.text import hf_normalize, hf_split
@@ -38,6 +38,8 @@ class AddedToken:
     rstrip: bool
     normalized: bool
     special: bool
+    # It is found and left as text: what overlaps with it is not found either, as in the library.
+    passed_over: bool = False
 
 
 class _Finder:
@@ -57,6 +59,8 @@ class _Finder:
         for match in self._regex.finditer(text):
             token = self._tokens[match.group()]
             start, end = match.span()
+            if token.passed_over:
+                continue
             if token.single_word and (_is_word(text[start - 1 : start]) or _is_word(text[end : end + 1])):
                 continue
             if token.lstrip:
@@ -84,6 +88,9 @@ class Rewrite(Protocol):
 
     def __call__(self, part: str) -> bytes:
         """Return the bytes of a part."""
+
+    def without_special(self, pieces: frozenset[bytes], ids: frozenset[int]) -> Rewrite | None:
+        """Return the same where special tokens are no pieces; see Normalizer.without_special."""
 
 
 class HuggingFaceNormalizer(Normalizer):
@@ -142,6 +149,13 @@ class HuggingFaceNormalizer(Normalizer):
             else:
                 self._segment(piece, int(self._asks_where and place == 0), odd, out)
         return CUT.join(out)
+
+    def without_special(self, pieces: frozenset[bytes], ids: frozenset[int]) -> Normalizer:
+        """Return a normaliser that finds no special tokens; see Normalizer.without_special."""
+        normalizer, pre_tokenizer, added, odd_bytes, surfaces, rewrite = self._arguments
+        added = [replace(token, passed_over=token.i in ids) for token in added]
+        rewrite = rewrite.without_special(pieces, ids) if rewrite else None
+        return HuggingFaceNormalizer(normalizer, pre_tokenizer, added, odd_bytes, surfaces, rewrite)
 
     def _segment(self, text: str, head: int, odd: dict[int, bytes] | None, out: list[bytes]) -> None:
         for step in self._steps:

@@ -26,6 +26,10 @@ class KnownOnly:
         """Return the bytes of a part."""
         return part.encode() if self.characters.issuperset(part) else UNWRITABLE
 
+    def without_special(self, pieces: frozenset[bytes], ids: frozenset[int]) -> KnownOnly:
+        """Return the same where special tokens are no pieces."""
+        return KnownOnly(frozenset(one for one in self.characters if one.encode() not in pieces))
+
 
 class UnknownPiece:
     """The text of the unknown token, where the model meets it: the library fuses it with unknown text beside it.
@@ -81,6 +85,14 @@ class UnknownPiece:
             run = []
         # Every token stands alone then: sums that begin at a cut might be rounded to another path.
         return CUT.join(out) if fused else whole
+
+    def without_special(self, pieces: frozenset[bytes], ids: frozenset[int]) -> UnknownPiece | None:
+        """Return the same where special tokens are no pieces: nothing, where the unknown token is one of them."""
+        if self._id in ids:
+            return None
+        scores = {token: score for token, score in self._scores.items() if self._bytes(token) not in pieces}
+        unknown = (self._text, self._id)
+        return UnknownPiece(scores, unknown, self._unknown_score, self._byte_ids, self._alphabet)
 
     def _bytes(self, token: str) -> bytes:
         return token.encode() if self._alphabet is None else bytes(self._alphabet[letter] for letter in token)

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 
 from corpustools import kernels
-from corpustools.stages.tokenize.text.charsmap import ADD_DUMMY_PREFIX, REMOVE_EXTRA_WHITESPACES, Charsmap
+from corpustools.stages.tokenize.text.charsmap import (
+    ADD_DUMMY_PREFIX,
+    REMOVE_EXTRA_WHITESPACES,
+    Charsmap,
+    with_symbols,
+)
 
 SPACE_MARK = b"\xe2\x96\x81"  # U+2581
 
@@ -55,6 +60,15 @@ class Normalizer:
     def denormalize(self, pieces: Buffer) -> bytes:
         """Return the text of normalised bytes: the pieces of one record, joined."""
         return bytes(pieces)
+
+    def without_special(self, pieces: frozenset[bytes], ids: frozenset[int]) -> Normalizer:
+        """Return a normaliser to which the text of special tokens is text like any other.
+
+        Args:
+            pieces: the special tokens that the lattice no longer has, as they stood in normalised text.
+            ids: the ids of all special tokens.
+        """
+        return self
 
 
 class Stream:
@@ -130,6 +144,11 @@ class CharsmapNormalizer(Normalizer):
             text = text.removeprefix(SPACE_MARK)
         text = text.replace(SPACE_MARK, b" ")
         return self.after.normalize(text) if self.after else text
+
+    def without_special(self, pieces: frozenset[bytes], ids: frozenset[int]) -> Normalizer:
+        """Return a normaliser whose symbols are no special tokens; see Normalizer.without_special."""
+        symbols = [symbol for symbol in self._charsmap.symbols if symbol not in pieces]
+        return CharsmapNormalizer(with_symbols(self._charsmap, symbols), self.flags, self.after)
 
 
 class _CharsmapStream(Stream):
