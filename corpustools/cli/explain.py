@@ -57,6 +57,14 @@ Examples:
     help="Show the N most probable tokens.  [default: all with P >= 0.01]",
 )
 @click.option(
+    "--special",
+    type=click.Choice(["library", "text"]),
+    default="library",
+    show_default=True,
+    help="What to do with text that looks like a special token, such as </s>. library does as the model's own library. "
+    "text treats it like any other text.",
+)
+@click.option(
     "-f",
     "--format",
     "form",
@@ -73,6 +81,7 @@ def command(
     length_weight: float,
     nbest: int,
     marginals: int | None,
+    special: str,
     form: str,
 ) -> None:
     """Run `corpus explain`."""
@@ -83,7 +92,7 @@ def command(
     from corpustools.stages.tokenize.tokenizer import Tokenizer
 
     check_numbers(0.0 if alpha is None else alpha, length_weight)
-    tokenizer = Tokenizer.load(model)
+    tokenizer = Tokenizer.load(model, special=special)
     number = -1
     for number, text in enumerate(map(os.fsencode, texts) if texts else _lines()):
         try:

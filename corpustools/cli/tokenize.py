@@ -162,6 +162,15 @@ Examples:
     "Columns are separated by tabs; with the suffix .parquet it is a Parquet file.",
 )
 @click.option(
+    "--special",
+    type=click.Choice(["library", "text", "error"]),
+    default="library",
+    show_default=True,
+    help="What to do with text that looks like a special token, such as </s>. library does as the model's own library, "
+    "and counts the documents in which text became a special id. text never makes a special id out of text, which is "
+    "right for crawls. error stops at the first one.",
+)
+@click.option(
     "--scores",
     type=click.Choice(["auto", "f64", "f32"]),
     default="auto",

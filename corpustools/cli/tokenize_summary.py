@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from corpustools.cli.report import EMPTY, Reporter, human
+from corpustools.formats import writer_class
 
 if TYPE_CHECKING:
     from corpustools.stages.tokenize.request import TokenizeRequest
@@ -43,6 +44,10 @@ def summarize(report: Reporter, request: TokenizeRequest, result: TokenizeResult
     facts |= {name: value for name, value in counted.items() if value is not None}
     if result.skipped:
         facts |= {"skipped": result.skipped, "first_skipped": result.first_skipped}
+    if result.special:
+        facts |= {"special": result.special, "first_special": result.first_special}
+    if result.first_special and writer_class(request.format).trains:
+        report.warn(warning_of(result.special, *result.first_special))
     report.summary(
         line_of(request, result),
         records=result.records,
@@ -53,9 +58,18 @@ def summarize(report: Reporter, request: TokenizeRequest, result: TokenizeResult
     )
 
 
+def warning_of(documents: int, place: str, token: str) -> str:
+    """Return what to tell of documents in which text became a special token."""
+    others = f" and {documents - 1} more" if documents > 1 else ""
+    return (
+        f"{place}{others}: text became the special token {token!r}, and readers cannot tell it from a real one; "
+        "--special text keeps it text"
+    )
+
+
 def line_of(request: TokenizeRequest, result: TokenizeResult) -> str:
     """Return what was done, in one line for people."""
-    packed = drawn = skipped = ""
+    packed = drawn = special = skipped = ""
     if result.windows is not None:
         lost = f"{result.dropped} dropped" if result.padding is None else f"{result.fill or 0:.2%} full"
         packed = f" in {result.windows} windows of {request.context} ({lost})"
@@ -63,11 +77,13 @@ def line_of(request: TokenizeRequest, result: TokenizeResult) -> str:
         packed += f" in {result.shards} shards"
     if request.mode != "viterbi":
         drawn = f", --seed {request.seed}"
+    if result.special:
+        special = f", {result.special} documents with special tokens made of text"
     if result.skipped:
         causes = ", ".join(f"{count} {cause}" for cause, count in sorted(result.skipped.items()))
         skipped = f"; {sum(result.skipped.values())} bad records skipped ({causes}), first {result.first_skipped}"
     rate = result.tokens / max(result.seconds, 1e-9) / 1e6
     return (
         f"{result.records} records, {result.tokens} tokens{packed}, {human(result.bytes)} "
-        f"in {result.seconds:.1f} s ({rate:.1f} M tokens/s){drawn}{skipped}"
+        f"in {result.seconds:.1f} s ({rate:.1f} M tokens/s){special}{drawn}{skipped}"
     )

@@ -81,6 +81,11 @@ class RecordFragment:
         """The number of the record in its input, from 1, the header aside."""
         return self.record - self.before + 1
 
+    @property
+    def place(self) -> str:
+        """How messages name the record."""
+        return f"{self.source}: record {self.number_in_source}"
+
 
 class BatchReader:
     """The records of several inputs in batches, one input after another.

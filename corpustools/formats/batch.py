@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,25 @@ Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
+class Special:
+    """Documents in which text became a special token.
+
+    documents: how many.
+    place: what messages call the record of the first one.
+    token: its first special token, as it is printed.
+    """
+
+    documents: int = 0
+    place: str = ""
+    token: str = ""
+
+    def __add__(self, later: Special) -> Special:
+        """Return these documents and later ones."""
+        first = self if self.documents else later
+        return replace(first, documents=self.documents + later.documents)
+
+
+@dataclass(frozen=True)
 class IdBatch:
     """The ids of consecutive documents. A document is one segmentation of a record; it may have no ids.
 
@@ -23,6 +42,7 @@ class IdBatch:
     columns: values beside the ids, by name: one for each document.
     pieces: of context windows: how many ids each piece of each window has.
     numbers: int64, the number of each document's record in its input, from 1.
+    special: the documents in which text became a special token.
     """
 
     ids: Ids
@@ -30,6 +50,7 @@ class IdBatch:
     columns: dict[str, list[float]] = field(default_factory=dict)
     pieces: list[list[int]] | None = None
     numbers: Counts | None = None
+    special: Special = Special()
 
     @classmethod
     def joined(cls, batches: Iterable[IdBatch]) -> IdBatch:
@@ -37,7 +58,9 @@ class IdBatch:
         ids, ends, size = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], 0
         columns: dict[str, list[float]] = {}
         numbers = [np.zeros(0, np.int64)]
+        special = Special()
         for one in batches:
+            special += one.special
             ids.append(one.ids.copy())
             ends.append(one.ends + size)
             size += len(one.ids)
@@ -45,7 +68,7 @@ class IdBatch:
                 numbers.append(one.numbers)
             for name, values in one.columns.items():
                 columns.setdefault(name, []).extend(values)
-        return cls(np.concatenate(ids), np.concatenate(ends), columns, numbers=np.concatenate(numbers))
+        return cls(np.concatenate(ids), np.concatenate(ends), columns, numbers=np.concatenate(numbers), special=special)
 
 
 @dataclass(frozen=True)
@@ -57,6 +80,7 @@ class FormattedBatch:
     source: the input of the documents' records, and numbers: int64, of each the number in it, from 1.
     passed_over: how many records have no document because there was nothing in them.
     bad: the records that have none because they cannot be taken.
+    special: the documents in which text became a special token.
     """
 
     data: bytes | memoryview
@@ -65,3 +89,4 @@ class FormattedBatch:
     numbers: Counts | None = None
     passed_over: int = 0
     bad: BadRecords = field(default_factory=BadRecords)
+    special: Special = Special()

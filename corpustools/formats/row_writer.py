@@ -47,6 +47,7 @@ class RowWriter(Writer):
     """
 
     streams = True
+    trains = True
     # Windows are all of one length, so best-fit pads them.
     pads = True
     # The output is a folder, and shards get names of their own in it.

@@ -61,6 +61,8 @@ class Writer:
     name = ""
     # A part of a document may be written before the document has ended.
     streams = False
+    # Training reads it as it is, and some readers find the ends of documents by an id.
+    trains = False
     # There is a place for values beside the ids.
     holds_columns = False
     # The output is a regular file without compression, because something is written into it at the end.

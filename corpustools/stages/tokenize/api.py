@@ -43,6 +43,7 @@ def tokenize(
     shards: int = 0,
     shard_tokens: int = 0,
     provenance: str | os.PathLike[str] | None = None,
+    special: str | None = None,
     part: tuple[int, int] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -79,6 +80,9 @@ def tokenize(
         shards: so many shards of about equally many ids, named by '{shard}' in `output`. 0: one output.
         shard_tokens: a shard ends with the document or window that brings it to so many ids. 0: one output.
         provenance: a file that gets a row a document: where it came from and where it begins in the output.
+        special: what the text of a special token such as '</s>' becomes. 'library': what the model's own library makes
+            of it, counted in the result. 'text': ids of ordinary text, never a special one. 'error': an error. None:
+            what the tokenizer was loaded with, 'library' for a path.
         part: (I, N) writes the I-th of N parts, which concatenate to the whole.
         workers: threads; None is one a processor.
         progress: called now and then with (phase, bytes done, bytes in all or None).
@@ -113,6 +117,7 @@ def tokenize(
         provenance=None if provenance is None else os.fspath(provenance),
         workers=default_workers() if workers is None else workers,
         part=part,
+        special=special,
     )
     found, target = inspect(as_paths(inputs)), os.fspath(output)
     check_files(found, target, _path(model), format)

@@ -11,7 +11,7 @@ from corpustools.kernels import load
 from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
 from corpustools.stages.tokenize.lattice import trie as tries
 from corpustools.stages.tokenize.lattice.nbest import nbest
-from corpustools.stages.tokenize.lattice.paths import Lattice, lattice_of, path_of, score_of, tokens
+from corpustools.stages.tokenize.lattice.paths import Lattice, lattice_of, path_of, score_of, written
 from corpustools.stages.tokenize.lattice.segmenter import Measurer, SampleKey, Segmenter, seed_key
 from corpustools.stages.tokenize.lattice.trie import Trie
 from corpustools.stages.tokenize.lattice.unique import unique
@@ -94,7 +94,7 @@ class Engine:
         return ids
 
     def nbest(self, text: bytes, segmenter: Segmenter, n: int) -> list[tuple[list[int], float]]:
-        """Return the n best segmentations of one record and their scores, the best first.
+        """Return the n best segmentations of one record, in pieces (see `Model.ids_of`), and their scores.
 
         The first one is the best path of `segmenter`, whose rounding decides among scores that are equal or nearly so.
         The others follow by their scores in doubles.
@@ -107,15 +107,16 @@ class Engine:
             raise UsageError(f"the {n} best", "give 1 or more")
         lattice = self.lattice(text, segmenter.weights)
         by_score = nbest(segmenter.weights, lattice, n)
-        found = [(tokens(self.model, lattice.text, codes), score) for score, codes in by_score]
+        found = [(written(self.model, lattice.text, codes), score) for score, codes in by_score]
         best = self.best(text, segmenter)
-        place = next((i for i, (ids, _) in enumerate(found) if ids == best), None)
+        place = next((i for i, (pieces, _) in enumerate(found) if self.model.ids_of(pieces) == best), None)
         if place is None:
-            found[-1] = best, score_of(segmenter.weights, path_of(self.model, lattice, best))
+            codes = path_of(self.model, lattice, best)
+            found[-1] = written(self.model, lattice.text, codes), score_of(segmenter.weights, codes)
         return [found.pop(-1 if place is None else place), *found]
 
     def unique(self, text: bytes, weights: Weights, key: SampleKey, record: int) -> list[list[int]]:
-        """Return samples of one record without replacement.
+        """Return samples of one record without replacement, in pieces (see `Model.ids_of`).
 
         Raises:
             DataError: a character that the vocabulary cannot write.
@@ -125,7 +126,7 @@ class Engine:
         weights.lattice.begin(state, record, key.first_sample, seed_key(key.seed))
         key0, key1 = weights.lattice.draw_state(state)
         paths = unique(weights, lattice, key.samples, key0, key1)
-        return [tokens(self.model, lattice.text, codes) for codes in paths]
+        return [written(self.model, lattice.text, codes) for codes in paths]
 
     def require_probabilities(self, what: str) -> None:
         """Check that the model has probabilities, which `what` is about.

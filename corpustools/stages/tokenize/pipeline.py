@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from corpustools.errors import DataError
 from corpustools.files.batches import RecordBatch
 from corpustools.formats import make_writer
-from corpustools.formats.batch import FormattedBatch, IdBatch
+from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Special
 from corpustools.stages.tokenize.field import parse_field, take_field
 from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
-from corpustools.stages.tokenize.lattice.segmenter import SampleKey
+from corpustools.stages.tokenize.lattice.segmenter import Batch, SampleKey
 from corpustools.stages.tokenize.request import TokenizeRequest
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
@@ -27,6 +28,8 @@ class Pipeline:
 
     def __init__(self, tokenizer: Tokenizer, request: TokenizeRequest) -> None:
         request.check(tokenizer)
+        if request.special is not None:
+            tokenizer = tokenizer.with_special("text" if request.special == "text" else "library")
         self.tokenizer, self.engine, self.request = tokenizer, tokenizer._engine, request
         self._keys = parse_field(request.field) if request.field is not None else None
         self.writer = make_writer(request.format, tokenizer.vocabulary, request.columns, request.layout)
@@ -57,7 +60,7 @@ class Pipeline:
         """Return the output of a batch of records."""
         if self._keys is None:
             done = self._segment(records)
-            return replace(self.writer.format(done), source=records.source, numbers=done.numbers)
+            return replace(self.writer.format(done), source=records.source, numbers=done.numbers, special=done.special)
         texts = take_field(records, self._keys, self.request.skip_bad)
         parts = map(self._segment, texts.batches)
         done = next(parts) if len(texts.batches) == 1 else IdBatch.joined(parts)
@@ -67,6 +70,7 @@ class Pipeline:
             numbers=done.numbers,
             passed_over=texts.passed_over,
             bad=texts.bad,
+            special=done.special,
         )
 
     def _segment(self, records: RecordBatch) -> IdBatch:
@@ -74,37 +78,56 @@ class Pipeline:
         normalizer = self.tokenizer.model.normalizer
         normalized, offsets = normalizer.normalize_batch(records.data, records.starts, records.ends)
         if self.request.nbest or self.request.unique:
-            done = self._listed(memoryview(normalized), offsets.tolist(), records)
+            batch, owners = self._listed(memoryview(normalized), offsets.tolist(), records.first)
         else:
             batch = self.segmenter.batch(normalized, offsets, records.first, self._measured)
             owners = np.repeat(np.arange(len(offsets) - 1), self.request.samples)
-            done = IdBatch(batch.ids, batch.ends, numbers=owners + records.number_in_source(0))
-            if self.request.columns:
-                self._add_columns(done, memoryview(normalized), offsets.tolist(), owners.tolist(), batch.measures)
+        numbers = owners + records.number_in_source(0)
+        special = self._special(batch, records.source, numbers)
+        done = IdBatch(batch.ids, batch.ends, numbers=numbers, special=special)
+        if self.request.columns:
+            self._add_columns(done, memoryview(normalized), offsets.tolist(), owners.tolist(), batch.measures)
         return done
 
-    def _listed(self, text: memoryview, bounds: list[int], records: RecordBatch) -> IdBatch:
-        """Segment records one by one: the n best, or samples without replacement."""
+    def _special(self, batch: Batch, source: str, numbers: Counts) -> Special:
+        """Return the segmentations of a batch, of records with these numbers, in which text became a special token."""
+        if not len(batch.special):
+            return Special()
+        among = np.unique(np.searchsorted(batch.ends, batch.special, side="right"))
+        first = self.special_in(int(batch.ids[batch.special[0]]), f"{source}: record {numbers[among[0]]}")
+        return replace(first, documents=len(among))
+
+    def special_in(self, i: int | None, place: str) -> Special:
+        """Return a document in which text became the special token `i`, or none where it is None.
+
+        Raises:
+            DataError: that is not wanted.
+        """
+        if i is None:
+            return Special()
+        token = self.tokenizer.vocabulary.names[i]
+        if self.request.special == "error":
+            what = f"{place} holds text that becomes the special token {token!r}"
+            raise DataError(what, "treat special tokens as text, or take it out of the record")
+        return Special(1, place, token)
+
+    def _listed(self, text: memoryview, bounds: list[int], first: int) -> tuple[Batch, Counts]:
+        """Segment records one by one: the n best, or samples without replacement; with the record each belongs to."""
         request, weights = self.request, self.segmenter.weights
-        ids: list[int] = []
-        ends, owners, scores = [], [], []
+        pieces: list[int] = []
+        ends, owners = [], []
         for i in range(len(bounds) - 1):
             record = bytes(text[bounds[i] : bounds[i + 1]])
             if request.nbest:
-                found = self.engine.nbest(record, self.segmenter, request.nbest)
-                scores += [score for _, score in found]
-                lists = [path for path, _ in found]
+                lists = [path for path, _ in self.engine.nbest(record, self.segmenter, request.nbest)]
             else:
-                lists = self.engine.unique(record, weights, self.segmenter.key, records.first + i)
+                lists = self.engine.unique(record, weights, self.segmenter.key, first + i)
             for path in lists:
-                ids += path
-                ends.append(len(ids))
+                pieces += path
+                ends.append(len(pieces))
                 owners.append(i)
-        numbers = np.array(owners, np.int64) + records.number_in_source(0)
-        done = IdBatch(np.array(ids, np.int32), np.array(ends, np.int64), numbers=numbers)
-        if request.columns:
-            self._add_columns(done, text, bounds, owners, None)
-        return done
+        batch = self.segmenter.batch_of(np.array(pieces, np.int32), np.array(ends, np.int64))
+        return batch, np.array(owners, np.int64)
 
     def _add_columns(
         self,

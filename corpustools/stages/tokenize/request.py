@@ -14,6 +14,8 @@ from corpustools.seeds import fresh_seed
 from corpustools.stages.tokenize.lattice.weights import check_distribution, check_numbers
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
+# What the text of a special token is: what the model's own library makes of it, text, or an error.
+SPECIAL = ("library", "text", "error")
 MODES = ("viterbi", "sample", "viterbi-sampling")
 MEASURES = ("score", "logprob", "logz", "entropy", "length", "pieces")
 
@@ -80,6 +82,7 @@ class TokenizeRequest:
     provenance: str | None = None
     workers: int = 1
     part: tuple[int, int] | None = None
+    special: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -143,6 +146,8 @@ class TokenizeRequest:
             raise UsageError(f"{self.workers} workers", "give at least 1")
         if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
             raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1")
+        if self.special is not None and self.special not in SPECIAL:
+            raise UsageError(f"special tokens as '{self.special}'", f"accepted are {', '.join(SPECIAL)}")
         for name in self.columns:
             if name not in MEASURES:
                 raise UsageError(f"column '{name}'", f"accepted are {', '.join(MEASURES)}")

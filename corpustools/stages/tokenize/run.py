@@ -13,7 +13,7 @@ from corpustools.files.inputs import Input
 from corpustools.files.manifest import Manifest
 from corpustools.files.ordered import OrderedTasks
 from corpustools.files.targets import refuse_conflicts
-from corpustools.formats.batch import FormattedBatch
+from corpustools.formats.batch import FormattedBatch, Special
 from corpustools.formats.provenance import Provenance
 from corpustools.progress import Progress
 from corpustools.stages.tokenize.lattice.segmenter import StreamingSegmenter
@@ -97,6 +97,7 @@ class _Run:
         self.batches = BatchReader(inputs, RecordFormat(), pipeline.request.part, whole=not pipeline.streams)
         self.records = 0
         self.bad = BadRecords()
+        self.special = Special()
         self._running: StreamingSegmenter | None = None
 
     def run(self) -> None:
@@ -128,11 +129,14 @@ class _Run:
             shards=laid_out.shards or None,
             skipped=self.bad.counts,
             first_skipped=self.bad.first or None,
+            special=self.special.documents,
+            first_special=(self.special.place, self.special.token) if self.special.documents else None,
         )
 
     def _write(self, done: FormattedBatch) -> None:
         self.records -= done.passed_over + done.bad.total
         self.bad.add(done.bad)
+        self.special += done.special
         self.writer.write(done)
         if self.provenance is not None and done.numbers is not None:
             self.provenance.add(done.source, done.numbers, done.lengths)
@@ -149,10 +153,12 @@ class _Run:
             self._running = StreamingSegmenter(pipeline.segmenter, fragment.record)
             self._normalizer = pipeline.tokenizer.model.normalizer.stream()
         ids = self._running.feed(self._normalizer.feed(fragment.data, fragment.last), fragment.last)
+        special = pipeline.special_in(self._running.special, fragment.place)
         self.writer.write_part(ids)
         if fragment.last:
             self._running = None
             self.records += 1
+            self.special += special
             length = self.writer.end_document()
             if self.provenance is not None:
                 number = np.array([fragment.number_in_source], np.int64)

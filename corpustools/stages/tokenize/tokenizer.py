@@ -25,6 +25,7 @@ from corpustools.stages.tokenize.lattice.trie import Offsets
 from corpustools.stages.tokenize.models import load_model
 from corpustools.stages.tokenize.models.model import Model, piece_names
 from corpustools.stages.tokenize.models.plain_text import from_scores
+from corpustools.stages.tokenize.models.special import without_special
 
 Text = str | bytes
 
@@ -42,28 +43,39 @@ class Tokenizer:
     Attributes:
         model: the model as it was read; its fields are no part of the promise.
         path: the file it was read from, or None.
+        special: what text of special tokens becomes: 'library' or 'text', see `load`.
     """
 
-    def __init__(self, model: Model, path: str | None = None) -> None:
-        self.model = model
+    def __init__(self, model: Model, path: str | None = None, special: str = "library") -> None:
+        if special not in ("library", "text"):
+            raise UsageError(f"special tokens as '{special}'", "accepted are library and text")
+        self._loaded = model
+        self.model = without_special(model) if special == "text" else model
         self.path = path
-        self._engine = Engine(model)
+        self.special = special
+        self._engine = Engine(self.model)
 
     # ------------------------------------------------------------------------------------------------- where from
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
+    def load(cls, path: str | os.PathLike[str], *, special: str = "library") -> Tokenizer:
         """Read a model file, whose format is recognised by its content.
 
         >>> Tokenizer.load("letters.vocab")
         Tokenizer(kind='vocabulary', vocab_size=4, path='letters.vocab')
 
+        Args:
+            path: the file.
+            special: 'library' treats the text of a special token, such as '</s>', as the model's own library does;
+                'text' never makes a special id out of text.
+
         Raises:
+            UsageError: another way with special tokens.
             DataError: the file is damaged or of no known format.
             UnsupportedModel: the model needs something that is not done here.
             SystemFailure: the file cannot be read.
         """
-        return cls(load_model(path), os.fspath(path))
+        return cls(load_model(path), os.fspath(path), special)
 
     @classmethod
     def from_scores(cls, scores: Mapping[str, float]) -> Tokenizer:
@@ -83,11 +95,24 @@ class Tokenizer:
         return cls(from_scores(scores))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.model, self.path)
+        return type(self), (self._loaded, self.path, self.special)
 
     def __repr__(self) -> str:
         path = f", path={self.path!r}" if self.path is not None else ""
-        return f"Tokenizer(kind={self.kind!r}, vocab_size={self.vocab_size}{path})"
+        special = f", special={self.special!r}" if self.special != "library" else ""
+        return f"Tokenizer(kind={self.kind!r}, vocab_size={self.vocab_size}{path}{special})"
+
+    def with_special(self, special: str) -> Tokenizer:
+        """Return the same model with another way to treat the text of special tokens; see `load`.
+
+        >>> tokenizer.with_special("text").special
+        'text'
+
+        Raises:
+            UsageError: there is no such way.
+            UnsupportedModel: a byte can be written as a special token only.
+        """
+        return self if special == self.special else type(self)(self._loaded, self.path, special)
 
     # --------------------------------------------------------------------------------------------- the vocabulary
 
@@ -129,6 +154,15 @@ class Tokenizer:
     def unk_id(self) -> int | None:
         """The id of what the vocabulary cannot write, None where the model has none."""
         return self.model.control.get("unk")
+
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """The ids of special tokens: bos, eos, pad, unk, control pieces, added tokens that the file calls special.
+
+        >>> sorted(tokenizer.special_ids)
+        [3]
+        """
+        return self.model.special_ids
 
     def id_to_piece(self, i: int) -> str:
         """Return how an id is written in pieces: spaces and what is not printable as <0x20>.
@@ -203,7 +237,8 @@ class Tokenizer:
             DataError: a character that the vocabulary cannot write.
         """
         self._engine.require_probabilities("the best segmentations")
-        return self._engine.nbest(self.normalize(text), self._engine.segmenter("viterbi", scores=scores), n)
+        found = self._engine.nbest(self.normalize(text), self._engine.segmenter("viterbi", scores=scores), n)
+        return [(self.model.ids_of(pieces), score) for pieces, score in found]
 
     # --------------------------------------------------------------------------------------------------- sampling
 
@@ -243,7 +278,8 @@ class Tokenizer:
         _check_record(record)
         if unique:
             weights = self._engine.weights("sample", alpha, length_weight)
-            return self._engine.unique(self.normalize(text), weights, key, record)
+            found = self._engine.unique(self.normalize(text), weights, key, record)
+            return [self.model.ids_of(pieces) for pieces in found]
         ids, offsets = self._segment(self._engine.segmenter("sample", alpha, length_weight, key), [text], record)
         return [ids[a:b].tolist() for a, b in itertools.pairwise(offsets)]
 

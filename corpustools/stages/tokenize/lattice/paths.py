@@ -75,12 +75,11 @@ def tokens(model: Model, text: bytes, codes: Iterable[int]) -> list[int]:
     Raises:
         DataError: a character that the vocabulary cannot write.
     """
-    pieces = written(model, text, codes)
-    return pieces if model.outputs is None else [int(model.outputs[piece]) for piece in pieces]
+    return model.ids_of(written(model, text, codes))
 
 
 def written(model: Model, text: bytes, codes: Iterable[int]) -> list[int]:
-    """Return the pieces that a path is written in, as the kernel does it: `model.outputs` has the ids of them.
+    """Return the pieces that a path is written in, as the kernel does it; `Model.ids_of` makes ids of them.
 
     Raises:
         DataError: a character that the vocabulary cannot write.

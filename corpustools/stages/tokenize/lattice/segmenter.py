@@ -11,6 +11,7 @@ import numpy as np
 from corpustools.errors import DataError, UsageError
 from corpustools.kernels import load
 from corpustools.seeds import seed_words
+from corpustools.stages.tokenize.lattice.special import special_among
 from corpustools.stages.tokenize.lattice.trie import Offsets, Trie
 from corpustools.stages.tokenize.lattice.weights import CUTS, Weights
 from corpustools.stages.tokenize.lattice.workspace import Ids as Ids
@@ -57,13 +58,15 @@ class Batch:
     """Segmentations, one after the other.
 
     ids: int32, of all; a view that the same thread's next batch overwrites. ends: where each ends in `ids`, int64.
+    special: where in `ids` text became a special token, int64, ascending.
     measures: score (Σ log p) and log Z of each, float64, shape (n, 2), or None; log Z is 0 in modes that do not
     sample from a distribution.
     """
 
     ids: Ids
     ends: Offsets
-    measures: Measures | None
+    special: Offsets
+    measures: Measures | None = None
 
 
 class Segmenter:
@@ -139,18 +142,24 @@ class Segmenter:
             space.grow()
         if len(space.codes) > 64 * space.cells:
             self.workspaces.forget_mine()  # one strange record does not hold its memory for the rest of the run
-        return Batch(self._written(ids[: ends[-1] if len(ends) else 0]), ends, measures)
+        return self.batch_of(ids[: ends[-1] if len(ends) else 0], ends, measures)
 
-    def _written(self, ids: Ids) -> Ids:
+    def batch_of(self, pieces: Ids, ends: Offsets, measures: Measures | None = None) -> Batch:
+        """Return segmentations in ids; `pieces`, in which they are written, is overwritten with them."""
+        special = special_among(self.model, pieces, ends, bos=self.bos >= 0, eos=self.eos >= 0)
+        return Batch(self._written(pieces), ends, special, measures)
+
+    def _written(self, pieces: Ids) -> Ids:
         """Put the ids that are written in the place of second pieces."""
         outputs = self.model.outputs
-        return ids if outputs is None else np.take(outputs, ids, out=ids, mode="clip")
+        return pieces if outputs is None else np.take(outputs, pieces, out=pieces, mode="clip")
 
 
 class StreamingSegmenter:
     """One sample of one record whose normalised text arrives in parts.
 
-    Memory holds the text and the choices from the last point through which all surviving paths pass: some
+    `special` is the id of the first special token that the text became so far, None where there is none. Memory holds
+    the text and the choices from the last point through which all surviving paths pass: some
     hundred bytes, and more only where a text's paths never meet. `score` and `log_z` are those of the parts so
     far where `measured` asks for them.
 
@@ -182,6 +191,7 @@ class StreamingSegmenter:
         self._begun = False
         self.score = 0.0
         self.log_z = 0.0
+        self.special: int | None = None
 
     def feed(self, text: Buffer, final: bool = False) -> Ids:
         """Take the next part and return the ids that are certain now, int32.
@@ -207,7 +217,10 @@ class StreamingSegmenter:
                 measured=self._measured,
                 **self._space.arguments(),
             )
+            special = special_among(segmenter.model, out[:written], np.array([written], np.int64))
             parts.append(segmenter._written(out[:written]))
+            if len(special) and self.special is None:
+                self.special = int(parts[-1][special[0]])
             needed, self.score, self.log_z, unencodable = lattice.standing(self._state)
             if unencodable:
                 raise _cannot_write(self._record)

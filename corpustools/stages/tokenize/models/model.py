@@ -85,6 +85,10 @@ class Model:
         hidden = self.byte_ids is not None and self.unknown_id == last and last not in self.control.values()
         return last if hidden else last + 1
 
+    def ids_of(self, pieces: list[int]) -> list[int]:
+        """Return the ids that pieces are written as."""
+        return pieces if self.outputs is None else [int(self.outputs[piece]) for piece in pieces]
+
     @cached_property
     def special_ids(self) -> frozenset[int]:
         """The ids of special tokens. A byte piece is none, whatever the file calls it."""

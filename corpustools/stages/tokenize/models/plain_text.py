@@ -171,11 +171,7 @@ def _model(
     if unknown is None:
         unknown = control["unk"] = len(pieces)
         pieces.append(b"<unk>")
-        scores, arc, user_defined = (
-            np.append(scores, 0.0),
-            np.append(arc, False),
-            np.append(user_defined, False),
-        )
+        scores, arc, user_defined = np.append(scores, 0.0), np.append(arc, False), np.append(user_defined, False)
     symbols = [pieces[i] for i in np.flatnonzero(user_defined).tolist()]
     invisible = frozenset(np.flatnonzero(~arc).tolist()) - {unknown} - set(places.values())
     return Model(
