@@ -1,7 +1,7 @@
 """Prepare pretraining text: every output is a pure function of the seed and the input.
 
 From text files to training data:
-    shuffle, tokenize, detokenize
+    shuffle, tokenize, detokenize, verify
 
 One text, one model:
     Tokenizer, explain
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from corpustools.errors import UnsupportedModel as UnsupportedModel
     from corpustools.errors import UsageError as UsageError
     from corpustools.inspect.explain import explain as explain
+    from corpustools.inspect.verify import verify as verify
+    from corpustools.inspect.verify.difference import Difference as Difference
+    from corpustools.inspect.verify.results import VerifyResult as VerifyResult
     from corpustools.stages.nabc import Triple as Triple
     from corpustools.stages.nabc import Triples as Triples
     from corpustools.stages.nabc import nabc as nabc
@@ -46,6 +49,7 @@ _HOMES = {
     "CorpusError": "corpustools.errors",
     "DataError": "corpustools.errors",
     "DetokenizeResult": "corpustools.stages.tokenize.results",
+    "Difference": "corpustools.inspect.verify.difference",
     "Explanation": "corpustools.stages.tokenize.explain",
     "Incomplete": "corpustools.errors",
     "ShuffleResult": "corpustools.stages.shuffle",
@@ -56,18 +60,21 @@ _HOMES = {
     "Triples": "corpustools.stages.nabc",
     "UnsupportedModel": "corpustools.errors",
     "UsageError": "corpustools.errors",
+    "VerifyResult": "corpustools.inspect.verify.results",
     "detokenize": "corpustools.stages.tokenize.api",
     "explain": "corpustools.inspect.explain",
     "nabc": "corpustools.stages.nabc",
     "nabc_range": "corpustools.stages.nabc",
     "shuffle": "corpustools.stages.shuffle",
     "tokenize": "corpustools.stages.tokenize.api",
+    "verify": "corpustools.inspect.verify.api",
 }
 
 __all__ = [
     "CorpusError",
     "DataError",
     "DetokenizeResult",
+    "Difference",
     "Explanation",
     "Incomplete",
     "ShuffleResult",
@@ -78,6 +85,7 @@ __all__ = [
     "Triples",
     "UnsupportedModel",
     "UsageError",
+    "VerifyResult",
     "__version__",
     "detokenize",
     "explain",
@@ -85,6 +93,7 @@ __all__ = [
     "nabc_range",
     "shuffle",
     "tokenize",
+    "verify",
 ]
 
 

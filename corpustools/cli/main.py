@@ -23,6 +23,7 @@ COMMANDS = {
     "shuffle": ("shuffle", "Put records in a uniformly random order, in the memory you give it."),
     "tokenize": ("tokenize", "Turn text into token ids: the best segmentation, or exact samples."),
     "detokenize": ("detokenize", "Turn token ids back into text."),
+    "verify": ("verify", "Hold what was written against what went in."),
     "explain": ("explain", "Show a text's segmentations and tokens with exact probabilities."),
     "nabc": ("nabc", "Find the least a + b + c with N = ab + c."),
 }

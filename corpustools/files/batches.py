@@ -118,6 +118,11 @@ class BatchReader:
             self._low, self._high = (part[0] - 1) * sum(sizes) // part[1], part[0] * sum(sizes) // part[1]
 
     @property
+    def header(self) -> bytes:
+        """The header of the first input that is not empty, known once that was read."""
+        return self._reader.header
+
+    @property
     def raw_bytes(self) -> int:
         """Bytes read from the files so far."""
         return self._reader.raw_bytes

@@ -12,7 +12,19 @@ from typing import Any
 
 from corpustools.errors import UsageError
 
-THEMES = ("order", "records", "integers", "lattice", "normalize", "vocabulary", "wire", "packing", "json", "rows")
+THEMES = (
+    "order",
+    "records",
+    "integers",
+    "lattice",
+    "normalize",
+    "vocabulary",
+    "wire",
+    "packing",
+    "json",
+    "rows",
+    "verify",
+)
 
 
 def load(theme: str) -> Any:

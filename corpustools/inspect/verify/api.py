@@ -1,0 +1,74 @@
+"""Verification as Python calls it: a token output against its source, or a shuffled file against its inputs."""
+
+from __future__ import annotations
+
+import os
+
+from corpustools.files.inputs import Paths, as_paths, inspect
+from corpustools.inspect.verify.request import VerifyRequest, record_format
+from corpustools.inspect.verify.results import VerifyResult
+from corpustools.inspect.verify.run import carry_out
+from corpustools.machine import default_workers
+from corpustools.progress import Progress
+from corpustools.stages.tokenize.tokenizer import Tokenizer
+
+
+def verify(
+    output: Paths,
+    source: Paths,
+    model: Tokenizer | str | os.PathLike[str] | None = None,
+    *,
+    format: str | None = None,  # noqa: A002  the option's name, as on the command line
+    field: str | None = None,
+    skip_bad: bool = False,
+    bos: bool = False,
+    eos: bool = False,
+    samples: int = 1,
+    context: int = 0,
+    sample: int = 0,
+    delimiter: bytes = b"\n",
+    record_bytes: int = 0,
+    header: int = 0,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> VerifyResult:
+    """Hold an output against its source: every document is its record's text, in order, and nothing else is there.
+
+    >>> verify("letters.ids", "letters.txt", "letters.vocab").documents
+    2
+
+    With a model the output holds token ids. A document agrees if its ids spell the text that the model segments for
+    its record: if their pieces, one after another, are the normalised text. So samples can be verified like best
+    segmentations. Without a model the output is a shuffled file: it has the records of the source, each as often.
+
+    Args:
+        output: the output: a file, a folder, what names of files begin with, or a pattern with {shard}; or several.
+        source: a path or several, in the order of the output's run; '-' is standard input.
+        model: the tokenizer that made the ids, or the path of its model file; None: the output is a shuffled file.
+        format: of the output; None recognises it by the files.
+        field: records of the source are JSON objects, and the text stands under this field.
+        skip_bad: records of the source that cannot be taken have no document.
+        bos: every document begins with the model's bos id.
+        eos: every document ends with its eos id.
+        samples: documents of each record, one after another.
+        context: the ids were cut into windows of so many, and an incomplete last one was dropped.
+        sample: compare the text of about so many documents, evenly spread; 0: of all. All else is looked at in any
+            case.
+        delimiter: of a shuffled file, the byte that ends a record: newline or NUL.
+        record_bytes: of a shuffled file, the size of records of equal size; 0: they have a delimiter.
+        header: of a shuffled file, so many records of the first input stand on top.
+        workers: threads; None is one a processor.
+        progress: called now and then with (phase, bytes done, bytes in all or None).
+
+    Raises:
+        Difference: a document differs; the error says which, and has both versions.
+        UsageError: options out of range, or at odds with each other or the model.
+        DataError: files of the output do not fit each other, the model is damaged, or the source is malformed.
+        SystemFailure: a file cannot be read.
+    """
+    request = VerifyRequest(
+        format=format, field=field, skip_bad=skip_bad, bos=bos, eos=eos, samples=samples, context=context,
+        sample=sample, workers=default_workers() if workers is None else workers,
+        form=record_format(delimiter, record_bytes, header),
+    )  # fmt: skip
+    return carry_out(model, as_paths(output), inspect(as_paths(source)), request, progress)
