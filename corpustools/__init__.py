@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from corpustools.errors import UnsupportedModel as UnsupportedModel
     from corpustools.errors import UsageError as UsageError
     from corpustools.inspect.explain import explain as explain
-    from corpustools.inspect.verify import verify as verify
+    from corpustools.inspect.verify.api import verify as verify
     from corpustools.inspect.verify.difference import Difference as Difference
     from corpustools.inspect.verify.results import VerifyResult as VerifyResult
     from corpustools.stages.nabc import Triple as Triple

@@ -129,7 +129,7 @@ def test_cheap_commands_load_click_and_nothing_heavier(arguments: list[str]):
     assert process.stderr.splitlines()[-1] == "loaded:"
 
 
-@pytest.mark.parametrize("command", ["shuffle", "tokenize", "detokenize"])
+@pytest.mark.parametrize("command", ["shuffle", "tokenize", "detokenize", "verify"])
 def test_help_of_a_command_loads_no_numpy(command: str):
     """Reading the options of a command needs no engine, and the names of formats need none of them."""
     script = (

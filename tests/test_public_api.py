@@ -277,6 +277,7 @@ def test_the_kinds_of_errors_have_their_exit_codes():
     assert codes == {
         "CorpusError": 1,
         "DataError": 1,
+        "Difference": 1,
         "Incomplete": 3,
         "SystemFailure": 1,
         "UnsupportedModel": 1,

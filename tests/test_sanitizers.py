@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TESTS = {
     "records": ["test_kernels_records.py", "test_kernels_bounds.py", "test_order.py"],
+    "verify": ["test_verify_kernel.py"],
     "lattice": ["test_lattice.py", "test_automaton.py"],
     "text": ["test_vocabulary.py", "test_normalize.py", "test_json_kernel.py", "test_kernels_rows.py"],
 }
