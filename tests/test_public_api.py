@@ -237,7 +237,7 @@ def test_windows_are_counted(letters):
         {"unique": True},
         {"mode": "viterbi-sampling", "columns": ["logprob"], "format": "jsonl"},
         {"scores": "f32", "alpha": 1.0},
-        {"context": 3},
+        {"context": -3},
         {"columns": ["scor"], "format": "jsonl"},
         {"columns": ["score"]},
         {"format": "parket"},
