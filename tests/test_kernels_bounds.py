@@ -35,6 +35,7 @@ LIES = {
     "more bytes than there are": lambda m, w, s: m.count_delimiters(bytes(SLACK + 8), 0, 9, 10),
     "no slack": lambda m, w, s: m.count_delimiters(bytes(SLACK - 1), 0, 0, 10),
     "start behind stop": lambda m, w, s: m.count_delimiters(bytes(200), 5, 4, 10),
+    "fields behind the end": lambda m, w, s: m.torn_field(bytes(SLACK + 8), 0, 9, 10, 44),
     "a huge stop": lambda m, w, s: m.checksum(bytes(200), 0, U64, 0),
     "an odd offset": lambda m, w, s: m.checksum(bytes(200), 0, 8, 33),
     "run beyond the data": lambda m, w, s: s.run(bytes(200), 0, 137, 0, 10, 0),

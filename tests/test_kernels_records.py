@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from array import array
 from typing import Any
 
@@ -235,6 +237,46 @@ def test_counting_and_checksums_are_the_same_in_kernel_and_twin(data, delimiter,
         buffer, middle, stop, offset + middle - start
     )
     assert pieces & U64 == whole
+
+
+def is_torn(record: bytes, separator: int) -> bool:
+    """By a regular expression: every other field is quoted whole, or does not begin with a quote."""
+    between = re.escape(bytes([separator]))
+    quoted = rb'"(?:[^"]|"(?!%b|\r?\Z)"?+)*+"(?=%b|\r?\Z)' % (between, between)
+    field = rb'(?:%b|(?!")[^%b]*+)' % (quoted, between)
+    return not re.fullmatch(rb"%b(?:%b%b)*+\r?" % (field, between, field), record, re.DOTALL)
+
+
+CSV = st.lists(st.sampled_from([b'"', b'"', b",", b"\n", b"\r", b"a", b"bc", b'""', b";"]), max_size=60).map(b"".join)
+
+
+@needs_both
+@given(CSV, st.sampled_from(b",;\n"), st.data())
+def test_the_first_record_with_a_torn_field(data, separator, draw):
+    """The same in kernel, twin and a regular expression, wherever the stretch begins."""
+    buffer = data + b'"' * SLACK
+    start = draw.draw(st.integers(0, len(data)))
+    stop = draw.draw(st.integers(start, len(data)))
+    both = (records_compiled, records_plain)
+    found = same([one.torn_field(buffer, start, stop, 10, separator) for one in both])
+    at, expected = start, stop
+    for record in data[start:stop].split(b"\n"):
+        if is_torn(record, separator):
+            expected = at
+            break
+        at += len(record) + 1
+    assert found == expected
+
+
+@needs_both
+@pytest.mark.parametrize("unit", [b'"', b'a"', b'"a",', b'""', b'","', b'x,"a"'])
+def test_torn_fields_are_looked_for_in_linear_time(unit):
+    """A record of a megabyte of quotes takes no time worth measuring."""
+    data = unit * ((1 << 20) // len(unit)) + b"\n"
+    begin = time.monotonic()
+    found = records_compiled.torn_field(data + bytes(SLACK), 0, len(data), 10, 44)
+    assert time.monotonic() - begin < 1
+    assert found == records_plain.torn_field(data + bytes(SLACK), 0, len(data), 10, 44)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from corpustools.cli.options import Command, report_options
-from corpustools.errors import Incomplete, from_os
+from corpustools.errors import DataError, Incomplete, from_os
 from corpustools.stages.nabc.problem import Problem
 from corpustools.stages.nabc.shape import Bounds, Shape
 from corpustools.stages.nabc.text import FORMATS, Rows, Text, parse
@@ -159,7 +159,11 @@ def command(
 
 
 def _standard_input(report: Any) -> Iterator[bytes]:
-    """Yield what there is to read, as soon as it is there; progress only where the size is known."""
+    """Yield what there is to read, as soon as it is there; progress only where the size is known.
+
+    Raises:
+        DataError: it is a file that was written to meanwhile.
+    """
     done = 0
     try:
         status = os.fstat(0)
@@ -168,8 +172,12 @@ def _standard_input(report: Any) -> Iterator[bytes]:
             done += len(block)
             if stat.S_ISREG(status.st_mode):
                 report("nabc", done, status.st_size)
+        now = os.fstat(0)
     except OSError as error:
         raise from_os(error, "standard input") from error
+    if stat.S_ISREG(status.st_mode) and (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+        what = f"was changed while it was read: {status.st_size} bytes at the start, {now.st_size} now"
+        raise DataError(f"standard input: {what}", "leave inputs alone while they are read")
 
 
 def _write(text: Text) -> None:

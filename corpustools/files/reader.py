@@ -153,6 +153,10 @@ class RecordReader:
         current = self.current
         return self._closed_bytes + (current.raw_bytes if current else 0)
 
+    def name_of(self, number: int) -> str:
+        """Return what messages call an input, by its number from 0."""
+        return self._inputs[number].name
+
     def read(self, buffer: Buffer, target: int, capacity: int) -> Chunk | Fragment | None:
         """Return the next whole records, or the next fragment of a record that is longer, or None at the end.
 

@@ -49,6 +49,8 @@ cdef extern from "dispatch.h" nogil:
     int guard_install()
     status_t count_in "count_delimiters"(const uint8_t *start, const uint8_t *stop, uint8_t delimiter, uint64_t *result)
     status_t last_end_in "last_end"(const uint8_t *start, const uint8_t *stop, uint8_t delimiter, uint64_t *result)
+    status_t torn_field_in(const uint8_t *start, const uint8_t *stop, uint8_t delimiter, uint8_t separator,
+                           uint64_t *result)
     uint64_t checksum_of "checksum"(const uint8_t *data, uint64_t size, uint32_t group)
     status_t scatter(scatter_t *to, const uint8_t *data, uint64_t *at, uint64_t stop, uint64_t *number,
                      uint8_t delimiter, uint64_t record_bytes, int mapped)
@@ -124,6 +126,23 @@ def last_end(data, uint64_t start, uint64_t stop, uint8_t delimiter):
         first = _span(&held, data, start, stop)
         with nogil:
             status = last_end_in(first + start, first + stop, delimiter, &result)
+        _settle(status)
+        return start + result
+    finally:
+        release(&held)
+
+
+def torn_field(data, uint64_t start, uint64_t stop, uint8_t delimiter, uint8_t separator):
+    """Return where the first record of data[start:stop] begins that ends inside a quoted field, or `stop`."""
+    cdef views held
+    cdef uint8_t *first
+    cdef uint64_t result = 0
+    cdef int status
+    held.count = 0
+    try:
+        first = _span(&held, data, start, stop)
+        with nogil:
+            status = torn_field_in(first + start, first + stop, delimiter, separator, &result)
         _settle(status)
         return start + result
     finally:

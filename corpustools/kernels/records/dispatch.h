@@ -3,6 +3,7 @@
 #ifndef CORPUS_DISPATCH_H
 #define CORPUS_DISPATCH_H
 #include "guard.h"
+#include "quotes.h"
 #include "records.h"
 #include <stdint.h>
 
@@ -33,6 +34,11 @@ static inline status_t count_delimiters(const uint8_t *from, const uint8_t *to, 
 
 static inline status_t last_end(const uint8_t *from, const uint8_t *to, uint8_t delimiter, uint64_t *result) {
     return GUARDED(*result = DISPATCH(last_end, from, to, delimiter)) ? TRUNCATED : DONE;
+}
+
+static inline status_t torn_field_in(const uint8_t *from, const uint8_t *to, uint8_t delimiter, uint8_t separator,
+                                     uint64_t *result) {
+    return GUARDED(*result = torn_field(from, to, delimiter, separator)) ? TRUNCATED : DONE;
 }
 
 static inline uint64_t checksum(const uint8_t *from, uint64_t n, uint32_t group) {

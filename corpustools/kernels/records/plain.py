@@ -20,6 +20,7 @@ from corpustools.kernels.records.plain_streams import (
     gather,
     index_stream,
     last_end,
+    torn_field,
     varint,
 )
 from corpustools.kernels.records.status import Status, Torn, Truncated
@@ -38,6 +39,7 @@ __all__ = [
     "guard",
     "index_stream",
     "last_end",
+    "torn_field",
 ]
 
 # An address means nothing here: records are always copied.

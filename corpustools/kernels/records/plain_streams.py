@@ -9,6 +9,7 @@ from corpustools.kernels.records.layout import SLACK
 from corpustools.kernels.records.status import Status, Torn
 
 _U64 = (1 << 64) - 1
+_QUOTE = 0x22
 _CHECK_KEYS = (0x243F6A89, 0x85A308D3, 0x13198A2F, 0x03707345, 0xA4093823, 0x299F31D1, 0x082EFA99, 0xEC4E6C8B)
 _CHECK_STEPS = (0x452821E7, 0x38D01377, 0xBE5466CF, 0x34E90C6D, 0xC0AC29B7, 0xC97C50DD, 0x3F84D5B5, 0xB5470917)
 
@@ -30,6 +31,34 @@ def last_end(data: Any, start: int, stop: int, delimiter: int) -> int:
     check_span(data, start, stop)
     found = bytes(memoryview(data)[start:stop]).rfind(delimiter)
     return start + found + 1
+
+
+def torn_field(data: Any, start: int, stop: int, delimiter: int, separator: int) -> int:
+    """Return where the first record of data[start:stop] begins that ends inside a quoted field, or `stop`."""
+    check_span(data, start, stop)
+    at = start
+    for record in bytes(memoryview(data)[start:stop]).split(bytes([delimiter])):
+        if _is_torn(record, separator):
+            return at
+        at += len(record) + 1
+    return stop
+
+
+def _is_torn(record: bytes, separator: int) -> bool:
+    """Whether a record has a field with an opening quote and no closing one."""
+    inside, at = False, 0
+    while at < len(record):
+        if record[at] != _QUOTE:
+            at += 1
+        elif not inside:
+            inside = not at or record[at - 1] == separator
+            at += 1
+        elif record[at + 1 :] in (b"", b"\r") or record[at + 1] == separator:
+            inside = False
+            at += 1
+        else:
+            at += 2 if record[at + 1] == _QUOTE else 1
+    return inside
 
 
 def checksum(data: Any, start: int, stop: int, offset: int) -> int:

@@ -93,7 +93,14 @@ class LongRecords:
         self._descriptors: dict[int, int] = {}
         self._kernel = kernels.load("records")
 
-    def follow(self, reader: RecordReader, first: Fragment, buffer: Buffer, capacity: int) -> LongRecord:
+    def follow(
+        self,
+        reader: RecordReader,
+        first: Fragment,
+        buffer: Buffer,
+        capacity: int,
+        look: Callable[[Fragment], None] | None = None,
+    ) -> LongRecord:
         """Read a long record to its end and note where it is.
 
         Args:
@@ -101,6 +108,7 @@ class LongRecords:
             first: that fragment.
             buffer: holds it, and takes the next ones.
             capacity: bytes of the buffer, a multiple of 32.
+            look: is shown each fragment.
 
         Raises:
             DataError: the record cannot be read again, and no temporary space may be used.
@@ -114,6 +122,8 @@ class LongRecords:
             )
         start, length, checksum, adds = -1, 0, 0, False
         for fragment in reader.fragments(first, buffer, capacity):
+            if look is not None:
+                look(fragment)
             checksum += self._kernel.checksum(buffer, 0, fragment.size, length)
             length += fragment.size
             adds = fragment.adds_delimiter

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from corpustools.files.chunks import Chunk, Fragment, count_records
 from corpustools.files.ordered import Stopped, Turns
+from corpustools.files.quotes import QuotedFields
 from corpustools.files.reader import RecordReader
 from corpustools.stages.shuffle.buckets import BucketSet
 from corpustools.stages.shuffle.long_records import LongRecord, LongRecords, pack_place
@@ -50,6 +51,7 @@ class Distribution:
         self.next = first
         self.long_wanted, self.long_passed = Tally(), Tally()
         self._reading = threading.Lock()
+        self._fields: QuotedFields | None = None
         self._chunks = 0
 
     def run(self, target: BucketSet, buffer: mmap.mmap, refine: bool) -> BucketSet:
@@ -73,6 +75,8 @@ class Distribution:
                     return target
                 ticket = self._chunks
                 self._chunks += 1
+            if isinstance(got, Chunk) and self._fields is not None:
+                self._fields.check(got, self._reader.name_of(got.input))
             if isinstance(got, LongRecord):
                 self._refer(target, self._number(ticket, 1), got)
             else:
@@ -82,9 +86,14 @@ class Distribution:
                 target = made_finer(target)
 
     def _read(self, buffer: mmap.mmap) -> Chunk | LongRecord | None:
-        got = self._reader.read(buffer, self._chunk, self._capacity)
+        reader = self._reader
+        got = reader.read(buffer, self._chunk, self._capacity)
+        if got is not None and reader.header and self._fields is None:
+            self._fields = QuotedFields(reader.header, reader.form, reader.name_of(got.input))
         if isinstance(got, Fragment):
-            return self._long_records.follow(self._reader, got, buffer, self._capacity)
+            fields, name = self._fields, reader.name_of(got.input)
+            look = None if fields is None else lambda fragment: fields.check_long(fragment, name)
+            return self._long_records.follow(reader, got, buffer, self._capacity, look)
         return got
 
     def _number(self, ticket: int, count: int) -> int:
