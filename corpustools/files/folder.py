@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Callable
 
 from corpustools.errors import SystemFailure, UsageError, from_os
 from corpustools.files.atomic import sync_folder
 
-# What a reader makes of an index: the names of the files that belong to it, or None where it is another format's.
-NamesIn = Callable[[bytes], list[str] | None]
 # An index that is larger than this is no index.
 _LARGEST_INDEX = 1 << 30
 
@@ -19,18 +18,20 @@ _LARGEST_INDEX = 1 << 30
 class OutputFolder:
     """Makes the folder of an output, and sees to it that no file of an older output is left among the new ones.
 
-    A folder that exists is empty, or it holds an older output of the same format and nothing else; the caller gives the
-    old files to its `FileSet` to supersede. Anything else is refused: who finds files of two outputs in one folder
-    cannot tell which belong together. Names that begin with a dot are left alone.
+    A folder that exists is empty, or it holds an older output of the same format and nothing else: an index of that
+    format, and files with names as the format gives them. The index may be missing, as where a run was killed while it
+    gave names. The caller gives the old files to its `FileSet` to supersede. Anything else is refused: who finds files
+    of two outputs in one folder cannot tell which belong together. Names that begin with a dot are left alone.
 
     Args:
         path: the folder.
         index: the name of the index.
-        names_in: returns the names of the files that an index lists.
+        is_index: whether bytes are an index of the format.
+        names: which names the format gives to its other files.
     """
 
-    def __init__(self, path: str, index: str, names_in: NamesIn) -> None:
-        self.path, self._index, self._names_in = path, index, names_in
+    def __init__(self, path: str, index: str, is_index: Callable[[bytes], bool], names: re.Pattern[str]) -> None:
+        self.path, self._index, self._is_index, self._names = path, index, is_index, names
         self._made = False
 
     def prepare(self) -> list[str]:
@@ -42,7 +43,7 @@ class OutputFolder:
         """
         try:
             if os.path.isdir(self.path):
-                return [os.path.join(self.path, name) for name in sorted(self._look())]
+                return self._look()
             if os.path.lexists(self.path):
                 raise UsageError(f"{self.path}: is no folder", "name a folder, which may be new")
             os.mkdir(self.path)
@@ -58,26 +59,28 @@ class OutputFolder:
             with contextlib.suppress(OSError):
                 os.rmdir(self.path)
 
-    def _look(self) -> set[str]:
-        """Return the names of an older output's files."""
-        there = {name for name in os.listdir(self.path) if not name.startswith(".")}
-        old = self._listed() if self._index in there else set()
-        for name in sorted(there - old - {self._index} if old is not None else there):
-            raise UsageError(
-                f"{self.path}: holds '{name}', which is no file of an older output of this format",
-                "name a new folder, or empty this one",
-            )
-        return old or set()
+    def _look(self) -> list[str]:
+        """Return the paths of an older output's files, without that of the index."""
+        old = []
+        for name in sorted(os.listdir(self.path)):
+            place = os.path.join(self.path, name)
+            if name.startswith("."):
+                continue
+            if name == self._index:
+                known = self._is_older_index(place)
+            else:
+                known = self._names.fullmatch(name) is not None
+                old.append(place)
+            if not known:
+                raise UsageError(
+                    f"{self.path}: holds '{name}', which is no file of an older output of this format",
+                    "name a new folder, or empty this one",
+                )
+            if not stat.S_ISREG(os.lstat(place).st_mode):
+                raise SystemFailure(f"{place}: is no plain file", "name a new folder")
+        return old
 
-    def _listed(self) -> set[str] | None:
-        """Return what the index lists: plain names of regular files; None where it is no index of this format."""
-        with open(os.path.join(self.path, self._index), "rb") as file:
+    def _is_older_index(self, place: str) -> bool:
+        with open(place, "rb") as file:
             data = file.read(_LARGEST_INDEX + 1)
-        names = self._names_in(data) if len(data) <= _LARGEST_INDEX else None
-        if names is None or any(os.path.basename(name) != name for name in names):
-            return None
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                if not stat.S_ISREG(os.lstat(os.path.join(self.path, name)).st_mode):
-                    raise SystemFailure(f"{os.path.join(self.path, name)}: is no plain file", "name a new folder")
-        return set(names)
+        return len(data) <= _LARGEST_INDEX and self._is_index(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,8 @@ class FolderWriter(RowWriter):
     all as uint32. Then comes what the format calls its preface, and then the rows. So a file is held until it is
     complete.
 
-    A format overrides `file_name`, `entry` and `index`, and where it differs `row_sizes` and `row_bytes`.
+    A format overrides `names`, `file_name`, `entry`, `index` and `is_index`. Where its rows are more than their ids, it
+    also overrides `row_sizes` and `row_bytes`.
 
     Attributes:
         preface: what stands between the table of places and the rows.
@@ -40,6 +42,8 @@ class FolderWriter(RowWriter):
     folder = True
     streams = False
     preface = b""
+    # What files of the format are called, also where other tools wrote and compressed them.
+    names = re.compile("")
 
     def __init__(self, vocabulary: Vocabulary, columns: tuple[str, ...] = (), layout: Layout | None = None) -> None:
         super().__init__(vocabulary, columns, layout)
@@ -62,8 +66,8 @@ class FolderWriter(RowWriter):
         raise NotImplementedError
 
     @staticmethod
-    def names_in(index: dict[str, Any]) -> list[str]:
-        """Return the names of the files that an index of this format lists; any error means that it is none."""
+    def is_index(index: Any) -> bool:
+        """Return whether a JSON value is an index of this format; a KeyError or TypeError means no."""
         raise NotImplementedError
 
     def row_sizes(self, rows: Rows) -> Counts:
@@ -82,7 +86,7 @@ class FolderWriter(RowWriter):
 
     def check_target(self, output: str) -> None:
         """Make the folder, or see whether the new files may stand in it."""
-        target = OutputFolder(output, INDEX, self._names_of)
+        target = OutputFolder(output, INDEX, self._is_index, self.names)
         for path in target.prepare():
             self.files.supersede(path)
         self._target = target
@@ -145,9 +149,8 @@ class FolderWriter(RowWriter):
         file.finish()
         self.entries.append(self.entry(name, total, len(sizes) - 1, sum(len(rows.ids) for rows, _, _ in held)))
 
-    def _names_of(self, data: bytes) -> list[str] | None:
+    def _is_index(self, data: bytes) -> bool:
         try:
-            names = self.names_in(json.loads(data))
+            return self.is_index(json.loads(data))
         except (ValueError, KeyError, TypeError, RecursionError):
-            return None
-        return names if all(type(name) is str and name for name in names) else None
+            return False

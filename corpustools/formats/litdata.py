@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from corpustools.formats.folders import FILE_BYTES, FolderWriter
@@ -19,6 +20,7 @@ class LitdataWriter(FolderWriter):
     """
 
     name = "litdata"
+    names = re.compile(r"chunk-[0-9]+-[0-9]+(\.[a-z0-9]+)?\.bin")
 
     def file_name(self, number: int) -> str:
         """Return the name of a file, by number."""
@@ -42,7 +44,6 @@ class LitdataWriter(FolderWriter):
         return {"chunks": self.entries, "config": config}
 
     @staticmethod
-    def names_in(index: dict[str, Any]) -> list[str]:
-        """Return the names of the files that an index of this format lists."""
-        index["config"]["data_format"]
-        return [chunk["filename"] for chunk in index["chunks"]]
+    def is_index(index: Any) -> bool:
+        """Return whether a JSON value is an index of this format."""
+        return isinstance(index["chunks"], list) and "data_format" in index["config"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class MdsWriter(FolderWriter):
     name = "mds"
     # An array says how long it is.
     pads = False
+    names = re.compile(r"shard\.[0-9]+\.mds(\.[a-z0-9]+)?")
 
     def __init__(self, vocabulary: Vocabulary, columns: tuple[str, ...] = (), layout: Layout | None = None) -> None:
         super().__init__(vocabulary, columns, layout)
@@ -51,14 +53,9 @@ class MdsWriter(FolderWriter):
         return {"version": 2, "shards": self.entries}
 
     @staticmethod
-    def names_in(index: dict[str, Any]) -> list[str]:
-        """Return the names of the files that an index of this format lists."""
-        names = []
-        for shard in index["shards"]:
-            if shard["format"] != "mds":
-                raise ValueError("another format of the same library")
-            names += [shard[kind]["basename"] for kind in ("raw_data", "zip_data") if shard[kind]]
-        return names
+    def is_index(index: Any) -> bool:
+        """Return whether a JSON value is an index of this format."""
+        return all(shard["format"] == "mds" for shard in index["shards"])
 
     def row_sizes(self, rows: Rows) -> Counts:
         """Return the bytes of each row."""
