@@ -7,6 +7,7 @@
 
 #include "lattice.h"
 #include "path.h"
+#include "running_sum.h"
 #include "span_arcs.h"
 #include "span_cache.h"
 #include "spans.h"
@@ -23,13 +24,14 @@ static inline double double_of(uint64_t bits) {
     return value;
 }
 
-/* Remembers the best path of a span, as walk_lattice finds it, and for sums that are carried by how much every other is
- * worse; returns what follows in the arena. */
-static inline uint64_t *remember_best_path(const lattice *l, const arcs_of_span *m, cached_span *head, uint64_t *at) {
+/* Remembers the best path of a span, as walk_lattice finds it, and for running sums up to where it is certain; returns
+ * what follows in the arena. */
+static inline uint64_t *remember_best_path(const lattice *l, const arcs_of_span *m, cached_span *head, uint64_t *at,
+                                           const int mode) {
     double best[SPAN_BYTES + 1], second[SPAN_BYTES + 1], margin = INFINITY, largest = 0.0;
     uint32_t codes[SPAN_BYTES];
     span_arc choice[SPAN_BYTES + 1];
-    int end = head->length, reach = 0, count = 0;
+    int end = head->length, reach = 0, count = 0, bits;
     for (int i = 1; i <= end; i++) best[i] = second[i] = -INFINITY;
     best[0] = 0.0, second[0] = -INFINITY;
     for (int i = 0; i < m->starts; i++) {
@@ -61,8 +63,9 @@ static inline uint64_t *remember_best_path(const lattice *l, const arcs_of_span 
         head->known &= choice[here].code < l->pieces;
     }
     head->arcs = (uint16_t)count;
-    *at++ = bits_of(margin);
-    *at++ = bits_of(largest * end);
+    frexp(largest * m->starts, &bits);
+    *at++ = bits_of(limit_of_sums(l, margin, m->starts, mode));
+    *at++ = bits_of(power_of_two(bits < 0 ? 0 : bits));
     memcpy(at, codes + SPAN_BYTES - count, 4 * (size_t)count);
     return at + (count + 1) / 2;
 }
@@ -172,11 +175,11 @@ static __attribute__((noinline)) void lay_out_leaves(workspace *w, slot *s, cach
 
 /* Writes the tokens into the slot of a span that has only one path, where they have room; the arena holds nothing of it
  * then. */
-static inline void answer_in_slot(const lattice *l, slot *s, cached_span *head, const int mode) {
+static inline void answer_in_slot(slot *s, cached_span *head, const int mode) {
     const uint64_t *best = (const uint64_t *)(head + 1) + units_of(head->length);
     uint32_t codes[2] = {0, 0};
     int count = 0;
-    if (!head->known || head->length > 16 || (mode == VITERBI && l->carry)) return;
+    if (!head->known || head->length > 16) return;
     if (mode == SAMPLE) {
         const cached_arcs c = find_cached_arcs(head);
         for (int position = head->length; position > 0; position -= c.lengths[c.first[position]]) {
@@ -185,21 +188,13 @@ static inline void answer_in_slot(const lattice *l, slot *s, cached_span *head, 
         }
         if (count == 2) s->codes[0] = codes[1], s->codes[1] = codes[0];
         else s->codes[0] = codes[0];
-    } else if (mode == VITERBI) {
+    } else {
         count = head->arcs;
         if (count > 2) return;
         memcpy(s->codes, best + 2, 8);
-    } else {
-        int bits;
-        if (head->arcs > 1) return;
-        count = 1;
-        memcpy(codes, best + 2, 4);
-        s->code = codes[0];
-        s->score = (float)l->scores[codes[0]];
-        frexp(double_of(best[1]), &bits);
-        s->code_units = (uint8_t)(bits < 0 ? 0 : bits > 200 ? 200 : bits);
-        /* A margin that float32 rounds up would promise too much. */
-        s->margin = (float)(double_of(best[0]) * (1.0 - 0x1p-23));
+        s->sum_bits = (uint8_t)(ilogb(double_of(best[1])));
+        /* A limit that float32 rounds up would promise too much. */
+        s->limit = (float)(double_of(best[0]) * (1.0 - 0x1p-23));
     }
     s->count = (uint8_t)count;
 }
@@ -221,10 +216,10 @@ static __attribute__((noinline)) slot *remember_span(const lattice *l, workspace
     memset(after, 0, 8 * (size_t)units_of(length));
     memcpy(after, text, (size_t)length);
     find_arcs_of_span(l, text, length, &m, mode);
-    end = mode == SAMPLE ? remember_arcs(l, &m, head) : remember_best_path(l, &m, head, after + units_of(length));
+    end = mode == SAMPLE ? remember_arcs(l, &m, head) : remember_best_path(l, &m, head, after + units_of(length), mode);
     if (!end) return NULL;
     *unkept = (slot){.bytes = {bytes[0], bytes[1]}, .length = (uint8_t)length, .place = (uint32_t)c->used};
-    answer_in_slot(l, unkept, head, mode);
+    answer_in_slot(unkept, head, mode);
     head->units = (uint32_t)(end - (uint64_t *)head);
     if (*seen != tag && (!unkept->count || c->evictions)) {
         *seen = tag;

@@ -7,6 +7,7 @@
 #include "cache_fill.h"
 #include "lattice.h"
 #include "path.h"
+#include "running_sum.h"
 #include "sample_lookup.h"
 #include "segments.h"
 #include "span_cache.h"
@@ -48,30 +49,20 @@ static inline int64_t write_path(const lattice *l, progress *p, const uint8_t *t
     return count;
 }
 
-/* Whether sums that begin at `carried` choose the path that is better by `margin`. A path of n additions is off by at
- * most n half-units of the largest sum; two paths keep their order if they differ by more than both can be off. */
-static inline int is_certain(const progress *p, double margin, double bound, int length, const int mode) {
-    double largest = fabs(p->carried) + bound;
-    if (mode == VITERBI) return margin > largest * length * 0x1p-51;
-    return largest <= F32_RESET - 1.0 && margin > largest * length * 0x1p-22;
-}
-
-static inline double power_of_two(int exponent) { return double_of((uint64_t)(1023 + exponent) << 52); }
-
-/* Writes a span's best path; returns the tokens, or -1 where sums that begin at `carried` might decide otherwise. */
+/* Writes a span's best path; returns the tokens, or -1 where the sum before it might decide otherwise. */
 static inline int64_t write_best(const lattice *l, progress *p, const uint8_t *text, const cached_span *head,
-                                 int32_t *out, const int mode) {
+                                 running_sum *sum, int32_t *out, const int mode) {
     const uint64_t *at = (const uint64_t *)(head + 1) + units_of(head->length);
     const uint32_t *codes = (const uint32_t *)(at + 2);
-    int count = head->arcs;
-    if (mode == VITERBI_F32 || l->carry) {
-        if (!is_certain(p, double_of(at[0]), double_of(at[1]), head->length, mode)) return -1;
-        for (int i = 0; i < count; i++) {
-            double sum = p->carried + l->scores[codes[i]];
-            p->carried = mode == VITERBI ? sum : (double)(float)sum;
-        }
+    if (!is_certain(l, p, sum, out, double_of(at[0]), double_of(at[1]), mode)) return -1;
+    int64_t written = write_path(l, p, text, head, codes, head->arcs, out);
+    if (!head->known && has_running_sum(l, mode)) {
+        /* What is written of an unknown character does not tell its score. */
+        catch_up(l, p, sum, out, mode);
+        add_scores(l, p, codes, head->arcs, mode);
+        begin_sum(p, sum, out + written);
     }
-    return write_path(l, p, text, head, codes, count, out);
+    return written;
 }
 
 /* Writes the segmentation that the span's draw selects, from its arcs. */
@@ -91,13 +82,15 @@ static __attribute__((noinline)) int64_t write_sample(const lattice *l, workspac
 
 /* Segments a span by its lattice. */
 static inline int64_t compute_span(const lattice *l, workspace *w, progress *p, const uint8_t *text, int64_t begin,
-                                   int64_t end, int32_t *out, const int mode) {
+                                   int64_t end, running_sum *sum, int32_t *out, const int mode) {
     int64_t written;
+    catch_up(l, p, sum, out, mode);
     p->past = p->frontier = p->here = p->reach = begin;
     p->one_draw = 1;
     /* A workspace holds a span in whole, so this never has to settle a cell before the end, nor to grow. */
     walk_lattice(l, w, p, text, end, 1, STOP_LATER, out, &written, mode);
     p->one_draw = 0;
+    begin_sum(p, sum, out + written);
     return written;
 }
 
@@ -157,15 +150,9 @@ static inline __attribute__((always_inline)) slot *slot_in_group(const lattice *
 }
 
 /* Writes the tokens that stand in the slot itself; returns how many, or -1 where they do not decide. */
-static inline __attribute__((always_inline)) int64_t write_slot(progress *p, const slot *s, int32_t *out,
-                                                                const int mode) {
-    if (mode == VITERBI_F32) {
-        if (!is_certain(p, s->margin, power_of_two(s->code_units), s->length, mode)) return -1;
-        p->carried = (double)((float)p->carried + s->score);
-        out[0] = (int32_t)s->code;
-        p->previous_unknown = 0;
-        return 1;
-    }
+static inline __attribute__((always_inline)) int64_t write_slot(const lattice *l, progress *p, const slot *s,
+                                                                running_sum *sum, int32_t *out, const int mode) {
+    if (!is_certain(l, p, sum, out, s->limit, power_of_two(s->sum_bits), mode)) return -1;
     out[0] = (int32_t)s->codes[0];
     out[1] = (int32_t)s->codes[1];
     p->previous_unknown = 0;
@@ -173,8 +160,8 @@ static inline __attribute__((always_inline)) int64_t write_slot(progress *p, con
 }
 
 /* Segments the group's spans; returns the tokens. */
-static inline int64_t segment_group(const lattice *l, workspace *w, progress *p, span_group *g, int32_t *out,
-                                    const int mode) {
+static inline int64_t segment_group(const lattice *l, workspace *w, progress *p, span_group *g, running_sum *sum,
+                                    int32_t *out, const int mode) {
     slot unkept;
     int64_t tokens = 0;
     look_up_group(w, p, g, mode);
@@ -185,16 +172,16 @@ static inline int64_t segment_group(const lattice *l, workspace *w, progress *p,
         int64_t written = -1;
         if (s && s->count) {
             /* Nothing but its tokens is known of it: its path cannot be measured. */
-            if (!l->score_wanted) written = write_slot(p, s, out + tokens, mode);
+            if (!l->score_wanted) written = write_slot(l, p, s, sum, out + tokens, mode);
         } else if (s && mode != SAMPLE) {
-            written = write_best(l, p, span, cached_span_at(w->cache, s), out + tokens, mode);
+            written = write_best(l, p, span, cached_span_at(w->cache, s), sum, out + tokens, mode);
         } else if (s && g->found[i].tokens && !l->score_wanted) {
             written = write_leaf(g->found + i, out + tokens);
             p->previous_unknown = 0;
         } else if (s) {
             written = write_sample(l, w, p, span, s, end, out + tokens);
         }
-        if (written < 0) written = compute_span(l, w, p, g->text, g->here + begin, end, out + tokens, mode);
+        if (written < 0) written = compute_span(l, w, p, g->text, g->here + begin, end, sum, out + tokens, mode);
         tokens += written;
     }
     return tokens;
@@ -204,6 +191,8 @@ static inline int64_t segment_group(const lattice *l, workspace *w, progress *p,
 static inline int64_t segment_spans(const lattice *l, workspace *w, progress *p, const uint8_t *text, int64_t limit,
                                     int final, int32_t *out, int *stopped, const int mode) {
     int64_t tokens = 0;
+    running_sum sum;
+    begin_sum(p, &sum, out);
     do {
         int32_t ends[SPAN_ENDS];
         int count;
@@ -219,14 +208,17 @@ static inline int64_t segment_spans(const lattice *l, workspace *w, progress *p,
                 g.first = i ? ends[i - 1] : 0;
                 g.ends = ends + i;
                 g.count = count - i < SPAN_GROUP ? count - i : SPAN_GROUP;
-                tokens += segment_group(l, w, p, &g, out + tokens, mode);
+                tokens += segment_group(l, w, p, &g, &sum, out + tokens, mode);
             }
         } else {
             for (int i = 0; i < count; i++)
-                tokens += compute_span(l, w, p, text, here + (i ? ends[i - 1] : 0), here + ends[i], out + tokens, mode);
+                tokens +=
+                    compute_span(l, w, p, text, here + (i ? ends[i - 1] : 0), here + ends[i], &sum, out + tokens, mode);
         }
         p->past = p->frontier = p->here = p->reach = here + ends[count - 1];
     } while (*stopped == SPANS_MORE);
+    /* No one asks for the sum of a whole lattice. */
+    if (!final || *stopped == SPANS_LONG) catch_up(l, p, &sum, out + tokens, mode);
     return tokens;
 }
 #endif

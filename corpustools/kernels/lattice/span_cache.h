@@ -6,7 +6,7 @@
  * other is evicted, and what was used since then has moved. A slot holds the span's first 16 bytes, and its tokens
  * where it has one or two for certain: of most spans the slot is all there is. A cached span in the arena: head, the
  * span's bytes in whole units, then
- *   best path: margin, bound of |score|, codes (two a unit);
+ *   best path: limit (running_sum.h), bound of |sum| as a power of two, codes (two a unit);
  *   samples:   the arcs by end and then by start: codes, by position the first that ends there, the share of the cell's
  *              weight that came earlier, lengths; then the cell at the end of each segment.
  * Of a cached span that is used often, its segmentations stand elsewhere in the arena, as leaves, from the start of a
@@ -51,23 +51,22 @@ typedef struct {
 
 /* length: 0 where the slot is empty. count: how many codes stand here, 1 or 2, or 0: then there is a cached span.
  * place: of that, in units. Of samples: place of the leaves, their number, units of their codes; 0 where there are
- * none. A code of a float32 path stands beside its score, the margin rounded down, and code_units of scores
- * 2^code_units bounds. */
+ * none. Of a best path in the slot: limit, and its bound is 2^sum_bits. */
 typedef struct {
     uint64_t bytes[2];
-    uint8_t length, count, code_units, touched; /* touched: used since room was sought here */
+    uint8_t length, count;
+    union {
+        uint8_t code_units, sum_bits;
+    };
+    uint8_t touched; /* used since room was sought here */
     union {
         uint32_t place;
-        float margin;
+        float limit;
     };
     union {
         uint32_t codes[2];
         struct {
             uint32_t leaves_at, leaves;
-        };
-        struct {
-            uint32_t code;
-            float score;
         };
     };
 } slot;
