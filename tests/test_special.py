@@ -15,6 +15,7 @@ from spm_files import CONTROL, NORMAL, UNKNOWN, USER_DEFINED, shipped_charsmap, 
 
 import corpustools
 from corpustools.errors import DataError, UnsupportedModel, UsageError
+from corpustools.formats import FORMATS, writer_class
 from corpustools.stages.tokenize.models import parse
 from corpustools.stages.tokenize.models.plain_text import from_scores
 from corpustools.stages.tokenize.pipeline import Pipeline
@@ -288,6 +289,11 @@ def batch_of(texts):
     return cut_records("".join(text + "\n" for text in texts).encode(), 0, RecordFormat())
 
 
+def test_formats_that_training_reads_are_known():
+    """Ids, pieces and objects on lines are for people and pipes; every other format is read as it is."""
+    assert {name for name in FORMATS if not writer_class(name).trains} == {"ids", "pieces", "jsonl"}
+
+
 def test_every_segmentation_counts_for_itself():
     """Samples and n-best are documents of their own; the first one's record is named."""
     tokenizer = load(unigram())
@@ -405,6 +411,17 @@ def test_json_lines_and_threads_count_the_same(room):
         manifest = json.loads(room.read("j"))
         assert (manifest["special"], manifest["first_special"]) == (2, ["a.jsonl: record 101", "</s>"])
         assert told.stderr == ""
+
+
+def test_verify_holds_an_output_against_the_way_it_was_made(room):
+    """Both ways agree with themselves, unknown characters among the texts, and neither with the other."""
+    for special, other in (("library", "text"), ("text", "library")):
+        options = ("-m", "m.json", "--eos", "-f", "u16")
+        room.corpus("tokenize", *options, "a.txt", "b.txt", "-o", "o", "--special", special, "-q").ok()
+        verify = ("verify", "o", *options, "--source", "a.txt", "b.txt", "--special")
+        room.corpus(*verify, special).ok()
+        room.corpus(*verify, other).failed(1, "differs from b.txt: record")
+    room.corpus("verify", "o", "--source", "a.txt", "--special", "text").failed(2, "special tokens as text")
 
 
 def test_explain_shows_both_ways(room):

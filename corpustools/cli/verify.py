@@ -94,6 +94,13 @@ class VerifyCommand(click.Command):
     metavar="N",
     help="Compare the text of about N documents, evenly spread. Numbers, marks and ids are looked at in all of them.",
 )
+@click.option(
+    "--special",
+    type=click.Choice(["library", "text"]),
+    default="library",
+    show_default=True,
+    help="What text that looks like a special token, such as </s>, became.",
+)
 @click.option("-z", "--zero-terminated", is_flag=True, help="Records of a shuffled file end in a NUL byte.")
 @click.option(
     "--record-bytes",

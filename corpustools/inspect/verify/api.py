@@ -26,6 +26,7 @@ def verify(
     samples: int = 1,
     context: int = 0,
     sample: int = 0,
+    special: str | None = None,
     delimiter: bytes = b"\n",
     record_bytes: int = 0,
     header: int = 0,
@@ -54,6 +55,8 @@ def verify(
         context: the ids were cut into windows of so many, and an incomplete last one was dropped.
         sample: compare the text of about so many documents, evenly spread; 0: of all. All else is looked at in any
             case.
+        special: what the text of a special token such as '</s>' became: 'library' or 'text'. None: what the tokenizer
+            was loaded with, 'library' for a path.
         delimiter: of a shuffled file, the byte that ends a record: newline or NUL.
         record_bytes: of a shuffled file, the size of records of equal size; 0: they have a delimiter.
         header: of a shuffled file, so many records of the first input stand on top.
@@ -68,7 +71,7 @@ def verify(
     """
     request = VerifyRequest(
         format=format, field=field, skip_bad=skip_bad, bos=bos, eos=eos, samples=samples, context=context,
-        sample=sample, workers=default_workers() if workers is None else workers,
+        sample=sample, special=special, workers=default_workers() if workers is None else workers,
         form=record_format(delimiter, record_bytes, header),
     )  # fmt: skip
     return carry_out(model, as_paths(output), inspect(as_paths(source)), request, progress)

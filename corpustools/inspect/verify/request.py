@@ -36,6 +36,7 @@ class VerifyRequest:
     samples: int = 1
     context: int = 0
     sample: int = 0
+    special: str | None = None
     workers: int = 1
     form: RecordFormat = LINES
 
@@ -62,7 +63,7 @@ class VerifyRequest:
         asked = {
             "a format": self.format, "a field": self.field, "skipping bad records": self.skip_bad, "bos": self.bos,
             "eos": self.eos, "more samples than one": self.samples > 1, "a context": self.context,
-            "a sample of documents": self.sample,
+            "a sample of documents": self.sample, "special tokens as text": self.special == "text",
         }  # fmt: skip
         for name, given in asked.items():
             if given:

@@ -56,6 +56,8 @@ def carry_out(
             result = verify_records(outputs, sources, request, progress)
         else:
             tokenizer = model if isinstance(model, Tokenizer) else Tokenizer.load(model)
+            if request.special is not None:
+                tokenizer = tokenizer.with_special(request.special)
             request.check(tokenizer.model)
             reader = open_tokens(outputs, request.format, tokenizer.vocab_size)
             try:

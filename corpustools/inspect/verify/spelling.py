@@ -40,7 +40,8 @@ def spelling_of(model: Model, bos: bool, eos: bool) -> Any:
         byte_of,
         known_characters(pieces),
         size,
-        -1 if model.unknown_id is None else model.unknown_id,
+        # As it is written: within a lattice it may be a second piece.
+        -1 if model.unknown_id is None else model.ids_of([model.unknown_id])[0],
         model.fuse_unknown,
         model.control["bos"] if bos else -1,
         model.control["eos"] if eos else -1,
