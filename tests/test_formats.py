@@ -252,7 +252,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str):
     write(make_writer(name, SMALL), tmp_path / "out", DOCUMENTS)
     reader = make_reader(name)
     lines = (tmp_path / "out").read_bytes().splitlines()
-    assert [list(reader.ids_of(line, i)) for i, line in enumerate(lines)] == DOCUMENTS
+    assert [list(reader.ids_of(line, "x")) for line in lines] == DOCUMENTS
 
 
 @pytest.mark.parametrize(
@@ -264,6 +264,8 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str):
         ("jsonl", b"[1]", r"record 7 is no JSON object with 'ids'"),
         ("jsonl", b'{"id": [1]}', r"record 7 is no JSON object with 'ids'"),
         ("jsonl", b"{", r"record 7 is no JSON object with 'ids'"),
+        ("jsonl", b'{"ids": ' + b"[" * 100000, r"record 7 is no JSON object with 'ids'"),
+        ("jsonl", b'{"ids": [%s]}' % (b"9" * 5000), r"record 7 is no JSON object with 'ids'"),
         ("jsonl", b'{"ids": [1, true]}', r"record 7: 'ids' is no list of ids"),
         ("jsonl", b'{"ids": "1"}', r"record 7: 'ids' is no list of ids"),
     ],
@@ -271,7 +273,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str):
 def test_lines_that_hold_no_ids(name: str, line: bytes, said: str):
     """The record is named."""
     with pytest.raises(DataError, match=f"^{said}"):
-        make_reader(name).ids_of(line, 7)
+        make_reader(name).ids_of(line, "record 7")
 
 
 def test_names_are_made_once_and_only_when_asked_for():

@@ -6,12 +6,12 @@ import click
 
 from corpustools.cli.options import common_options
 from corpustools.cli.report import EMPTY, Reporter, human
-from corpustools.formats import READABLE
+from corpustools.formats import READABLE, TEXT_FORMS
 
-HELP = """Turn lines of token ids back into lines of text.
+HELP = """Turn lines of token ids back into text, a record each.
 
 Ids are separated by spaces. With -f jsonl each line is an object with a list "ids". The text comes back whole if the
-model keeps all of it.
+model keeps all of it. Texts with line breaks come back as objects with a string "text".
 
 \b
 Example:
@@ -32,6 +32,14 @@ Example:
     help="Format of the input.",
 )
 @click.option(
+    "--to",
+    type=click.Choice(TEXT_FORMS),
+    default="auto",
+    show_default=True,
+    help="Format of the output. lines: a line each; a text with a line break is refused. jsonl: an object each. auto: "
+    "jsonl if one of the first thousand texts, or of those in the first MiB, holds a line break, else lines.",
+)
+@click.option(
     "-o",
     "--output",
     default="-",
@@ -43,6 +51,7 @@ def command(
     inputs: tuple[str, ...],
     model: str,
     form: str,
+    to: str,
     output: str,
     manifest: str | None,
     progress: str,
@@ -64,13 +73,16 @@ def command(
         record = Manifest(manifest, others, "detokenize", model=model, output=output)
     tokenizer = Tokenizer.load(model)
     with Reporter(progress, quiet) as report:
-        result = carry_out(tokenizer, found, output, form, report, record)
+        result = carry_out(tokenizer, found, output, form, to, report, record)
         if not result.records:
             report.warn(EMPTY)
+        if to == "auto" and result.form == "jsonl":
+            report.note("texts hold line breaks, so each is an object with 'text'")
         report.summary(
             f"{result.records} records, {result.tokens} tokens, {human(result.bytes)} in {result.seconds:.1f} s",
             records=result.records,
             tokens=result.tokens,
             bytes=result.bytes,
             seconds=round(result.seconds, 3),
+            form=result.form,
         )

@@ -47,6 +47,8 @@ SUFFIXES: dict[str, tuple[str | None, ...]] = {
     ".arrayrecord": ("arrayrecord",),
     **dict.fromkeys((".npz", ".feather", ".orc", ".avro", ".h5", ".hdf5", ".safetensors"), ()),
 }
+# What texts may be written as.
+TEXT_FORMS = ("auto", "lines", "jsonl")
 READABLE = {
     "ids": "corpustools.formats.ids:IdsReader",
     "jsonl": "corpustools.formats.jsonl:JsonlReader",

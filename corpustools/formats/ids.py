@@ -43,7 +43,7 @@ class IdsWriter(Writer):
 class IdsReader(LineReader):
     """Lines of decimal numbers, with any white space between them."""
 
-    def ids_of(self, line: bytes, number: int) -> Sequence[int]:
+    def ids_of(self, line: bytes, place: str) -> Sequence[int]:
         """Return the ids of a line.
 
         Raises:
@@ -51,12 +51,12 @@ class IdsReader(LineReader):
         """
         if not _LINE.fullmatch(line):
             wrong = next(word for word in line.split() if not word.isdigit())
-            raise DataError(f"record {number}: {wrong[:40]!r} is no id", "ids are decimal numbers, separated by spaces")
+            raise DataError(f"{place}: {wrong[:40]!r} is no id", "ids are decimal numbers, separated by spaces")
         try:
             ids: list[int] = np.array(line.split(), np.int64).tolist()
             return ids
         except (OverflowError, ValueError) as error:
-            raise DataError(f"record {number}: an id is larger than any model has") from error
+            raise DataError(f"{place}: an id is larger than any model has") from error
 
 
 def format_lines(ids: Ids, ends: Counts) -> memoryview:

@@ -46,7 +46,9 @@ class JsonlWriter(Writer):
 class JsonlReader(LineReader):
     """JSON lines with a list `ids`; other keys are ignored."""
 
-    def ids_of(self, line: bytes, number: int) -> Sequence[int]:
+    passes_blank = True
+
+    def ids_of(self, line: bytes, place: str) -> Sequence[int]:
         """Return the ids of an object.
 
         Raises:
@@ -54,10 +56,10 @@ class JsonlReader(LineReader):
         """
         try:
             ids = json.loads(line)["ids"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"record {number} is no JSON object with 'ids'") from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DataError(f"{place} is no JSON object with 'ids'") from error
         if not isinstance(ids, list) or not all(type(i) is int and abs(i) < 1 << 62 for i in ids):
-            raise DataError(f"record {number}: 'ids' is no list of ids")
+            raise DataError(f"{place}: 'ids' is no list of ids")
         return ids
 
 

@@ -89,7 +89,7 @@ class JsonReader(LinesReader):
         parts: list[Sequence[int]] = []
         for i, (start, stop) in enumerate(zip(lines.starts.tolist(), lines.ends.tolist(), strict=True)):
             try:
-                parts.append(reader.ids_of(bytes(lines.data[start:stop]), 0))
+                parts.append(reader.ids_of(bytes(lines.data[start:stop]), lines.place(i)))
             except DataError as error:
                 raise DataError(f"{lines.place(i)} is no JSON object with a list of 'ids'", error.remedy) from error
         flat = np.array([i if -1 < i < 1 << 31 else -1 for part in parts for i in part], np.int32)

@@ -130,9 +130,10 @@ def detokenize(
     output: str | os.PathLike[str],
     *,
     format: str = "ids",  # noqa: A002  the option's name, as on the command line
+    to: str = "auto",
     progress: Progress | None = None,
 ) -> DetokenizeResult:
-    """Write the text of lines of token ids, a line each; lossless where the model is.
+    """Write the text of lines of token ids, a line or an object each; lossless where the model is.
 
     >>> detokenize("letters.vocab", "letters.ids", "again.txt").records
     2
@@ -142,17 +143,20 @@ def detokenize(
         inputs: a path or several; '-' or none is standard input. gz, zst, bz2 and xz are recognised by content.
         output: a path, which appears whole at the end, or '-' for standard output; .zst and .gz compress.
         format: of the inputs: 'ids' (separated by spaces) or 'jsonl' (objects with `ids`).
+        to: 'lines', 'jsonl' (objects with `text`, which may hold line breaks) or 'auto': jsonl where one of the first
+            thousand texts, or of those in the first MiB, holds a line break, else lines. The result tells.
         progress: called now and then with (phase, bytes done, bytes in all or None).
 
     Raises:
         UsageError: there is no such format.
-        DataError: a line that holds no ids, an id that the model does not have, or a damaged model.
+        DataError: a line that holds no ids, an id that the model does not have, a text that the output cannot hold, or
+            a damaged model.
         UnsupportedModel: the model needs something that is not done here.
         SystemFailure: a file or the disk failed. Until the end the old output stays.
     """
     found, target = inspect(as_paths(inputs)), os.fspath(output)
     check_files(found, target, _path(model), None)
-    return lines_of_ids.carry_out(_tokenizer(model), found, target, format, progress)
+    return lines_of_ids.carry_out(_tokenizer(model), found, target, format, to, progress)
 
 
 def _path(model: Tokenizer | str | os.PathLike[str]) -> str | None:

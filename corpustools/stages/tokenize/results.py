@@ -59,9 +59,11 @@ class DetokenizeResult:
         tokens: ids read.
         bytes: bytes written, before compression.
         seconds: the time it took.
+        form: what the output is: 'lines', or 'jsonl' (objects with `text`).
     """
 
     records: int
     tokens: int
     bytes: int
     seconds: float
+    form: str = "lines"
