@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import click
+import formats_page
 from reference_page import PAGE, page
 
 from corpustools.cli.main import COMMANDS, group
@@ -14,6 +15,18 @@ ROOT = Path(__file__).parent.parent
 def test_the_reference_is_the_help():
     """docs/reference.md is current; `bin/reference` makes it so."""
     assert PAGE.read_text() == page()
+
+
+def test_the_formats_are_those_of_the_code():
+    """docs/formats.md is current; `bin/reference` makes it so."""
+    assert formats_page.PAGE.read_text() == formats_page.page()
+
+
+def test_every_session_of_the_formats_is_shown():
+    """A session that stands in no page would be run for nobody, and a format that trainers read has one."""
+    shown = [name for names in formats_page.SESSIONS.values() for name in names]
+    assert sorted(shown) == sorted(path.stem for path in (formats_page.READERS / "sessions").glob("*.md"))
+    assert set(formats_page.FORMATS) - {"ids", "pieces", "jsonl", "u32", "npy"} == set(formats_page.SESSIONS)
 
 
 def test_every_option_of_the_readme_exists():

@@ -177,11 +177,18 @@ def test_best_fit_needs_something_to_pad_with():
     make_writer("jsonl", bare, (), Layout(8, "best-fit"))
 
 
-@pytest.mark.parametrize("name", ["megatron", "datatrove", "olmo"])
+@pytest.mark.parametrize("name", ["megatron", "olmo"])
 def test_readers_cannot_open_an_empty_file(tmp_path: Path, name: str):
     """So none is written; the old set stays."""
     with pytest.raises(DataError, match=f"no ids to write, and readers of format {name} cannot open an empty file"):
         write(name, str(tmp_path / "x"), [0, 0], Layout(), [])
+
+
+def test_datatrove_takes_a_shard_without_ids(tmp_path: Path):
+    """So the set of it is written like any other."""
+    write("datatrove", str(tmp_path / "x"), [0, 0], Layout(), [])
+    assert (tmp_path / "x.ds").read_bytes() == (tmp_path / "x.ds.index").read_bytes() == b""
+    assert (tmp_path / "x.ds.metadata").read_text().splitlines()[1:] == ["0", "0.00 T"]
 
 
 def test_names_under_which_trainers_keep_indices_of_other_data(tmp_path: Path):

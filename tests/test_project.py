@@ -60,7 +60,7 @@ def test_every_test_says_its_promise():
     """A test without a docstring is a test whose failure nobody can judge."""
     silent = [
         f"{path.name}::{node.name}"
-        for path in sorted((ROOT / "tests").glob("test_*.py"))
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not ast.get_docstring(node)
     ]

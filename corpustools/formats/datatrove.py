@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from corpustools.formats.bounded import BoundedWriter
-from corpustools.formats.training import require_ids
 
 
 class DatatroveWriter(BoundedWriter):
@@ -18,12 +17,7 @@ class DatatroveWriter(BoundedWriter):
     data_suffix = ".ds"
 
     def close_shard(self) -> None:
-        """Write the index and the metadata.
-
-        Raises:
-            DataError: the shard has no ids.
-        """
-        require_ids(self)
+        """Write the index and the metadata."""
         super().close_shard()
         pieces = self.pieces
         ends = np.cumsum(pieces[pieces > 0]).astype("<u8")
@@ -32,7 +26,7 @@ class DatatroveWriter(BoundedWriter):
         metadata.write(text.encode())
         metadata.finish()
         index = self.files.open(self.path + ".ds.index", last=True)
-        index.write(ends.data.cast("B"))
+        index.write(ends.data.cast("B") if len(ends) else b"")
         index.finish()
 
 

@@ -13,6 +13,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
+
 from readers.documents import Corpus
 
 PAGES = Path(__file__).parent / "sessions"
@@ -52,7 +54,7 @@ def run_session(name: str, folder: Path) -> None:
             assert re.fullmatch(pattern, done.stdout), f"$ {line}\nshown:\n{expected}printed:\n{done.stdout}"
     source = "\n".join(blocks(page, "python"))
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    test = doctest.DocTestParser().get_doctest(source, {}, name, f"{name}.md", 0)
+    test = doctest.DocTestParser().get_doctest(source, {"np": np}, name, f"{name}.md", 0)
     assert test.examples, f"{name}.md shows no Python"
     told: list[str] = []
     with contextlib.chdir(folder):

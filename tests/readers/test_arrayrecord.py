@@ -80,6 +80,14 @@ def test_a_thousand_shards(corpus, reader, parse):
     assert_same([parse(source[number]) for number in range(len(source))], MANY.documents)
 
 
+def test_an_empty_part_beside_others(corpus, reader, parse):
+    """A file without records adds none to the files beside it."""
+    case = CASES["ordinary"]
+    paths = [corpus.write(NOTHING["no document"], "arrayrecord", "a"), corpus.write(case, "arrayrecord", "b")]
+    source = reader("grain.sources").ArrayRecordDataSource(list(map(str, paths)))
+    assert_same([parse(source[number]) for number in range(len(source))], case.documents)
+
+
 def test_windows(corpus, read):
     """With a context length the records are windows of it."""
     case = CASES["ordinary"]

@@ -63,12 +63,28 @@ def test_pyarrow_reads_every_document(name, case, corpus, pa, read):
 
 
 @pytest.mark.parametrize("name", SUFFIXES)
-@pytest.mark.parametrize("case", (CASES | NOTHING).values(), ids=CASES | NOTHING)
+@pytest.mark.parametrize("case", [*CASES.values(), NOTHING["one empty document"]], ids=[*CASES, "one empty document"])
 def test_datasets_reads_every_document(name, case, corpus, load):
-    """load_dataset gives the documents as rows, and none where there are none."""
+    """load_dataset gives the documents as rows."""
     dataset = load(corpus.write(case, name, f"train{SUFFIXES[name]}")).with_format("numpy")
     found = [dataset[number]["input_ids"] for number in range(len(dataset))]
     assert_same(found, case.documents)
+
+
+@pytest.mark.parametrize("name", SUFFIXES)
+def test_an_empty_part_beside_others(name, corpus, load):
+    """A file without rows adds none to the files beside it; in Parquet it has no row group, for that one would fail."""
+    suffix, case = SUFFIXES[name], CASES["ordinary"]
+    paths = [corpus.write(NOTHING["no document"], name, f"a{suffix}"), corpus.write(case, name, f"b{suffix}")]
+    assert_same(list(map(np.array, load(*paths)["input_ids"])), case.documents)
+
+
+@pytest.mark.parametrize("name", SUFFIXES)
+def test_datasets_without_a_document(name, corpus, load):
+    """load_dataset itself says that a file without rows is none for it."""
+    path = corpus.write(NOTHING["no document"], name, f"train{SUFFIXES[name]}")
+    with pytest.raises(ValueError, match="corresponds to no data"):
+        load(path)
 
 
 def test_datasets_maps_an_arrow_file(corpus, reader):

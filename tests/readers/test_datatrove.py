@@ -65,6 +65,15 @@ def test_a_thousand_shards(corpus, folder_dataset):
     assert_same(found, [window for shard in split(MANY.ended, sizes) for window in windows(shard, WINDOW)])
 
 
+def test_an_empty_part_beside_others(corpus, folder_dataset):
+    """A file without tokens adds none to the files beside it."""
+    case = CASES["ordinary"]
+    corpus.write(NOTHING["no document"], "datatrove", "a")
+    corpus.write(case, "datatrove", "b")
+    found = items(folder_dataset(str(corpus.folder), seq_len=WINDOW - 1, filename_pattern="*.ds"))
+    assert_same(found, windows(case.documents, WINDOW))
+
+
 def test_less_than_a_window(corpus, file_dataset):
     """What is shorter than a trainer's window gives no item."""
     prefix = corpus.write(SMALL, "datatrove", "train")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def documents_by_offsets(prefix, width):
     tokens = np.memmap(f"{prefix}.bin", dtype=f"<u{width}", mode="r") if offsets[-1] else np.zeros(0, np.uint16)
     assert offsets[0] == 0
     assert offsets[-1] == len(tokens)
-    return [tokens[start:end] for start, end in zip(offsets, offsets[1:], strict=False)]
+    return [tokens[start:end] for start, end in itertools.pairwise(offsets)]
 
 
 @pytest.mark.parametrize("case", SHORT.values(), ids=SHORT)

@@ -55,9 +55,9 @@ def test_documents_are_packed_whole(scan, corpus, read):
 
 
 @pytest.mark.parametrize("case", NOTHING.values(), ids=NOTHING)
-def test_an_output_without_tokens(case, corpus, read):
-    """A file without tokens gives no window."""
-    assert read([corpus.write(case, "olmo", "train").with_suffix(".npy")], 4) == []
+def test_an_output_without_tokens_is_refused(case, corpus):
+    """Two of the readers cannot map an empty file, one among many included, so there is none."""
+    corpus.refuse(case, "olmo", "train")
 
 
 def test_a_thousand_shards(corpus, read):
