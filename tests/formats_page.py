@@ -50,19 +50,6 @@ with the model's `pad` or else its `eos`, or left shorter where the format says 
 
 With `--shards N` or `--shard-tokens N` the name holds `{shard}`, or the files of a folder are those of the shards.
 
-The sessions begin with this model and this text:
-
-```
-{model}```
-
-```console
-$ cat words.txt
-{text}$ corpus tokenize -q -m t.vocab --eos words.txt
-3 10 4 5 10 6 8 2
-7 2
-```
-
-Python has NumPy as `np`.
 """
 
 TRIED = """\
@@ -99,8 +86,7 @@ def table(heads: list[str], rows: list[list[str]]) -> str:
 def section(name: str) -> str:
     """Return what is said of a format: its writer's docstring, and its sessions."""
     docstring = re.split(r"\n\s*(?:Args|Attributes):\n", inspect.getdoc(writer_class(name)) or "")[0].strip()
-    sessions = ((READERS / "sessions" / f"{one}.md").read_text("utf-8") for one in SESSIONS.get(name, ()))
-    return "\n".join([f"## {name}\n\n{docstring}\n", *sessions])
+    return "\n".join([f"## {name}\n\n{docstring}\n", *map(session, SESSIONS.get(name, ()))])
 
 
 def tried() -> str:
@@ -116,15 +102,15 @@ def tried() -> str:
     return table(["reader", "packages", "Python", "torch", "tests passed", "tried by"], rows)
 
 
+def session(name: str) -> str:
+    """Return a session as it stands on its page."""
+    return (READERS / "sessions" / f"{name}.md").read_text("utf-8")
+
+
 def page() -> str:
     """Return the page."""
-    # The sessions' own files need nothing but the standard library and NumPy.
-    from readers.sessions import MODEL, TEXT
-
     heads = ["format", "`-o`", "to a pipe", "ids", "larger vocabularies", "windows not full"]
-    model = MODEL.replace("\t", " TAB ")
-    parts = [INTRODUCTION, table(heads, [facts(name) for name in FORMATS]), BETWEEN.format_map(
-        {"shard": "{shard}", "model": model, "text": TEXT})]  # fmt: skip
+    parts = [INTRODUCTION, table(heads, [facts(name) for name in FORMATS]), BETWEEN, session("first")]
     return "\n".join([*parts, *(section(name) for name in FORMATS), TRIED, tried()])
 
 

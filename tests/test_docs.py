@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 import formats_page
+from harness import run
 from reference_page import PAGE, page
 
 from corpustools.cli.main import COMMANDS, group
@@ -22,10 +23,21 @@ def test_the_formats_are_those_of_the_code():
     assert formats_page.PAGE.read_text() == formats_page.page()
 
 
+def test_a_pipe_takes_the_formats_that_the_table_says(tmp_path):
+    """A format that needs a name is refused on standard output before a byte is written."""
+    (tmp_path / "t.vocab").write_text("a\t-1\n</s>\t0\n")
+    for name in formats_page.FORMATS:
+        output, pipe = formats_page.facts(name)[1:3]
+        done = run("tokenize", "-m", "t.vocab", "-f", name, stdin=b"a\n", cwd=tmp_path)
+        assert (done.returncode == 0) == (pipe == "yes"), f"{name} to {output}: {done.stderr}"
+        assert bool(done.stdout) == (pipe == "yes")
+
+
 def test_every_session_of_the_formats_is_shown():
     """A session that stands in no page would be run for nobody, and a format that trainers read has one."""
     shown = [name for names in formats_page.SESSIONS.values() for name in names]
-    assert sorted(shown) == sorted(path.stem for path in (formats_page.READERS / "sessions").glob("*.md"))
+    assert sorted([*shown, "first"]) == sorted(path.stem for path in (formats_page.READERS / "sessions").glob("*.md"))
+    assert all(">>> " in formats_page.session(name) for name in shown)
     assert set(formats_page.FORMATS) - {"ids", "pieces", "jsonl", "u32", "npy"} == set(formats_page.SESSIONS)
 
 

@@ -29,6 +29,7 @@ class ArrayRecordWriter(ListWriter):
     """ArrayRecord files, written by the library of that name."""
 
     name = "arrayrecord"
+    needs_file = True
     # A message has less than 2 GiB, and an id up to five bytes.
     longest = 1 << 28
 

@@ -13,8 +13,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import numpy as np
-
 from readers.documents import Corpus
 
 PAGES = Path(__file__).parent / "sessions"
@@ -43,19 +41,21 @@ def run_session(name: str, folder: Path) -> None:
     command.write_text(f'#!/bin/sh\nexec {" ".join(corpus.command)} "$@"\n')
     command.chmod(0o755)
     variables = corpus.variables | {"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
-    for block in blocks(page, "console"):
+    commands = blocks(page, "console")
+    assert commands, f"{name}.md shows no command"
+    for block in commands:
         for shown in re.findall(r"^\$ .*\n(?:(?!\$ ).*\n)*", block, re.M):
             line, _, expected = shown.removeprefix("$ ").partition("\n")
             done = subprocess.run(
                 ["/bin/sh", "-c", f"exec 2>&1; {line}"], cwd=folder, env=variables, capture_output=True, text=True,
                 check=False,
             )  # fmt: skip
+            printed = done.stdout if done.stdout.endswith("\n") or not done.stdout else f"{done.stdout}\n"
             pattern = re.escape(expected).replace(re.escape("..."), ".*")
-            assert re.fullmatch(pattern, done.stdout), f"$ {line}\nshown:\n{expected}printed:\n{done.stdout}"
+            assert re.fullmatch(pattern, printed), f"$ {line}\nshown:\n{expected}printed:\n{printed}"
     source = "\n".join(blocks(page, "python"))
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    test = doctest.DocTestParser().get_doctest(source, {"np": np}, name, f"{name}.md", 0)
-    assert test.examples, f"{name}.md shows no Python"
+    test = doctest.DocTestParser().get_doctest(source, {}, name, f"{name}.md", 0)
     told: list[str] = []
     with contextlib.chdir(folder):
         result = doctest.DocTestRunner(optionflags=options, verbose=False).run(test, out=told.append)

@@ -90,7 +90,7 @@ def test_less_than_a_window(name, corpus):
     assert np.array_equal(tokens, joined(SMALL.documents))
 
 
-@pytest.mark.parametrize("name", ["nanogpt", "modded-nanogpt", "offsets"])
+@pytest.mark.parametrize("name", ["first", "nanogpt", "modded-nanogpt", "offsets"])
 def test_the_sessions_of_the_documents(name, tmp_path):
     """The sessions in docs/formats.md print what is shown there."""
     run_session(name, tmp_path)
