@@ -6,13 +6,15 @@ import json
 import os
 import random
 import signal
-import time
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from harness import COMPILED, MIB, Folder, SmallDisk, needs_speed
 from stores import Documents, bytes_of, pack, read
+from test_sets import KILLED
 
 NEEDS = {"parquet": "pyarrow", "arrow": "pyarrow", "mds": "json", "litdata": "json", "arrayrecord": "array_record"}
 each_format = pytest.mark.parametrize(
@@ -113,30 +115,47 @@ def test_a_full_disk(folder: Folder, lines: list[str], name: str):
         assert os.listdir(disk) == []
 
 
-@each_format
-@needs_speed
-def test_killed_at_random_moments(folder: Folder, lines: list[str], name: str):
-    """After kill -9 at any moment there is the old output or the new one, or none that a reader opens."""
-    chance = random.Random(name)
-    folder.write("other", b"ab\n" * 9)
-    common = ("tokenize", "-m", "t.model", "-f", name, "-o", "x")
-    began = time.monotonic()
-    folder.corpus(*common, "in").ok()
-    whole = time.monotonic() - began
-    new = bytes_of(folder.path / "x")
-    folder.corpus(*common, "other").ok()
+@pytest.mark.parametrize("name", ["mds", "litdata"])
+def test_killed_at_every_change_of_a_name(folder: Folder, name: str):
+    """A folder that still has an index is the old set or the new one, whole; the next run puts everything right."""
+    folder.write("t.model", MODEL)
+    folder.write("old", b"ab\n" * 9)
+    folder.write("new", b"cde\nfgh\n" * 9)
+    command = ["tokenize", "-m", "t.model", "-f", name, "-o", "x", "--shards"]
+    folder.corpus(*command, 3, "old").ok()
     old = bytes_of(folder.path / "x")
-    for _ in range(3):
-        process = folder.start(*common, "in")
-        time.sleep(whole * chance.uniform(0.3, 1.0))
-        process.send_signal(signal.SIGKILL)
-        folder.outcome(process)
-        if (folder.path / "x").is_file() or (folder.path / "x" / "index.json").exists():
-            found = bytes_of(folder.path / "x")
-            assert {key: found[key] for key in found if not key.startswith(".")} in (old, new)
-    folder.corpus(*common, "in").ok()
-    found = bytes_of(folder.path / "x")
-    assert {key: found[key] for key in found if not key.endswith(".old")} == new
+    folder.corpus(*command, 2, "new").ok()
+    new = bytes_of(folder.path / "x")
+    assert (len(old), len(new)) == (4, 3)
+    seen = set()
+    for n in range(20):
+        folder.corpus(*command, 3, "old").ok()
+        done = folder.shell(f"{sys.executable} -c '{KILLED}' {n} {' '.join(command)} 2 new")
+        found = {key: data for key, data in bytes_of(folder.path / "x").items() if not key.startswith(".")}
+        if "index.json" in found:
+            # Old files are removed last of all; until then they are there, and the index does not name them.
+            whole = new if found["index.json"] == new["index.json"] else old
+            assert {key: found[key] for key in whole} == whole
+            seen.add("new" if whole is new else "old")
+        if done.status == 0:
+            break
+        folder.corpus(*command, 2, "new").ok()
+        assert {key: data for key, data in bytes_of(folder.path / "x").items() if key[-4:] != ".old"} == new
+        for path in (folder.path / "x").glob(".*"):
+            path.unlink()
+    else:
+        pytest.fail("the run never came to its end")
+    assert seen == {"old", "new"}
+
+
+def test_an_interrupt_leaves_no_folder(folder: Folder):
+    """Ctrl-C while the input still comes."""
+    folder.write("t.model", MODEL)
+    made = folder.path / "x"
+    command = ("tokenize", "-m", "t.model", "-f", "mds", "-o", "x")
+    done = folder.interrupt(signal.SIGINT, lambda _: made.exists(), *command, stdin=subprocess.PIPE)
+    assert done.status == -signal.SIGINT, str(done)
+    assert not made.exists()
 
 
 def test_a_torn_set_is_replaced(folder: Folder):
