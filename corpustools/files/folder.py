@@ -46,10 +46,14 @@ class OutputFolder:
                 return self._look()
             if os.path.lexists(self.path):
                 raise UsageError(f"{self.path}: is no folder", "name a folder, which may be new")
-            os.mkdir(self.path)
+            # Noted first: an interrupt may come between the two.
             self._made = True
+            os.mkdir(self.path)
             sync_folder(os.path.dirname(os.path.realpath(self.path)))
             return []
+        except FileExistsError as error:
+            self._made = False
+            raise from_os(error, f"{self.path}: cannot be made", "name another folder") from error
         except OSError as error:
             raise from_os(error, f"{self.path}: cannot be made", "check the folder that it is to be in") from error
 

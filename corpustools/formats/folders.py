@@ -86,10 +86,9 @@ class FolderWriter(RowWriter):
 
     def check_target(self, output: str) -> None:
         """Make the folder, or see whether the new files may stand in it."""
-        target = OutputFolder(output, INDEX, self._is_index, self.names)
-        for path in target.prepare():
+        self._target = OutputFolder(output, INDEX, self._is_index, self.names)
+        for path in self._target.prepare():
             self.files.supersede(path)
-        self._target = target
 
     def open_shard(self, path: str, number: int) -> None:
         """Begin a file with the next row."""
