@@ -53,7 +53,23 @@ def write_megatron(folder, prefix, documents, dtype="<u2", code=8):
     return prefix
 
 
-FORMATS = ["ids", "jsonl", "u16", "u32", "npy", "megatron", "datatrove", "offsets", "llmc", "olmo"]
+FORMATS = [
+    "ids",
+    "jsonl",
+    "u16",
+    "u32",
+    "npy",
+    "megatron",
+    "datatrove",
+    "offsets",
+    "llmc",
+    "olmo",
+    "parquet",
+    "arrow",
+    "mds",
+    "litdata",
+    "arrayrecord",
+]
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -27,6 +27,11 @@ READERS = {
     "offsets": "corpustools.formats.readers.offsets:OffsetsReader",
     "llmc": "corpustools.formats.readers.bare:LlmcReader",
     "olmo": "corpustools.formats.readers.olmo:OlmoReader",
+    "parquet": "corpustools.formats.readers.tables:ParquetReader",
+    "arrow": "corpustools.formats.readers.tables:ArrowReader",
+    "mds": "corpustools.formats.readers.folders:MdsReader",
+    "litdata": "corpustools.formats.readers.folders:LitdataReader",
+    "arrayrecord": "corpustools.formats.readers.arrayrecord:ArrayRecordReader",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,13 @@ NPY_MAGIC = b"\x93NUMPY"
 # The numbers that a file of each version begins with, and the bytes of its ids.
 LLMC = {20240520: 2, 20240801: 4}
 _LLMC_HEAD = 256
+# The header of an array of integers as NumPy writes it, in either of the versions that differ in the width of its size.
+_NPY_HEAD = 4096
+_NPY_HEADER = re.compile(
+    rb"\x93NUMPY(?:\x01\x00..|[\x02\x03]\x00....)\{'descr': '(?P<dtype>[<>|][iu][1248])', "
+    rb"'fortran_order': (?P<fortran>True|False), 'shape': \((?P<shape>(?:[0-9]{1,18}(?:, ?|,?(?=\))))*)\), *\} *\n",
+    re.DOTALL,
+)
 _NOTHING = np.zeros(0, np.int64)
 
 
@@ -30,29 +38,26 @@ def npy_header(file: RawFile) -> tuple[Dtype, tuple[int, ...], int]:
     Raises:
         DataError: it is none, or not all of it is there.
     """
-    from io import BytesIO
-
-    from numpy.lib import format as npy
-
-    head = BytesIO(file.read(0, min(file.size, 1 << 16)))
-    try:
-        version = npy.read_magic(head)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read(head)
-    except ValueError as error:
-        raise DataError(f"{file.name}: is no .npy file ({error})", "write it again") from error
-    if fortran and len(shape) > 1:
+    head = file.read(0, min(file.size, _NPY_HEAD))
+    match = _NPY_HEADER.match(head)
+    if match is None:
+        raise DataError(f"{file.name}: is no .npy file of integers", "write it again")
+    dtype = np.dtype(match["dtype"].decode())
+    shape = tuple(int(side) for side in match["shape"].split(b",") if side.strip())
+    begin = 10 if head[6] == 1 else 12
+    at = begin + int.from_bytes(head[8:begin], "little")
+    if match["fortran"] == b"True" and len(shape) > 1:
         raise DataError(f"{file.name}: is an array in Fortran order", "write it in C order")
     # Counted without bounds: the header is a stranger's.
     size = dtype.itemsize
     for side in shape:
-        size *= int(side)
-    if head.tell() + size != file.size or dtype.hasobject:
+        size *= side
+    if at + size != file.size:
         raise DataError(
-            f"{file.name}: has {file.size} bytes, and {head.tell() + size} belong to shape {shape} of {dtype}",
+            f"{file.name}: has {file.size} bytes, and {at + size} belong to shape {shape} of {dtype}",
             "it is torn: write it again",
         )
-    return dtype, shape, head.tell()
+    return dtype, shape, at
 
 
 class BareReader(TokenReader):

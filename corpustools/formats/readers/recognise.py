@@ -11,6 +11,7 @@ from corpustools.files.inputs import OpenInput, inspect
 from corpustools.files.outputs import SHARD
 from corpustools.files.zstd import LARGEST_WINDOW
 from corpustools.formats.readers.bare import LLMC, NPY_MAGIC, narrow
+from corpustools.formats.readers.folders import INDEX, read_index
 from corpustools.formats.readers.reader import RawFile
 
 # Formats of several files: the one with the ids, and one that no other format has.
@@ -22,6 +23,14 @@ PREFIXES = {
 }
 _SUFFIXES = sorted({suffix for pair in PREFIXES.values() for suffix in pair} | {".ds.metadata"}, key=len, reverse=True)
 _HEAD = 4096
+# How files of a format begin: the first block of a Riegeli file, a message of an Arrow stream.
+_MAGICS = {
+    NPY_MAGIC: "npy",
+    b"PAR1": "parquet",
+    b"ARROW1": "arrow",
+    b"\xff\xff\xff\xff": "arrow",
+    bytes.fromhex("83af70d10d884a3f"): "arrayrecord",
+}
 _NAME_IT = "name the format"
 
 
@@ -68,7 +77,8 @@ def base_of(path: str, form: str) -> str:
     """Return what the names of an output's files begin with, where one of the files is named instead."""
     if form in PREFIXES and not os.path.exists(path + PREFIXES[form][0]):
         for suffix in _SUFFIXES:
-            if path.endswith(suffix) and os.path.exists(path.removesuffix(suffix) + PREFIXES[form][0]):
+            own = suffix in PREFIXES[form] or (form == "datatrove" and suffix.startswith(".ds"))
+            if own and path.endswith(suffix) and os.path.exists(path.removesuffix(suffix) + PREFIXES[form][0]):
                 return path.removesuffix(suffix)
     return path
 
@@ -90,7 +100,7 @@ def recognise(path: str, vocabulary: int) -> str:
         return found[0]
     if not os.path.lexists(path):
         raise DataError(f"{path}: there is no such output", "check the name; files of formats are named without suffix")
-    return _of_file(path, vocabulary)
+    return _of_folder(path) if os.path.isdir(path) else _of_file(path, vocabulary)
 
 
 def _has_files(path: str, form: str) -> bool:
@@ -103,13 +113,27 @@ def _has_files(path: str, form: str) -> bool:
     return os.path.exists(base + other) and (path == base or path.removeprefix(base) in (data, other))
 
 
+def _of_folder(path: str) -> str:
+    """Return the format of a folder by its index."""
+    if not os.path.exists(os.path.join(path, INDEX)):
+        raise DataError(f"{path}: is a folder without {INDEX}", "name the files in it")
+    index = read_index(path)
+    keys = set(index) if isinstance(index, dict) else set()
+    if keys >= {"chunks", "config"}:
+        return "litdata"
+    if "shards" in keys:
+        return "mds"
+    raise DataError(f"{path}/{INDEX}: is an index of no format that is known", _NAME_IT)
+
+
 def _of_file(path: str, vocabulary: int) -> str:
     """Return the format of one file by its content."""
     file = RawFile(path)
     data = file.read(0, min(file.size, _HEAD))
     file.close()
-    if data.startswith(NPY_MAGIC):
-        return "npy"
+    for magic, form in _MAGICS.items():
+        if data.startswith(magic):
+            return form
     if len(data) >= 1024 and int.from_bytes(data[:4], "little") in LLMC:
         return "llmc"
     decoded = _decoded_head(path) if detect(data) is not None else data
