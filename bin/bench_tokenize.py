@@ -76,7 +76,7 @@ def own_sides(tokenizer, lines, alpha):
     data = "".join(line + "\n" for line in lines).encode()
     cuts = [0]
     while cuts[-1] < len(data):
-        cuts.append(data.rfind(b"\n", 0, cuts[-1] + (1 << 20)) + 1 if cuts[-1] + (1 << 20) < len(data) else len(data))
+        cuts.append(data.find(b"\n", cuts[-1] + (1 << 20)) + 1 or len(data))
     batches = [cut_records(data[a:b], 0, RecordFormat()) for a, b in itertools.pairwise(cuts)]
 
     def side(**options):
@@ -90,7 +90,7 @@ def own_sides(tokenizer, lines, alpha):
         "corpus sample": side(mode="sample", alpha=alpha),
     }
     if tokenizer.model.kind.startswith("sentencepiece"):
-        sides["corpus viterbi f32"] = side(scores="f32")
+        sides["corpus viterbi f64"] = side(scores="f64")
     return sides
 
 
@@ -165,7 +165,7 @@ def main():
     for name, rate in rates.items():
         print(f"{name:24} {rate:8.2f} MB/s")
     for peer in ("sentencepiece", "bytepiece", "rs_bytepiece"):
-        for own, other in (("viterbi", "encode"), ("viterbi f32", "encode"), ("sample", "sample")):
+        for own, other in (("viterbi", "encode"), ("viterbi f64", "encode"), ("sample", "sample")):
             if f"{peer} {other}" in rates and f"corpus {own}" in rates:
                 print(f"corpus {own} / {peer} {other}: {rates[f'corpus {own}'] / rates[f'{peer} {other}']:.2f}")
     print(f"sample time / viterbi time: {rates['corpus viterbi'] / rates['corpus sample']:.2f}")

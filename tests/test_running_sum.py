@@ -1,6 +1,7 @@
 """Best paths whose ties the sum of all scores before them decides: what the cache may answer, and what it must not."""
 
 import itertools
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -110,3 +111,26 @@ def test_the_same_in_doubles(margin, tmp_path):
     assert ids[:3] == [2, 3, 1]
     assert 4 in ids
     assert ours.encode_batch([text, "ab", text, "ab"])[0].tolist() == [*ids, 2, 3, *ids, 2, 3]
+
+
+def test_certain_words_before_a_doubtful_one_count():
+    """Words of one path carry the sum past the library's reset, in front of short and long words that rounding decides.
+
+    In one call and in parts, the ids are the library's.
+    """
+    scores = {"\u2581": -1.1, "a": -3.5, "b": -4.25, "ab": -7.75 - 2.0**-9, "c": -300.7, "d": -0.3}
+    data = spm_model([*scores.items()])
+    ours, peer = Tokenizer(parse(data, "test")), sentencepiece.SentencePieceProcessor(model_proto=data)
+    chance = random.Random(8)
+    words = [*["c"] * 12, *["d"] * 6, "ab", "abab", "x", "ab" * 30, "ab" * 30]
+    texts = [" ".join(chance.choices(words, k=600)) for _ in range(20)]
+    wanted = peer.encode(texts)
+    ids, offsets = ours.encode_batch(texts)
+    assert [ids[low:high].tolist() for low, high in itertools.pairwise(offsets)] == wanted
+    segmenter = ours._engine.segmenter("viterbi")
+    for text, one in zip(texts[:5], wanted, strict=False):
+        normalized = ours.normalize(text)
+        running = StreamingSegmenter(segmenter, 0)
+        parts = [running.feed(normalized[at : at + 700]) for at in range(0, len(normalized), 700)]
+        assert np.concatenate([*parts, running.feed(b"", final=True)]).tolist() == one
+    assert any(ours.encode(text, scores="f64") != one for text, one in zip(texts, wanted, strict=True))

@@ -192,7 +192,7 @@ static inline void answer_in_slot(slot *s, cached_span *head, const int mode) {
         count = head->arcs;
         if (count > 2) return;
         memcpy(s->codes, best + 2, 8);
-        s->sum_bits = (uint8_t)(ilogb(double_of(best[1])));
+        s->sum_bits = (uint8_t)ilogb(double_of(best[1]));
         /* A limit that float32 rounds up would promise too much. */
         s->limit = (float)(double_of(best[0]) * (1.0 - 0x1p-23));
     }
