@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import struct
 import sys
 
@@ -150,3 +151,14 @@ def test_the_same_bytes_for_any_workers_and_from_a_pipe(folder, form, digest, wo
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         digests.update(path.name.encode() + b"\0" + data.replace(b"standard input", b"new.txt"))
     assert digests.hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize(("form", "mark"), [("olmo", "eos"), ("llmc", "bos")])
+def test_readers_that_look_for_a_mark(folder, model, form, mark):
+    """Without it, documents would run into each other unseen."""
+    arguments = ["tokenize", "-m", model, "-f", form, "--manifest", "m.json", "-"]
+    said = f"readers of format {form} find documents by the {mark} id; --{mark} writes it"
+    assert said in folder.corpus(*arguments, "-o", "a", stdin=OLD).ok().stderr
+    assert json.loads(folder.read("m.json"))[mark] is False
+    assert said not in folder.corpus(*arguments, f"--{mark}", "-o", "b", stdin=OLD).ok().stderr
+    assert json.loads(folder.read("m.json"))[mark] is True

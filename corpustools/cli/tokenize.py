@@ -8,7 +8,7 @@ import click
 
 from corpustools.cli.options import PART, common_options
 from corpustools.cli.report import Reporter
-from corpustools.cli.tokenize_summary import facts_of, note_unused, summarize
+from corpustools.cli.tokenize_summary import facts_of, note_marks, note_unused, summarize
 from corpustools.formats import FORMATS
 from corpustools.formats.layout import PACKINGS
 
@@ -227,6 +227,7 @@ def command(
         for note in tokenizer.model.notes:
             report.note(note)
         note_unused(report, request, options)
+        note_marks(report, request)
         result = carry_out(tokenizer, found, output, request, report, record)
         if quiet and request.mode != "viterbi" and options["seed"] is None and manifest is None:
             report.seed(request.seed)

@@ -25,9 +25,16 @@ def note_unused(report: Reporter, request: TokenizeRequest, options: dict[str, A
         report.note(f"{' and '.join(unused)} change nothing about best segmentations; --alpha asks for samples")
 
 
+def note_marks(report: Reporter, request: TokenizeRequest) -> None:
+    """Say that documents will run into each other, because the mark that readers look for is not written."""
+    mark = writer_class(request.format).found_by
+    if mark and not getattr(request, mark):
+        report.note(f"readers of format {request.format} find documents by the {mark} id; --{mark} writes it")
+
+
 def facts_of(request: TokenizeRequest) -> dict[str, Any]:
     """Return what the manifest and the summary tell of a request."""
-    facts: dict[str, Any] = {"mode": request.mode}
+    facts: dict[str, Any] = {"mode": request.mode, "bos": request.bos, "eos": request.eos}
     if request.mode != "viterbi":
         facts |= {"alpha": request.alpha, "seed": request.seed, "epoch": request.epoch}
     if request.context:

@@ -20,6 +20,7 @@ class LlmcWriter(RawWriter):
     """256 little-endian int32 (magic, version, number of ids), then ids of two or four bytes."""
 
     name = "llmc"
+    found_by = "bos"
     needs_file = True
 
     def begin(self) -> None:

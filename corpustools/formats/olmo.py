@@ -22,6 +22,7 @@ class OlmoWriter(BoundedWriter):
     """
 
     name = "olmo"
+    found_by = "eos"
     data_suffix = ".npy"
 
     def check_target(self, output: str) -> None:

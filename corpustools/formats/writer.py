@@ -65,6 +65,8 @@ class Writer:
     trains = False
     # There is a place for values beside the ids.
     holds_columns = False
+    # Readers find documents by this special id, 'bos' or 'eos', because the files say nothing of boundaries.
+    found_by = ""
     # The output is a regular file without compression, because something is written into it at the end.
     needs_file = False
 
