@@ -8,7 +8,9 @@ import zlib
 import numpy as np
 
 from corpustools.errors import UsageError
+from corpustools.formats.batch import Counts
 from corpustools.formats.bounded import BoundedWriter
+from corpustools.formats.ids import format_lines
 from corpustools.formats.training import require_ids
 
 _ROWS = 1 << 14
@@ -47,12 +49,21 @@ class OlmoWriter(BoundedWriter):
         require_ids(self)
         super().close_shard()
         file = self.files.open(self.path + ".csv.gz", last=True)
-        packer = zlib.compressobj(6, wbits=_GZIP)
+        # The table is read once; its fastest level takes a fifth of the usual one's time for a tenth more bytes.
+        packer = zlib.compressobj(1, wbits=_GZIP)
         ends = np.cumsum(self.pieces)
         for at in range(0, len(ends), _ROWS):
             stops = ends[at : at + _ROWS]
             starts = stops - self.pieces[at : at + _ROWS]
-            lines = zip(starts.tolist(), stops.tolist(), range(at, at + len(stops)), strict=True)
-            file.write(packer.compress("".join([f"{a},{b},{i},,\n" for a, b, i in lines]).encode()))
+            file.write(packer.compress(_table(starts, stops, np.arange(at, at + len(stops)))))
         file.write(packer.flush())
         file.finish()
+
+
+def _table(starts: Counts, stops: Counts, numbers: Counts) -> bytes:
+    """Return the rows of documents."""
+    rows = np.stack([starts, stops, numbers], axis=1)
+    if int(stops[-1]) >> 31:
+        return "".join([f"{a},{b},{i},,\n" for a, b, i in rows.tolist()]).encode()
+    lines = bytes(format_lines(rows.astype(np.int32).ravel(), np.arange(3, 3 * len(rows) + 1, 3)))
+    return lines.replace(b" ", b",").replace(b"\n", b",,\n")
