@@ -77,7 +77,7 @@ def test_shards_of_the_layout_begin_new_files(tmp_path: Path):
 def test_a_row_that_no_file_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Offsets are numbers of 32 bits; the error says how long it is, and nothing is left."""
     monkeypatch.setattr(folders, "LARGEST_FILE", 700)
-    with pytest.raises(DataError, match="a document of 300 ids; a file of format mds has room for 700 bytes"):
+    with pytest.raises(DataError, match="document 2 has 300 ids; a row of format mds has room for 243; leave"):
         write("mds", tmp_path / "x", [[1], [2] * 300])
     assert list(tmp_path.iterdir()) == []
 

@@ -9,19 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from corpustools.errors import DataError
 from corpustools.files.folder import OutputFolder
 from corpustools.formats.batch import Counts
 from corpustools.formats.layout import Layout
 from corpustools.formats.portions import Portions
 from corpustools.formats.row_writer import SHORT, RowWriter
 from corpustools.formats.rows import Rows
+from corpustools.formats.training import require_room
 from corpustools.formats.vocabulary import Vocabulary
 
 INDEX = "index.json"
 FILE_BYTES = 1 << 26
 # Places in a file are numbers of 32 bits.
 LARGEST_FILE = (1 << 32) - 1
+# Ids that take the room of what else a file of one row has: its table and the head of the row, at most.
+_HEADS = 16
 
 
 class FolderWriter(RowWriter):
@@ -49,7 +51,9 @@ class FolderWriter(RowWriter):
         super().__init__(vocabulary, columns, layout)
         self.entries: list[dict[str, Any]] = []
         self._target: OutputFolder | None = None
-        self._held: list[tuple[Rows, Counts, memoryview]] = []
+        # Ids, the bytes of each row, and all of them together.
+        self._held: list[tuple[int, Counts, memoryview]] = []
+        self._rows = 0
 
     # What a format overrides.
 
@@ -97,13 +101,20 @@ class FolderWriter(RowWriter):
         self._portions = Portions(FILE_BYTES - 8 - len(self.preface))
 
     def write_rows(self, rows: Rows) -> None:
-        """Take whole rows; write each file that is full."""
+        """Take whole rows; write each file that is full.
+
+        Raises:
+            DataError: there is a row that no file can hold.
+        """
+        width = np.dtype(self.dtype).itemsize
+        require_room(self.name, rows.lengths, (LARGEST_FILE - len(self.preface)) // width - _HEADS, self._rows)
+        self._rows += len(rows.lengths)
         sizes = self.row_sizes(rows)
         for part, ended in self._portions.cut(rows, sizes + 4):
             if ended:
                 self._write_file()
             part_sizes = self.row_sizes(part)
-            self._held.append((part, part_sizes, self.row_bytes(part)))
+            self._held.append((len(part.ids), part_sizes, self.row_bytes(part)))
             self.bytes += int(part_sizes.sum())
 
     def close_shard(self) -> None:
@@ -124,21 +135,10 @@ class FolderWriter(RowWriter):
             self._target.abandon()
 
     def _write_file(self) -> None:
-        """Write the rows that are held as the next file.
-
-        Raises:
-            DataError: there is a row that no file can hold.
-        """
+        """Write the rows that are held as the next file."""
         held, self._held = self._held, []
         sizes = np.concatenate([np.zeros(1, np.int64), *(sizes for _, sizes, _ in held)])
         places = np.cumsum(sizes) + 4 + 4 * len(sizes) + len(self.preface)
-        total = int(places[-1])
-        if total > LARGEST_FILE:
-            raise DataError(
-                f"a document of {max(int(rows.lengths.max()) for rows, _, _ in held)} ids; "
-                f"a file of format {self.name} has room for {LARGEST_FILE} bytes",
-                "leave the document out, or ask for context windows",
-            )
         name = self.file_name(len(self.entries))
         file = self.files.open(os.path.join(self._path, name))
         head = np.concatenate([np.array([len(sizes) - 1]), places]).astype("<u4").tobytes()
@@ -146,7 +146,7 @@ class FolderWriter(RowWriter):
         for _, _, data in held:
             file.write(data)
         file.finish()
-        self.entries.append(self.entry(name, total, len(sizes) - 1, sum(len(rows.ids) for rows, _, _ in held)))
+        self.entries.append(self.entry(name, int(places[-1]), len(sizes) - 1, sum(ids for ids, _, _ in held)))
 
     def _is_index(self, data: bytes) -> bool:
         try:

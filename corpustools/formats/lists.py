@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from corpustools.errors import DataError, UsageError
+from corpustools.errors import UsageError
 from corpustools.files.compression import output_codec
 from corpustools.formats.row_writer import RowWriter
 from corpustools.formats.rows import Rows
+from corpustools.formats.training import require_room
 from corpustools.formats.vocabulary import Vocabulary
 
 
@@ -17,6 +18,7 @@ class ListWriter(RowWriter):
     pads = False
     # What one row may have.
     longest = (1 << 31) - 1
+    _rows = 0
 
     def dtype_for(self, vocabulary: Vocabulary) -> str:
         """Return the numpy type of an id."""
@@ -39,12 +41,8 @@ class ListWriter(RowWriter):
         Raises:
             DataError: a row is longer than the format can say.
         """
-        longest = int(rows.lengths.max()) if len(rows.lengths) else 0
-        if longest > self.longest:
-            raise DataError(
-                f"a document of {longest} ids; a row of format {self.name} has room for {self.longest}",
-                "leave the document out, or ask for context windows",
-            )
+        require_room(self.name, rows.lengths, self.longest, self._rows)
+        self._rows += len(rows.lengths)
         self.bytes += rows.ids.nbytes
         self.write_lists(rows)
 
