@@ -158,6 +158,18 @@ def test_an_interrupt_leaves_no_folder(folder: Folder):
     assert not made.exists()
 
 
+@pytest.mark.parametrize("name", ["mds", "litdata"])
+def test_what_is_no_name_of_a_folder(folder: Folder, name: str):
+    """A stream, and a name with a place for numbers: one folder has all shards."""
+    folder.write("t.model", MODEL)
+    folder.write("in", b"a\n")
+    common = ("tokenize", "-m", "t.model", "-f", name, "in")
+    folder.corpus(*common).failed(2, f"format {name} has several files; name their folder")
+    words = "output 'x{shard}': one folder has all shards of format " + name
+    folder.corpus(*common, "-o", "x{shard}", "--shards", "1").failed(2, words, "leave {shard} out")
+    assert folder.names() == ["in", "t.model", "tmp"]
+
+
 def test_a_torn_set_is_replaced(folder: Folder):
     """Where a run was killed between the renames, there is no index, and the next run is right."""
     folder.write("t.model", MODEL)

@@ -221,7 +221,12 @@ class RowWriter(Writer):
 
     def _check_name(self, output: str) -> None:
         if (self.prefix or self.folder) and is_stream(output):
-            raise UsageError(f"format {self.name} has several files", "name what their names begin with")
+            remedy = "name their folder" if self.folder else "name what their names begin with"
+            raise UsageError(f"format {self.name} has several files", remedy)
+        if self.folder and SHARD in output:
+            raise UsageError(
+                f"output '{output}': one folder has all shards of format {self.name}", f"leave {SHARD} out"
+            )
         if not self.folder and (SHARD in output) != self.layout.sharded:
             raise UsageError(
                 f"output '{output}': shards and a name with '{SHARD}' go together",
