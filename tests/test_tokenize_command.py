@@ -278,7 +278,7 @@ def test_models_and_ids_that_are_none(model, tmp_path):
     assert "cannot read the model" in corpus("tokenize", "-m", tmp_path / "none", data=b"", status=1)
     (tmp_path / "empty").write_bytes(b"")
     assert corpus("tokenize", "-m", tmp_path / "empty", data=b"a\n", status=1).count("\n") == 1
-    assert "record 1: " in corpus("detokenize", "-m", model, data=b"5\n5 70000\n", status=1)
+    assert "input: record 2: " in corpus("detokenize", "-m", model, data=b"5\n5 70000\n", status=1)
     assert "is no id" in corpus("detokenize", "-m", model, data=b"5 -1\n", status=1)
     assert "larger" in corpus("detokenize", "-m", model, data=b"99999999999999999999999\n", status=1)
     assert "no list of ids" in corpus("detokenize", "-f", "jsonl", "-m", model, data=b'{"ids": [1.5]}\n', status=1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from corpustools.errors import UsageError
+from corpustools.errors import DataError, UsageError
 from corpustools.files.chunks import SLACK, Chunk, Fragment, RecordFormat
 from corpustools.files.inputs import Input
 from corpustools.files.reader import RecordReader
@@ -21,6 +21,8 @@ Offsets = np.ndarray[Any, np.dtype[np.int64]]
 BATCH_BYTES = 1 << 20
 # A longer record is given in fragments.
 LONG_BYTES = 2 * BATCH_BYTES
+# The longest record that is held at once, where it cannot be given in fragments.
+LONGEST_WHOLE = 1 << 30
 # What a compressed input may ask for to be decoded: nothing else here needs much memory.
 _DECODER_MEMORY = LARGEST_WINDOW
 
@@ -87,6 +89,31 @@ class RecordFragment:
         return f"{self.source}: record {self.number_in_source}"
 
 
+@dataclass(frozen=True)
+class TooLong:
+    """A record that should be given whole and is too long for that. What follows it is given all the same.
+
+    Attributes:
+        record: the number of the record, counted over all inputs from 0.
+        source: what messages call the input.
+        before: how many records came before the input.
+    """
+
+    record: int
+    source: str = "input"
+    before: int = 0
+
+    @property
+    def place(self) -> str:
+        """How messages name the record."""
+        return f"{self.source}: record {self.record - self.before + 1}"
+
+    @property
+    def what(self) -> str:
+        """What is wrong, as the sentence goes on."""
+        return f"is longer than the {LONGEST_WHOLE} bytes that may be held at once"
+
+
 class BatchReader:
     """The records of several inputs in batches, one input after another.
 
@@ -95,7 +122,7 @@ class BatchReader:
         form: what a record is.
         part: (I, N) keeps only the records that begin in the I-th of N equal stretches of all inputs' bytes. A record
             has the same number in every part.
-        whole: give a long record in a batch of its own, and not in fragments.
+        whole: give a long record in a batch of its own, and not in fragments; at most LONGEST_WHOLE bytes.
 
     Raises:
         UsageError: a part is asked of inputs that are no plain files.
@@ -128,7 +155,18 @@ class BatchReader:
         return self._reader.raw_bytes
 
     def __iter__(self) -> Iterator[RecordBatch | RecordFragment]:
-        """Give batches and fragments in order."""
+        """Give batches and fragments in order.
+
+        Raises:
+            DataError: an input is malformed, or a record is too long to be given whole.
+        """
+        for item in self.with_too_long():
+            if isinstance(item, TooLong):
+                raise DataError(f"{item.place} {item.what}", "split it")
+            yield item
+
+    def with_too_long(self) -> Iterator[RecordBatch | RecordFragment | TooLong]:
+        """Give batches and fragments in order, and TooLong in the place of a record that cannot be given whole."""
         number = before = 0
         current = -1
         try:
@@ -163,21 +201,26 @@ class BatchReader:
             first = batch.first + int(inside.argmax())
             yield replace(batch, starts=batch.starts[inside], ends=batch.ends[inside], first=first)
 
-    def _long_record(self, first: Fragment, number: int, wanted: bool) -> Iterator[RecordBatch | RecordFragment]:
+    def _long_record(
+        self, first: Fragment, number: int, wanted: bool
+    ) -> Iterator[RecordBatch | RecordFragment | TooLong]:
         """Read a long record to its end, and give it if it is wanted."""
-        parts = []
+        # It grows in place: parts that are joined at the end would be there twice.
+        text = bytearray()
         for fragment in self._reader.fragments(first, self._buffer, LONG_BYTES):
             delimiter = 1 if fragment.last and not self._form.record_bytes else 0
             if not wanted:
                 continue
-            data = bytes(memoryview(fragment.data)[: fragment.size - delimiter])
-            if self._whole:
-                parts.append(data)
-            else:
-                yield RecordFragment(data, number, fragment.last)
-        if parts:
-            data = b"".join(parts)
-            yield RecordBatch(data, np.zeros(1, np.int64), np.array([len(data)], np.int64), number)
+            data = memoryview(fragment.data)[: fragment.size - delimiter]
+            if not self._whole:
+                yield RecordFragment(bytes(data), number, fragment.last)
+                continue
+            text += data
+            if len(text) > LONGEST_WHOLE:
+                text, wanted = bytearray(), False
+                yield TooLong(number)
+        if self._whole and wanted:
+            yield RecordBatch(memoryview(text), np.zeros(1, np.int64), np.array([len(text)], np.int64), number)
 
 
 def cut_records(data: bytes, first: int, form: RecordFormat) -> RecordBatch:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
 
 from corpustools.errors import DataError
-from corpustools.formats.batch import IdBatch
+from corpustools.formats.batch import IdBatch, Ids
 from corpustools.formats.ids import format_lines
 from corpustools.formats.layout import Layout
 from corpustools.formats.reader import LineReader
@@ -18,6 +20,7 @@ class JsonlWriter(Writer):
     """JSON lines. A number that is not finite is null: JSON has none."""
 
     name = "jsonl"
+    streams = True
     holds_columns = True
 
     def __init__(self, vocabulary: Vocabulary, columns: tuple[str, ...] = (), layout: Layout | None = None) -> None:
@@ -41,6 +44,35 @@ class JsonlWriter(Writer):
             lines.append(", ".join(parts) + "}\n")
             start = end
         return "".join(lines).encode()
+
+    def format_part(self, ids: Ids, first: bool) -> bytes:
+        """Return further ids of an object."""
+        if not len(ids):
+            return b""
+        line = bytes(format_lines(ids, np.array([len(ids)], np.int64)))
+        return (b'{"ids": [' if first else b", ") + line[:-1].replace(b" ", b", ")
+
+    def format_end(self) -> bytes:
+        """Return the end of an object."""
+        begun = b"" if self._part_length else b'{"ids": ['
+        return b"}\n" if self.columns else begun + b"]}\n"
+
+    def add_columns(self, values: Mapping[str, float], ids: Iterable[Ids]) -> None:
+        """Write what stands beside the ids of a long document."""
+        if not self.columns:
+            return
+        self.put(b"]" if self._part_length else b'{"ids": []')
+        for name in self.columns:
+            if name == "pieces":
+                self.put(b', "pieces": [')
+                before = b""
+                for part in ids:
+                    if len(part):
+                        self.put(before + ", ".join([self._names[i] for i in part.tolist()]).encode())
+                        before = b", "
+                self.put(b"]")
+            else:
+                self.put(f', "{name}": {_number(values[name])}'.encode())
 
 
 class JsonlReader(LineReader):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 from corpustools.errors import UsageError
@@ -25,6 +27,7 @@ class Writer:
                                             format(batch)        many at once, in any order
         write(formatted)                                         in the order of the records
         write_part(ids), write_part(ids), ...                    one long document, as its ids come
+        add_columns(values, ids)                                 where there are columns
         end_document()
         write(formatted)
         ...
@@ -138,6 +141,14 @@ class Writer:
         """Write further ids of a long document."""
         self.put(self.format_part(ids, self._part_length == 0))
         self._part_length += len(ids)
+
+    def add_columns(self, values: Mapping[str, float], ids: Iterable[Ids]) -> None:
+        """Write what stands beside the ids of the long document whose parts were written, if anything does.
+
+        Args:
+            values: by name, those that were asked for among them.
+            ids: the document's ids once more, in parts.
+        """
 
     def end_document(self) -> int:
         """End the long document whose parts were written; return how many ids it has."""

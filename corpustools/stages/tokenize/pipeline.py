@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from corpustools.errors import DataError
+from corpustools.files.bad_records import BadRecords
 from corpustools.files.batches import RecordBatch
 from corpustools.formats import make_writer
 from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Special
-from corpustools.stages.tokenize.field import parse_field, take_field
+from corpustools.stages.tokenize.field import Texts, parse_field, take_field
 from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
 from corpustools.stages.tokenize.lattice.segmenter import Batch, SampleKey
 from corpustools.stages.tokenize.request import TokenizeRequest
@@ -43,11 +44,11 @@ class Pipeline:
             bos=control["bos"] if request.bos else -1,
             eos=control["eos"] if request.eos else -1,
         )
-        self._measured = bool(set(request.columns) & {"score", "logprob", "logz"})
+        self.measured = bool(set(request.columns) & {"score", "logprob", "logz"})
         needs = set(request.columns) & {"entropy", "length"}
         if request.mode != "sample":
             needs |= set(request.columns) & {"logprob", "logz"}
-        self._measurer = self.engine.measurer(request.alpha, request.length_weight) if needs else None
+        self.measurer = self.engine.measurer(request.alpha, request.length_weight) if needs else None
 
     @property
     def streams(self) -> bool:
@@ -56,17 +57,30 @@ class Pipeline:
         plain = not (request.nbest or request.unique or request.field or request.columns) and request.samples == 1
         return plain and self.writer.streams
 
+    @property
+    def passes(self) -> bool:
+        """Whether a text that is there whole may go through in parts, once for each of its segmentations."""
+        request = self.request
+        by_path = self.measured and self._by_path(np.empty(0))
+        return self.writer.streams and not (request.nbest or request.unique or by_path)
+
+    def texts_of(self, records: RecordBatch) -> Texts:
+        """Return the texts of a batch of records."""
+        if self._keys is None:
+            return Texts([records], 0, BadRecords())
+        return take_field(records, self._keys, self.request.skip_bad)
+
     def output_of(self, records: RecordBatch) -> FormattedBatch:
         """Return the output of a batch of records."""
-        if self._keys is None:
-            done = self._segment(records)
-            return replace(self.writer.format(done), source=records.source, numbers=done.numbers, special=done.special)
-        texts = take_field(records, self._keys, self.request.skip_bad)
+        return self.output_of_texts(self.texts_of(records), records.source)
+
+    def output_of_texts(self, texts: Texts, source: str) -> FormattedBatch:
+        """Return the output of the texts of a batch of records from one input."""
         parts = map(self._segment, texts.batches)
         done = next(parts) if len(texts.batches) == 1 else IdBatch.joined(parts)
         return replace(
             self.writer.format(done),
-            source=records.source,
+            source=source,
             numbers=done.numbers,
             passed_over=texts.passed_over,
             bad=texts.bad,
@@ -80,7 +94,7 @@ class Pipeline:
         if self.request.nbest or self.request.unique:
             batch, owners = self._listed(memoryview(normalized), offsets.tolist(), records.first)
         else:
-            batch = self.segmenter.batch(normalized, offsets, records.first, self._measured)
+            batch = self.segmenter.batch(normalized, offsets, records.first, self.measured)
             owners = np.repeat(np.arange(len(offsets) - 1), self.request.samples)
         numbers = owners + records.number_in_source(0)
         special = self._special(batch, records.source, numbers)
@@ -143,8 +157,8 @@ class Pipeline:
         if measures is not None:
             known["score"] = measures[:, 0].tolist()
             known["logz"] = measures[:, 1].tolist()
-        if self._measurer is not None:
-            per = [self._measurer.measure(bytes(text[a:b])) for a, b in pairwise(bounds)]
+        if self.measurer is not None:
+            per = [self.measurer.measure(bytes(text[a:b])) for a, b in pairwise(bounds)]
             for name, column in zip(("logz", "entropy", "length"), range(3), strict=True):
                 known[name] = [per[i][column] for i in owners]
         if self._by_path(measures) and set(asked) & {"score", "logprob", "logz"}:

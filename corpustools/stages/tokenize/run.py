@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from corpustools.files.bad_records import BadRecords
-from corpustools.files.batches import BatchReader, RecordFragment
+from corpustools.files.batches import LONG_BYTES, BatchReader, RecordBatch, RecordFragment, TooLong
 from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input
 from corpustools.files.manifest import Manifest
 from corpustools.files.ordered import OrderedTasks
 from corpustools.files.targets import refuse_conflicts
-from corpustools.formats.batch import FormattedBatch, Special
+from corpustools.formats.batch import FormattedBatch, IdBatch, Special
 from corpustools.formats.provenance import Provenance
 from corpustools.progress import Progress
 from corpustools.stages.tokenize.lattice.segmenter import StreamingSegmenter
+from corpustools.stages.tokenize.long_text import LongText
 from corpustools.stages.tokenize.pipeline import Pipeline
 from corpustools.stages.tokenize.request import TokenizeRequest
 from corpustools.stages.tokenize.results import TokenizeResult
@@ -104,10 +106,17 @@ class _Run:
         """Give batches to the threads; the parts of a long record go through here, one after another."""
         pipeline, workers = self.pipeline, self.pipeline.request.workers
         with OrderedTasks(workers, self._write) as tasks:
-            for item in self.batches:
+            for item in self.batches.with_too_long():
                 if isinstance(item, RecordFragment):
                     tasks.drain()
                     self._fragment(item)
+                elif isinstance(item, TooLong):
+                    tasks.drain()
+                    self._refuse(item)
+                elif len(item.data) > LONG_BYTES:
+                    # Alone: several at once would take the memory of several.
+                    tasks.drain()
+                    self._long_record(item)
                 else:
                     self.records += len(item.starts)
                     tasks.submit(pipeline.output_of, item)
@@ -146,6 +155,34 @@ class _Run:
         if self.progress is not None:
             self.progress("tokenizing", self.batches.raw_bytes, self.total)
 
+    def _refuse(self, record: TooLong) -> None:
+        """End the run, or count the record."""
+        bad = BadRecords(self.pipeline.request.skip_bad)
+        bad.refuse("size", record.place, record.what, "split it")
+        self.records += 1
+        self._write(replace(self.writer.format(IdBatch.joined([])), bad=bad))
+
+    def _long_record(self, record: RecordBatch) -> None:
+        """Carry a record that had to be read whole: its text passes in parts, if it may."""
+        pipeline = self.pipeline
+        self.records += 1
+        texts = pipeline.texts_of(record)
+        if not (pipeline.passes and texts.batches):
+            self._write(pipeline.output_of_texts(texts, record.source))
+            return
+        [one] = texts.batches
+        text = LongText(pipeline, one)
+        for sample in range(pipeline.request.samples):
+            length, special = text.write(sample, self.writer)
+            self._end_document(record.source, record.number_in_source(0), length, special)
+
+    def _end_document(self, source: str, number: int, length: int, special: int | None) -> None:
+        """Note a document that was written in parts."""
+        self.special += self.pipeline.special_in(special, f"{source}: record {number}")
+        if self.provenance is not None:
+            self.provenance.add(source, np.array([number], np.int64), np.array([length], np.int64))
+        self._report()
+
     def _fragment(self, fragment: RecordFragment) -> None:
         """Carry the long record on."""
         pipeline = self.pipeline
@@ -153,14 +190,13 @@ class _Run:
             self._running = StreamingSegmenter(pipeline.segmenter, fragment.record)
             self._normalizer = pipeline.tokenizer.model.normalizer.stream()
         ids = self._running.feed(self._normalizer.feed(fragment.data, fragment.last), fragment.last)
-        special = pipeline.special_in(self._running.special, fragment.place)
+        special = self._running.special
+        # An error ends the run here, and not behind all that is left of the record.
+        pipeline.special_in(special, fragment.place)
         self.writer.write_part(ids)
+        self._report()
         if fragment.last:
             self._running = None
             self.records += 1
-            self.special += special
             length = self.writer.end_document()
-            if self.provenance is not None:
-                number = np.array([fragment.number_in_source], np.int64)
-                self.provenance.add(fragment.source, number, np.array([length], np.int64))
-        self._report()
+            self._end_document(fragment.source, fragment.number_in_source, length, special)

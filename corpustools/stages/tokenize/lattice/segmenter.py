@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -250,12 +251,20 @@ class Measurer:
 
     def measure(self, text: Buffer) -> tuple[float, float, float]:
         """Return log Z and entropy, in nats, and the expected number of tokens of one normalised record."""
+        return self.measure_parts([(text, True)])
+
+    def measure_parts(self, parts: Iterable[tuple[Buffer, bool]]) -> tuple[float, float, float]:
+        """Return the same for a record that comes in parts, the last one told by True."""
         kernel = load("lattice")
         state = np.zeros(kernel.MOMENTS_SIZE, np.uint8)
         ring = np.zeros(self._ring_cells * kernel.MOMENT_SIZE, np.uint8)
-        log_z, entropy, length, _ = self._weights.lattice.measure(
-            state, ring, self._weights.log_weights, text, 0, len(text), True, self._cuts
-        )
+        text, base, log_z, entropy, length = b"", 0, 0.0, 0.0, 0.0
+        for part, last in parts:
+            text = text + bytes(part) if text else bytes(part)
+            log_z, entropy, length, needed = self._weights.lattice.measure(
+                state, ring, self._weights.log_weights, text, base, len(text), last, self._cuts
+            )
+            text, base = text[needed - base :], needed
         return log_z, max(entropy, 0.0), length
 
 
