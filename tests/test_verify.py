@@ -3,11 +3,13 @@
 import json
 import os
 import random
+import signal
 import struct
+import subprocess
 
 import numpy as np
 import pytest
-from harness import needs_speed
+from harness import handles_signals, needs_speed
 from spm_files import train
 from test_huggingface import byte_level
 
@@ -265,6 +267,40 @@ def test_windows_are_one_stream(folder, model, text):
     array[3, 5] = 60000
     np.save(folder.path / "wrong.npy", array)
     folder.corpus("verify", "wrong.npy", *words).failed(1, "id 60000")
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "npy"])
+def test_windows_of_every_format(folder, model, text, form):
+    """Rows are windows there, whatever pieces of documents the format tells of; a wrong id in one is found."""
+    tokenizer = Tokenizer.load(model)
+    out, source = folder.path / "out", folder.path / text
+    tokenize(tokenizer, source, out, format=form, eos=True, context=64)
+    result = verify(out, source, tokenizer, eos=True, context=64)
+    assert result.tokens % 64 == 0
+    assert result.documents + result.unwritten == 300
+    lines = folder.read(text).split(b"\n")
+    lines[100] = b"the the the"
+    folder.write("b.txt", b"\n".join(lines))
+    with pytest.raises(Difference) as caught:
+        verify(out, folder.path / "b.txt", tokenizer, eos=True, context=64)
+    assert (caught.value.document, caught.value.kind) == (101, "text")
+
+
+def test_best_fit_is_refused(folder, model, text):
+    """Documents stand in another order then; the error says what can be verified instead."""
+    tokenize(model, folder.path / text, folder.path / "out", format="npy", eos=True, context=64, pack="best-fit")
+    words = ["-m", model, "--eos", "--context", "64", "--pack", "best-fit", "--source", text]
+    folder.corpus("verify", "out", *words).failed(2, "best-fit", "another order")
+
+
+def test_an_interrupt_ends_it(folder, model, text):
+    """Ctrl-C while the source is waited for: the process ends by the signal, and nothing is left."""
+    write_ids(folder, "out", made(folder, model, text))
+    words = ["verify", "out", "-m", model, "--manifest", "m", "--source", "-"]
+    done = folder.interrupt(signal.SIGINT, handles_signals, *words, stdin=subprocess.PIPE)
+    assert done.status == -signal.SIGINT
+    assert done.stderr == ""
+    assert folder.names() == ["a.txt", "out", "tmp"]
 
 
 def test_shards_are_taken_in_order(folder, model, text):

@@ -8,6 +8,7 @@ import click
 
 from corpustools.cli.options import common_options
 from corpustools.cli.report import Reporter
+from corpustools.formats.layout import PACKINGS
 from corpustools.formats.readers import READERS
 
 if TYPE_CHECKING:
@@ -89,6 +90,13 @@ class VerifyCommand(click.Command):
     help="The ids were cut into windows of L, and an incomplete last one was dropped.",
 )
 @click.option(
+    "--pack",
+    type=click.Choice(PACKINGS),
+    default="concat",
+    show_default=True,
+    help="How documents were laid out over windows. best-fit changes their order, and cannot be verified.",
+)
+@click.option(
     "--sample",
     type=click.IntRange(min=1),
     metavar="N",
@@ -149,7 +157,7 @@ def command(
     form = record_format(b"\0" if zero_terminated else b"\n", record_bytes or 0, header)
     request = VerifyRequest(
         form=form, context=context or 0, sample=sample or 0, workers=workers or default_workers(), **options
-    )  # fmt: skip
+    )
     record = None
     if manifest is not None:
         from corpustools.files.manifest import Manifest

@@ -25,6 +25,7 @@ def verify(
     eos: bool = False,
     samples: int = 1,
     context: int = 0,
+    pack: str = "concat",
     sample: int = 0,
     special: str | None = None,
     delimiter: bytes = b"\n",
@@ -53,6 +54,7 @@ def verify(
         eos: every document ends with its eos id.
         samples: documents of each record, one after another.
         context: the ids were cut into windows of so many, and an incomplete last one was dropped.
+        pack: how they were: 'concat'. 'best-fit' changes the order of documents, and is refused.
         sample: compare the text of about so many documents, evenly spread; 0: of all. All else is looked at in any
             case.
         special: what the text of a special token such as '</s>' became: 'library' or 'text'. None: what the tokenizer
@@ -70,7 +72,7 @@ def verify(
         SystemFailure: a file cannot be read.
     """
     request = VerifyRequest(
-        format=format, field=field, skip_bad=skip_bad, bos=bos, eos=eos, samples=samples, context=context,
+        format=format, field=field, skip_bad=skip_bad, bos=bos, eos=eos, samples=samples, context=context, pack=pack,
         sample=sample, special=special, workers=default_workers() if workers is None else workers,
         form=record_format(delimiter, record_bytes, header),
     )  # fmt: skip

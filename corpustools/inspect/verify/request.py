@@ -35,6 +35,7 @@ class VerifyRequest:
     eos: bool = False
     samples: int = 1
     context: int = 0
+    pack: str = "concat"
     sample: int = 0
     special: str | None = None
     workers: int = 1
@@ -48,6 +49,11 @@ class VerifyRequest:
         """
         if self.workers < 1 or self.samples < 1 or self.context < 0 or self.sample < 0:
             raise UsageError("a count of workers, samples, window ids or compared documents", "give 1 or more")
+        if self.pack != "concat":
+            raise UsageError(
+                f"windows packed by {self.pack}: documents stand in another order there, and long ones are cut",
+                "verify the ids before they are packed, or windows of packing concat",
+            )
         if self.form != LINES:
             raise UsageError("records that are no lines, with a model", "ids are verified against lines")
         for name in ("bos", "eos"):
@@ -63,6 +69,7 @@ class VerifyRequest:
         asked = {
             "a format": self.format, "a field": self.field, "skipping bad records": self.skip_bad, "bos": self.bos,
             "eos": self.eos, "more samples than one": self.samples > 1, "a context": self.context,
+            "a packing": self.pack != "concat",
             "a sample of documents": self.sample, "special tokens as text": self.special == "text",
         }  # fmt: skip
         for name, given in asked.items():
