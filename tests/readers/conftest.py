@@ -13,6 +13,7 @@ import pytest
 
 from readers.documents import Corpus
 from readers.standins import numpy_torch
+from readers.standins.hollow import fill
 
 
 @pytest.fixture
@@ -36,4 +37,7 @@ def load(name: str) -> ModuleType:
         pytest.skip(f"{name.partition('.')[0]} is not installed here; bin/readers makes an environment for it")
     if find_spec("torch") is None:
         numpy_torch.install()
+    for large in ("torchvision", "transformers"):
+        if find_spec(large) is None:
+            fill(large)
     return import_module(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -62,6 +63,19 @@ def test_every_document_comes_back(case, corpus, read):
     found = read(corpus.write(case, "megatron", "train"))
     assert_same(found, case.documents)
     assert found[0].dtype == (np.uint16 if case.width == 2 else np.int32)
+
+
+@pytest.mark.parametrize("options", [(), ("--context", 16)], ids=["documents", "windows"])
+def test_the_fast_way_of_opening(options, corpus, indexed):
+    """What Megatron is told of every data set at once, instead of reading its index first, is what the index says."""
+    prefix = corpus.write(CASES["ordinary"], "megatron", "train", *options)
+    counts = json.loads((corpus.folder / "train.sequences.json").read_text())["train"]
+    told, whole = (
+        indexed(str(prefix), fast_cache_load=True, sequences_per_dataset=counts, dtype_code=8),
+        indexed(str(prefix)),
+    )
+    assert_same([told[number] for number in range(len(told))], [whole[number] for number in range(len(whole))])
+    assert told.document_indices.tolist() == whole.document_indices.tolist()
 
 
 @pytest.mark.parametrize("case", [CASES["ordinary"], *NOTHING.values()], ids=["ordinary", *NOTHING])

@@ -101,7 +101,7 @@ def _no() -> bool:
 
 
 def install() -> None:
-    """Let `import torch` find this module, and `import torchvision`, `import transformers` hollow ones."""
+    """Let `import torch` find this module."""
     functions = {
         "tensor": tensor, "as_tensor": tensor, "from_numpy": tensor, "frombuffer": frombuffer, "ones": _ones,
         "ones_like": lambda like, dtype=None: _ones(like.shape, dtype or like.dtype), "cat": _cat, "cumsum": _cumsum,
@@ -116,5 +116,3 @@ def install() -> None:
     cuda = {"is_available": _no, "is_initialized": _no, "device_count": lambda: 0}
     facts = {"": torch, ".cuda": cuda, ".distributed": distributed, ".nn.functional": functional, ".utils.data": data}
     fill("torch", {f"torch{below}": names for below, names in facts.items()})
-    fill("torchvision")
-    fill("transformers")
