@@ -83,6 +83,7 @@ def test_a_pipe_of_parquet_is_told_by_its_first_page():
     assert foreign_format(b"PAR1\x15\x04", None) is not None
     assert foreign_format(b"PAR1 and more", None) is None
     assert foreign_format(b"PAR1\x15\x04", b"text") is None
+    assert foreign_format(b"PAR1\x15\x04\x15\x10", b"torn") is not None
 
 
 @pytest.mark.parametrize(

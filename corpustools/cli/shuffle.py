@@ -17,12 +17,15 @@ Files with the same number of records get the same permutation under the same se
 Standard input is read when no INPUT is given. Compressed inputs (gz, zst, bz2, xz) are recognised by their content.
 Temporary files hold only what does not fit the memory.
 
+Rows of Parquet and Arrow files are records too. They go to a .parquet file with the same columns.
+
 \b
 Examples:
   corpus shuffle big.txt -o out.txt -m 8G -s 42
   zcat a.gz | corpus shuffle -s 42 | head
   corpus shuffle a.jsonl.zst b.jsonl.zst -o 'part-{shard}.jsonl.zst' --shards 64
   corpus shuffle --part 3/16 -s 42 big.txt -o p3.txt
+  corpus shuffle -s 42 a.parquet b.parquet -o 'train-{shard}.parquet' --shards 8 --val 1000 --val-output val.parquet
 """
 
 
@@ -33,7 +36,8 @@ Examples:
     "--output",
     default="-",
     metavar="PATH",
-    help="Output file. The suffixes .zst and .gz compress. With --shards the name holds '{shard}'.  "
+    help="Output file. The suffixes .zst and .gz compress, and rows need .parquet. With --shards the name holds "
+    "'{shard}'.  "
     "[default: standard output]",
 )
 @click.option(
@@ -94,6 +98,20 @@ Examples:
     help="Write N files with equal numbers of records. One after another they are the whole output.",
 )
 @click.option(
+    "--val",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Hold out the last N records of the shuffled output for validation. They go to --val-output instead.",
+)
+@click.option("--val-output", metavar="PATH", help="Output file of the records that --val holds out.")
+@click.option(
+    "--row-group-rows",
+    "group_rows",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Rows in a row group of a Parquet output.  [default: 1024]",
+)
+@click.option(
     "--part",
     type=PART,
     metavar="I/N",
@@ -146,7 +164,8 @@ def command(
 
         outputs = [("the output", path) for path in request.output_paths]
         others = [("the input", one.path) for one in request.inputs if one.seekable]
-        record = Manifest(manifest, outputs + others, "shuffle", output=request.output)
+        facts = {} if request.val is None else {"held_out": request.val, "held_out_output": request.val_output}
+        record = Manifest(manifest, outputs + others, "shuffle", output=request.output, **facts)
     with Reporter(progress, quiet) as report:
         result = run_shuffle(request, report, record)
         if not result.records_read:

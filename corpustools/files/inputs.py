@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from corpustools.errors import DataError, UsageError, from_os
 from corpustools.files.compression import decoder, detect
-from corpustools.files.foreign import HEAD_BYTES, refuse_foreign
+from corpustools.files.foreign import HEAD_BYTES, refuse_foreign, table_format
 from corpustools.files.streams import Reader
 from corpustools.files.zstd import first_window
 
@@ -35,6 +35,7 @@ class Input:
         identity: device and inode.
         modified: when it was last written to, in nanoseconds (st_mtime_ns).
         window: what a zstd input asks for to be decoded, in bytes, by its first frame; else 0.
+        table: one of `foreign.TABLES` where the input holds rows, else None.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Input:
     identity: tuple[int, int]
     modified: int = 0
     window: int = 0
+    table: str | None = None
 
     @property
     def name(self) -> str:
@@ -67,20 +69,24 @@ def as_paths(inputs: Paths) -> list[str]:
     return [os.fspath(path) for path in paths]
 
 
-def inspect(paths: list[str]) -> list[Input]:
+def inspect(paths: list[str], tables: bool = False) -> list[Input]:
     """Return what is known of each input, having checked that each can be read.
+
+    Args:
+        paths: in order; '-' is standard input.
+        tables: whether files of rows are taken too.
 
     Raises:
         SystemFailure: an input is missing or may not be read.
-        DataError: it is a directory, or standard input is closed.
+        DataError: it is a directory, or of a format that is not taken, or standard input is closed.
         UsageError: standard input is named twice.
     """
     if paths.count(STDIN) > 1:
         raise UsageError("standard input is given twice", "name '-' once")
-    return [_inspect(path) for path in paths]
+    return [_inspect(path, tables) for path in paths]
 
 
-def _inspect(path: str) -> Input:
+def _inspect(path: str, tables: bool) -> Input:
     name = "standard input" if path == STDIN else path
     try:
         status = os.fstat(0) if path == STDIN else os.stat(path)
@@ -105,9 +111,11 @@ def _inspect(path: str) -> Input:
     if head and not status.st_size:
         # Files that the system makes up as they are read (/proc) have no size before that: they are read as pipes are.
         return Input(path, None, None, identity)
-    refuse_foreign(name, head, tail)
     size = max(status.st_size - start, 0)
-    return Input(path, size, detect(head), identity, status.st_mtime_ns, first_window(head))
+    table = table_format(head, tail) if tables else None
+    if table is None:
+        refuse_foreign(name, head, tail)
+    return Input(path, size, detect(head), identity, status.st_mtime_ns, first_window(head), table)
 
 
 class OpenInput:
@@ -134,7 +142,7 @@ class OpenInput:
         self._back = b""
         try:
             if source.seekable:
-                self._require_same_file()
+                require_same_file(source, self.descriptor)
                 self.origin = os.lseek(self.descriptor, 0, os.SEEK_CUR)
                 os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
             elif sys.platform == "linux":
@@ -203,24 +211,8 @@ class OpenInput:
         Raises:
             DataError: it was written to meanwhile.
         """
-        source = self.source
-        if not source.seekable:
-            return
-        status = os.fstat(self.descriptor)
-        size = status.st_size - self.origin
-        if size != source.size or status.st_mtime_ns != source.modified:
-            raise DataError(
-                f"{source.name}: was changed while it was read: {source.size} bytes at the start, {size} now",
-                "leave inputs alone while they are read",
-            )
-
-    def _require_same_file(self) -> None:
-        status = os.fstat(self.descriptor)
-        if (status.st_dev, status.st_ino) != self.source.identity:
-            raise DataError(
-                f"{self.source.name}: was replaced by another file after the run began",
-                "leave inputs alone while they are read",
-            )
+        if self.source.seekable:
+            require_unchanged(self.source, self.descriptor, self.origin)
 
     def _at_end(self) -> None:
         """Compare what was read with what was there."""
@@ -242,6 +234,35 @@ class OpenInput:
         if not n and len(view):
             self._at_end()
         return n
+
+
+def require_same_file(source: Input, descriptor: int) -> None:
+    """Hold an opened file against the one that was found before the work began.
+
+    Raises:
+        DataError: it is another file.
+    """
+    status = os.fstat(descriptor)
+    if (status.st_dev, status.st_ino) != source.identity:
+        raise DataError(
+            f"{source.name}: was replaced by another file after the run began",
+            "leave inputs alone while they are read",
+        )
+
+
+def require_unchanged(source: Input, descriptor: int, origin: int) -> None:
+    """Hold a regular file, read from byte `origin` on, against what it was when the work began.
+
+    Raises:
+        DataError: it was written to meanwhile.
+    """
+    status = os.fstat(descriptor)
+    size = status.st_size - origin
+    if size != source.size or status.st_mtime_ns != source.modified:
+        raise DataError(
+            f"{source.name}: was changed while it was read: {source.size} bytes at the start, {size} now",
+            "leave inputs alone while they are read",
+        )
 
 
 class _Raw:

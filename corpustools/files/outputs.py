@@ -62,51 +62,58 @@ class CompressedSink:
 
 
 class ShardSink:
-    """Slices of the stream in files of their own.
+    """Slices of the stream, one output after another.
 
     Args:
-        pattern: the path, with `{shard}` where the number stands.
-        shards: how many.
-        workers: threads that compress, where the suffix asks for it.
-        files: the set that names them at the end.
+        paths: the outputs, in order.
+        workers: threads that compress, where a suffix asks for it.
+        files: the set that names those that are files at the end.
+
+    Attributes:
+        paths: as given.
+        last_front: what the last output begins with.
 
     Raises:
-        UsageError: a shard would replace a folder, or its suffix cannot be written.
+        UsageError: an output would replace a folder, or its suffix cannot be written.
         SystemFailure: the folder is missing or not writable.
     """
 
-    def __init__(self, pattern: str, shards: int, workers: int, files: FileSet) -> None:
-        self.paths = shard_paths(pattern, shards)
-        for path in self.paths:
-            require_replaceable(path)
-        self._codec, self._workers = output_codec(pattern), workers
-        self._files = files
+    def __init__(self, paths: list[str], workers: int, files: FileSet) -> None:
+        self.paths, self.last_front = paths, b""
+        for path in paths:
+            output_codec(path)
+            if descriptor_of(path) is None:
+                require_replaceable(path)
+        self._workers, self._files = workers, files
         self._begun = 0
         self._sink = self._next()
 
     def write(self, data: memoryview | bytes) -> None:
-        """Write to the current shard."""
+        """Write to the current output."""
         self._sink.write(data)
 
     def cut(self) -> None:
-        """Close the current shard and begin the next."""
+        """Close the current output and begin the next."""
         self._sink.finish()
         self._sink = self._next()
+        if self._begun == len(self.paths) and self.last_front:
+            self._sink.write(self.last_front)
 
     def finish(self) -> None:
-        """Make the last shard durable, and those behind it, which are empty."""
+        """Make the last output durable, and those behind it, which are empty."""
         while self._begun < len(self.paths):
             self.cut()
         self._sink.finish()
 
     def abort(self) -> None:
-        """Drop the current shard; the others belong to the set."""
+        """Drop the current output; files belong to the set."""
         self._sink.abort()
 
     def _next(self) -> Sink:
-        file = self._files.open(self.paths[self._begun])
+        path = self.paths[self._begun]
         self._begun += 1
-        return CompressedSink(file, self._codec, self._workers) if self._codec else file
+        sink, codec = _open_single(path, self._files, False), output_codec(path)
+        return CompressedSink(sink, codec, self._workers) if codec else sink
 
 
 def shard_paths(pattern: str, shards: int) -> list[str]:
@@ -115,7 +122,9 @@ def shard_paths(pattern: str, shards: int) -> list[str]:
     return [pattern.replace(SHARD, f"{number:0{width}}") for number in range(shards)]
 
 
-def open_output(path: str, shards: int | None, workers: int, files: FileSet, last: bool = False) -> Sink:
+def open_output(
+    path: str, shards: int | None, workers: int, files: FileSet, last: bool = False, behind: str | None = None
+) -> Sink:
     """Return the sink for an output option: '-', a path, or a pattern with '{shard}'.
 
     Args:
@@ -124,21 +133,32 @@ def open_output(path: str, shards: int | None, workers: int, files: FileSet, las
         workers: threads that compress, where the suffix asks for it.
         files: the set that files belong to.
         last: a file describes the others of the set, see `FileSet`.
+        behind: one more output, for the slice behind those of `path`; None: there is none.
 
     Raises:
         UsageError: the pattern and the shards do not fit, or the suffix cannot be written.
         SystemFailure: the folder is missing or not writable.
+    """
+    require_pattern(path, shards)
+    if shards is not None or behind is not None:
+        paths = [path] if shards is None else shard_paths(path, shards)
+        return ShardSink(paths if behind is None else [*paths, behind], workers, files)
+    codec = output_codec(path)
+    sink = _open_single(path, files, last)
+    return CompressedSink(sink, codec, workers) if codec else sink
+
+
+def require_pattern(path: str, shards: int | None) -> None:
+    """Refuse a pattern without a number of shards, and the other way round.
+
+    Raises:
+        UsageError: the pattern and the shards do not fit.
     """
     if (SHARD in path) != (shards is not None):
         raise UsageError(
             f"output '{path}': a number of shards and a pattern with '{SHARD}' go together",
             f"name the output as in part-{SHARD}.txt and say how many shards",
         )
-    if shards is not None:
-        return ShardSink(path, shards, workers, files)
-    codec = output_codec(path)
-    sink = _open_single(path, files, last)
-    return CompressedSink(sink, codec, workers) if codec else sink
 
 
 def _open_single(path: str, files: FileSet, last: bool) -> Sink:

@@ -9,6 +9,10 @@ from corpustools.stages.shuffle.request import ShuffleRequest
 
 def describe_plan(request: ShuffleRequest) -> str:
     """Return the plan of a request, one `name: value` a line, sizes in bytes."""
+    if request.tables:
+        from corpustools.stages.shuffle.table import describe_tables
+
+        return describe_tables(request)
     plan = plan_shuffle(request)
     temporary = temporary_bytes(request, plan)
     available = available_memory()

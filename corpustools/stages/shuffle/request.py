@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from corpustools.errors import UsageError
+from corpustools.errors import DataError, UsageError
 from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input, Paths, as_paths, inspect
-from corpustools.files.outputs import shard_paths
+from corpustools.files.outputs import SHARD, shard_paths
 from corpustools.files.targets import descriptor_of, refuse_own_output
 from corpustools.formats import refuse_suffix
 from corpustools.machine import default_memory, default_workers
@@ -18,6 +18,7 @@ from corpustools.stages.shuffle.order import KEYS, SortKeys
 
 Path = str | os.PathLike[str]
 
+PARQUET_SUFFIX = ".parquet"
 # A compressed text is taken for about a quarter of what it holds.
 _EXPANSION = 4
 
@@ -45,6 +46,9 @@ class ShuffleRequest:
     part: tuple[int, int] | None
     spill: str
     no_temp: bool
+    val: int | None
+    val_output: str | None
+    group_rows: int | None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant.
@@ -58,6 +62,8 @@ class ShuffleRequest:
             ("head count", 0, self.head_count),
             ("record size", 0, self.form.record_bytes),
             ("header", 0, self.form.header),
+            ("held out records", 1, self.val),
+            ("rows in a group", 1, self.group_rows),
         ):
             if value is not None and value < least:
                 raise UsageError(f"{name}: {value}", f"give {least} or more")
@@ -66,8 +72,13 @@ class ShuffleRequest:
         if self.spill not in ("auto", "raw", "zstd"):
             raise UsageError(f"spill '{self.spill}'", "accepted are auto, raw and zstd")
         self._refuse_pipes_without_temporary_space()
-        refuse_own_output(self.output, self.inputs)
-        refuse_suffix(self.output, "" if self.form.record_bytes else None)
+        self._check_held_out()
+        self._check_tables()
+        for path in (self.output, self.val_output):
+            if path is not None:
+                refuse_own_output(path, self.inputs)
+                if not self.tables:
+                    refuse_suffix(path, "" if self.form.record_bytes else None)
 
     def _refuse_pipes_without_temporary_space(self) -> None:
         if not self.no_temp:
@@ -84,10 +95,65 @@ class ShuffleRequest:
                 "leave the shards or the part away, or allow temporary space",
             )
 
+    def _check_held_out(self) -> None:
+        if (self.val is None) != (self.val_output is None):
+            raise UsageError("a number of records to hold out and an output for them go together", "give both")
+        if self.val is None or self.val_output is None:
+            return
+        if self.part is not None:
+            raise UsageError("a part does not know the last records of all", "hold records out of the whole")
+        if SHARD in self.val_output:
+            raise UsageError(f"output '{self.val_output}': records that are held out go to one file", "name a file")
+        descriptor = descriptor_of(self.val_output)
+        if descriptor is not None and descriptor == descriptor_of(self.output):
+            raise UsageError("the records held out would go where the others go", "give them an output of their own")
+
+    def _check_tables(self) -> None:
+        """Refuse what rows do not have, and what lines do not."""
+        tables = [one for one in self.inputs if one.table]
+        outputs = [path for path in (self.output, self.val_output) if path is not None]
+        if not tables:
+            if self.group_rows is not None:
+                raise UsageError("lines have no row groups", "leave the rows of a group away")
+            return
+        for one in self.inputs:
+            if not one.table:
+                raise UsageError(
+                    f"{tables[0].name} is {tables[0].table}, and {one.name} holds lines",
+                    "shuffle rows and lines apart",
+                )
+        for path in outputs:
+            if not path.endswith(PARQUET_SUFFIX):
+                raise DataError(
+                    f"{tables[0].name}: is {tables[0].table}, not records of lines for '{path}'",
+                    f"rows are written to files: name the output in {PARQUET_SUFFIX}",
+                )
+        if self.form != RecordFormat():
+            raise UsageError("rows have neither a delimiter nor a size nor a header", "leave those options away")
+
     @property
     def output_paths(self) -> list[str]:
-        """The output, or the shards of it."""
-        return [self.output] if self.shards is None else shard_paths(self.output, self.shards)
+        """All outputs in order: the output or its shards, and that of the records held out."""
+        paths = [self.output] if self.shards is None else shard_paths(self.output, self.shards)
+        return paths if self.val_output is None else [*paths, self.val_output]
+
+    def cuts(self, total: int) -> list[int]:
+        """Return where each output but the first begins, among `total` records.
+
+        Raises:
+            DataError: there are fewer than are to be held out.
+        """
+        others = total - (self.val or 0)
+        if others < 0:
+            raise DataError(f"there are {total} records, and {self.val} are to be held out", "hold fewer out")
+        shards = self.shards or 1
+        cuts = [shard * others // shards for shard in range(1, shards)]
+        return cuts if self.val is None else [*cuts, others]
+
+    @property
+    def tables(self) -> bool:
+        """Whether the inputs hold rows."""
+        return any(one.table for one in self.inputs)
 
     @property
     def expected(self) -> int | None:
@@ -117,6 +183,9 @@ def shuffle_request(
     part: tuple[int, int] | None = None,
     spill: str = "auto",
     no_temp: bool = False,
+    val: int | None = None,
+    val_output: Path | None = None,
+    group_rows: int | None = None,
 ) -> ShuffleRequest:
     """Check the arguments of `shuffle` and look at the inputs; nothing is read or made yet.
 
@@ -136,7 +205,7 @@ def shuffle_request(
         )
     seed = fresh_seed() if seed is None else str(seed)
     return ShuffleRequest(
-        inputs=inspect(as_paths(inputs)),
+        inputs=inspect(as_paths(inputs), tables=True),
         output=target,
         seed=seed,
         keys=SortKeys.of_seed(seed),
@@ -149,4 +218,7 @@ def shuffle_request(
         part=part,
         spill=spill,
         no_temp=no_temp,
+        val=val,
+        val_output=None if val_output is None else os.fspath(val_output),
+        group_rows=group_rows,
     )

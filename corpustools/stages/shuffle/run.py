@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass
 
 from corpustools.errors import SystemFailure
 from corpustools.files.descriptors import Sink
@@ -17,37 +16,13 @@ from corpustools.stages.shuffle.buckets import RangeTooFull
 from corpustools.stages.shuffle.order import KEYS, KeyRange, part_range
 from corpustools.stages.shuffle.plan import plan_shuffle, require_room
 from corpustools.stages.shuffle.request import Path, ShuffleRequest, shuffle_request
+from corpustools.stages.shuffle.results import ShuffleResult
 from corpustools.stages.shuffle.store import BucketStore
 from corpustools.stages.shuffle.tally import Tally, verify
 from corpustools.stages.shuffle.tasks import GatherTask, ScatterReceipt, ScatterTask, gather, scatter
 
 # Without temporary space: by how much a range of keys is cut when its lowest bucket does not fit the memory.
 _NARROWER = 64
-
-
-@dataclass(frozen=True)
-class ShuffleResult:
-    """What a shuffle did.
-
-    Attributes:
-        records: records written, the header aside.
-        bytes: their bytes, delimiters included.
-        checksum: the order-free checksum of what was written, as 16 hexadecimal digits.
-        seed: the seed that repeats the run.
-        seconds: the time it took.
-        records_read: records of the inputs.
-        temporary_bytes: bytes that went to temporary files.
-        passes: how often the inputs were read.
-    """
-
-    records: int
-    bytes: int
-    checksum: str
-    seed: str
-    seconds: float
-    records_read: int
-    temporary_bytes: int
-    passes: int
 
 
 def shuffle(
@@ -66,6 +41,9 @@ def shuffle(
     part: tuple[int, int] | None = None,
     spill: str = "auto",
     no_temp: bool = False,
+    val: int | None = None,
+    val_output: Path | None = None,
+    group_rows: int | None = None,
     progress: Progress | None = None,
 ) -> ShuffleResult:
     """Write the records of the inputs in an order that is a function of the seed and their numbers alone.
@@ -74,7 +52,8 @@ def shuffle(
     2
 
     Args:
-        inputs: a path, or paths in order; '-' or none is standard input. gz, zst, bz2 and xz are recognised by content.
+        inputs: a path, or paths in order; '-' or none is standard input. gz, zst, bz2 and xz are recognised by content,
+            and so are Parquet and Arrow, whose rows are the records. Rows go to Parquet files.
         output: a path, '-' for standard output, or with `shards` a path that holds '{shard}'. .zst and .gz compress.
         seed: any text, or a number, which stands for its decimal text. None: a fresh one, which the result names.
         memory: the most that the whole process takes, from 64 MiB, in bytes or as text like "8G". None: half of what
@@ -89,6 +68,9 @@ def shuffle(
         part: (I, N): write only the I-th of N key ranges, from 1; the parts concatenate to the whole.
         spill: how temporary data is kept: 'raw', 'zstd', or 'auto', which compresses when the disk is slow.
         no_temp: use no temporary space, but read the inputs again for each key range that fits the memory.
+        val: hold so many records out of the output, the last ones of the order; they go to `val_output`.
+        val_output: where the records held out go, with the header.
+        group_rows: rows in a row group of a Parquet output. None: 1,024.
         progress: called now and then with (phase, bytes done, bytes in all or None).
 
     Returns:
@@ -114,6 +96,9 @@ def shuffle(
         part=part,
         spill=spill,
         no_temp=no_temp,
+        val=val,
+        val_output=val_output,
+        group_rows=group_rows,
     )
     return run_shuffle(request, progress)
 
@@ -122,12 +107,16 @@ def run_shuffle(
     request: ShuffleRequest, progress: Progress | None = None, manifest: Manifest | None = None
 ) -> ShuffleResult:
     """Do what a request asks, and publish a manifest with it; see `shuffle`."""
+    if request.tables:
+        from corpustools.stages.shuffle.table import shuffle_tables
+
+        return shuffle_tables(request, progress, manifest)
     begin = time.monotonic()
     plan = plan_shuffle(request)
     require_room(request, plan)
     spill = None if request.no_temp else request.spill
     files = FileSet()
-    sink = open_output(request.output, request.shards, plan.workers, files)
+    sink = open_output(request.output, request.shards, plan.workers, files, behind=request.val_output)
     try:
         if manifest is not None:
             manifest.open(files)
@@ -228,12 +217,13 @@ class _Passes:
         if receipt.header and (request.part is None or request.part[0] == 1):
             self._sink.write(receipt.header)
             self._header_bytes = len(receipt.header)
-        if request.shards is not None:
+        if isinstance(self._sink, ShardSink):
+            if request.val is not None:
+                self._sink.last_front = receipt.header
             total = receipt.records if self._whole() else receipt.held.records
             if request.head_count is not None:
                 total = min(total, request.head_count)
-            self._cuts = [shard * total // request.shards for shard in range(1, request.shards)]
-            assert isinstance(self._sink, ShardSink)
+            self._cuts = request.cuts(total)
             for _ in range(self._cuts.count(0)):
                 self._sink.cut()
 

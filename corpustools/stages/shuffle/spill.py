@@ -21,6 +21,33 @@ _SLOW_DISK = 100e6
 _TRIAL = 256 << 20
 
 
+class SlowDisk:
+    """Whether temporary data is compressed: as it is asked for, or once the disk has been slow for a while.
+
+    Args:
+        codec: raw, zstd or auto.
+
+    Attributes:
+        compress: whether it is.
+    """
+
+    def __init__(self, codec: str) -> None:
+        self.compress = codec == "zstd"
+        self._auto = codec == "auto"
+        self._bytes, self._seconds = 0, 0.0
+
+    def judge(self, size: int, seconds: float) -> None:
+        """Take the time that some bytes took to be written, as they are; at first the page cache hides the disk."""
+        if not self._auto:
+            return
+        self._bytes += size
+        self._seconds += seconds
+        if self._bytes >= _TRIAL:
+            self.compress = self._bytes < _SLOW_DISK * self._seconds
+            self._auto = not self.compress
+            self._bytes, self._seconds = 0, 0.0
+
+
 class SpillRun:
     """What one worker has spilled of one bucket.
 
@@ -51,15 +78,13 @@ class Spill:
 
     def __init__(self, files: TemporaryFiles, pool: Pool, codec: str) -> None:
         self.files, self._pool, self.block_bytes = files, pool, pool.block_bytes
-        self.compress = codec == "zstd"
-        self._auto = codec == "auto"
-        self._bytes, self._seconds = 0, 0.0
+        self.disk = SlowDisk(codec)
 
     def append(self, run: SpillRun, number: int, codec: Any) -> None:
         """Put one full block of the pool at the end of a run; `codec` is the worker's BlockCodec."""
         block = self._pool.block(number)
         run.written += self._pool.checksum(number, run.blocks * self.block_bytes)
-        if self.compress:
+        if self.disk.compress:
             packed = codec.compress(block)
             if len(packed) >= len(block):
                 packed = block
@@ -68,18 +93,8 @@ class Spill:
             start = time.perf_counter()
             self._write(run, [block])
             run.raw += 1
-            if self._auto:
-                self._judge(len(block), time.perf_counter() - start)
+            self.disk.judge(len(block), time.perf_counter() - start)
         run.blocks += 1
-
-    def _judge(self, size: int, seconds: float) -> None:
-        """Switch to compression once the disk has been slow for a while (the page cache hides it at first)."""
-        self._bytes += size
-        self._seconds += seconds
-        if self._bytes >= _TRIAL:
-            self.compress = self._bytes < _SLOW_DISK * self._seconds
-            self._auto = not self.compress
-            self._bytes, self._seconds = 0, 0.0
 
     def _write(self, run: SpillRun, parts: list[memoryview | bytes]) -> None:
         size = self.files.extent_bytes
