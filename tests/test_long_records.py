@@ -151,3 +151,19 @@ def test_memory_of_a_long_record(folder: Folder, case: str):
     short = folder.measured(*command, "short", "-o", "out").ok().peak
     long = folder.measured(*command, PEAKS[case][-1], "-o", "out").ok().peak
     assert long - short <= 3 * size, f"{long / MIB:.0f} MiB, {short / MIB:.0f} for a short record"
+
+
+@pytest.mark.parametrize("options", [{}, {"nbest": 2}, {"alpha": 1.0, "unique": True, "samples": 2}, {"field": "text"}])
+def test_a_character_that_cannot_be_written_is_placed(folder: Folder, options: dict[str, object]):
+    """The error names the file and the record, counted from 1, however long the record is."""
+    folder.write("m.json", json.dumps({"model": {"type": "Unigram", "vocab": [["a", -1.0]], "unk_id": None}}).encode())
+    field = "field" in options
+    for name, text in (("short", "b"), ("long", "a" * (3 << 20) + "b")):
+        if name == "long" and options and not field:
+            continue
+        lines = [json.dumps({"text": one}) if field else one for one in ("a", text)]
+        folder.write("first", (lines[0] + "\n").encode())
+        folder.write(name, "".join(line + "\n" for line in lines).encode())
+        words = [word for key, value in options.items() for word in (f"--{key}", value) if word is not True]
+        said = f"{name}: record 2 holds a character that the vocabulary cannot write"
+        folder.corpus("tokenize", "-m", "m.json", *words, "first", name).failed(1, said)

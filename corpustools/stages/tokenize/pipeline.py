@@ -16,6 +16,7 @@ from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Special
 from corpustools.stages.tokenize.field import Texts, parse_field, take_field
 from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
 from corpustools.stages.tokenize.lattice.segmenter import Batch, SampleKey
+from corpustools.stages.tokenize.lattice.unwritable import Unwritable, naming
 from corpustools.stages.tokenize.request import TokenizeRequest
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
@@ -91,17 +92,21 @@ class Pipeline:
         """Return the ids of a batch of texts."""
         normalizer = self.tokenizer.model.normalizer
         normalized, offsets = normalizer.normalize_batch(records.data, records.starts, records.ends)
-        if self.request.nbest or self.request.unique:
-            batch, owners = self._listed(memoryview(normalized), offsets.tolist(), records.first)
-        else:
-            batch = self.segmenter.batch(normalized, offsets, records.first, self.measured)
-            owners = np.repeat(np.arange(len(offsets) - 1), self.request.samples)
+        with naming(lambda record: records.place(record - records.first)):
+            batch, owners = self._segmented(memoryview(normalized), offsets, records.first)
         numbers = owners + records.number_in_source(0)
         special = self._special(batch, records.source, numbers)
         done = IdBatch(batch.ids, batch.ends, numbers=numbers, special=special)
         if self.request.columns:
             self._add_columns(done, memoryview(normalized), offsets.tolist(), owners.tolist(), batch.measures)
         return done
+
+    def _segmented(self, text: memoryview, offsets: Counts, first: int) -> tuple[Batch, Counts]:
+        """Return the segmentations of normalised records, and the record that each belongs to."""
+        if self.request.nbest or self.request.unique:
+            return self._listed(text, offsets.tolist(), first)
+        batch = self.segmenter.batch(text, offsets, first, self.measured)
+        return batch, np.repeat(np.arange(len(offsets) - 1), self.request.samples)
 
     def _special(self, batch: Batch, source: str, numbers: Counts) -> Special:
         """Return the segmentations of a batch, of records with these numbers, in which text became a special token."""
@@ -132,10 +137,13 @@ class Pipeline:
         ends, owners = [], []
         for i in range(len(bounds) - 1):
             record = bytes(text[bounds[i] : bounds[i + 1]])
-            if request.nbest:
-                lists = [path for path, _ in self.engine.nbest(record, self.segmenter, request.nbest)]
-            else:
-                lists = self.engine.unique(record, weights, self.segmenter.key, first + i)
+            try:
+                if request.nbest:
+                    lists = [path for path, _ in self.engine.nbest(record, self.segmenter, request.nbest)]
+                else:
+                    lists = self.engine.unique(record, weights, self.segmenter.key, first + i)
+            except Unwritable as error:
+                raise Unwritable(first + i) from error
             for path in lists:
                 pieces += path
                 ends.append(len(pieces))

@@ -18,6 +18,7 @@ from corpustools.formats.batch import FormattedBatch, IdBatch, Special
 from corpustools.formats.provenance import Provenance
 from corpustools.progress import Progress
 from corpustools.stages.tokenize.lattice.segmenter import StreamingSegmenter
+from corpustools.stages.tokenize.lattice.unwritable import naming
 from corpustools.stages.tokenize.long_text import LongText
 from corpustools.stages.tokenize.pipeline import Pipeline
 from corpustools.stages.tokenize.request import TokenizeRequest
@@ -173,7 +174,8 @@ class _Run:
         [one] = texts.batches
         text = LongText(pipeline, one)
         for sample in range(pipeline.request.samples):
-            length, special = text.write(sample, self.writer)
+            with naming(lambda _: record.place(0)):
+                length, special = text.write(sample, self.writer)
             self._end_document(record.source, record.number_in_source(0), length, special)
 
     def _end_document(self, source: str, number: int, length: int, special: int | None) -> None:
@@ -189,7 +191,8 @@ class _Run:
         if self._running is None:
             self._running = StreamingSegmenter(pipeline.segmenter, fragment.record)
             self._normalizer = pipeline.tokenizer.model.normalizer.stream()
-        ids = self._running.feed(self._normalizer.feed(fragment.data, fragment.last), fragment.last)
+        with naming(lambda _: fragment.place):
+            ids = self._running.feed(self._normalizer.feed(fragment.data, fragment.last), fragment.last)
         special = self._running.special
         # An error ends the run here, and not behind all that is left of the record.
         pipeline.special_in(special, fragment.place)

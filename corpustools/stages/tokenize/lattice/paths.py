@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from corpustools.errors import DataError
+from corpustools.stages.tokenize.lattice.unwritable import Unwritable
 from corpustools.stages.tokenize.lattice.weights import Weights
 from corpustools.stages.tokenize.models.model import Model
 
@@ -96,7 +97,7 @@ def written(model: Model, text: bytes, codes: Iterable[int]) -> list[int]:
         if model.byte_ids is not None:
             ids.extend(int(model.byte_ids[byte]) for byte in text[at : at + length])
         elif model.unknown_id is None:
-            raise DataError("the text holds a character that the vocabulary cannot write")
+            raise Unwritable(0, "the text")
         elif not (model.fuse_unknown and behind_unknown):
             ids.append(model.unknown_id)
         at += length

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from corpustools.errors import DataError, UsageError
+from corpustools.errors import UsageError
 from corpustools.kernels import load
 from corpustools.seeds import seed_words
 from corpustools.stages.tokenize.lattice.special import special_among
 from corpustools.stages.tokenize.lattice.trie import Offsets, Trie
+from corpustools.stages.tokenize.lattice.unwritable import Unwritable
 from corpustools.stages.tokenize.lattice.weights import CUTS, Weights
 from corpustools.stages.tokenize.lattice.workspace import Ids as Ids
 from corpustools.stages.tokenize.lattice.workspace import Workspace, WorkspacePool
@@ -137,7 +138,7 @@ class Segmenter:
                 **space.arguments(),
             )
             if done < 0:
-                raise _cannot_write(first_record - 1 - done)
+                raise Unwritable(first_record - 1 - done)
             if done == count:
                 break
             space.grow()
@@ -224,7 +225,7 @@ class StreamingSegmenter:
                 self.special = int(parts[-1][special[0]])
             needed, self.score, self.log_z, unencodable = lattice.standing(self._state)
             if unencodable:
-                raise _cannot_write(self._record)
+                raise Unwritable(self._record)
             self._text = self._text[needed - self._base :]
             self._base = needed
             if not full:
@@ -266,10 +267,3 @@ class Measurer:
             )
             text, base = text[needed - base :], needed
         return log_z, max(entropy, 0.0), length
-
-
-def _cannot_write(record: int) -> DataError:
-    return DataError(
-        f"record {record} holds a character that the vocabulary cannot write",
-        "the model has neither an unknown token nor byte pieces",
-    )
