@@ -100,6 +100,18 @@ def test_it_is_published_with_the_output(folder, model):
     assert {*folder.names()} - {"tmp"} == {"a.jsonl", "t.model"}
 
 
+def test_as_a_parquet_file(folder, model):
+    """The same rows."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    folder.write("a.txt", "\n".join(LINES).encode() + b"\n")
+    for name in ("p.tsv", "p.parquet"):
+        arguments = ["-m", model, "a.txt", "--context", 16, "-f", "u16", "-o", "x", "--provenance", name]
+        folder.corpus("tokenize", *arguments).ok()
+    found = parquet.read_table(folder.path / "p.parquet")
+    assert tuple(found.column_names) == COLUMNS
+    assert [list(row.values()) for row in found.to_pylist()] == table(folder)
+
+
 @pytest.mark.parametrize("path", ["x", "t.model", "a.txt", "m.json"])
 def test_it_replaces_nothing_that_the_run_needs(folder, model, path):
     """Not the output, the model, an input or the manifest."""

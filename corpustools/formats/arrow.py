@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from corpustools.files.descriptors import Sink
 from corpustools.files.extras import load_extra
+from corpustools.files.sink_file import SinkFile
 from corpustools.formats.batch import Counts
 from corpustools.formats.layout import Layout
 from corpustools.formats.lists import ListWriter
@@ -35,7 +35,7 @@ class ArrowWriter(ListWriter):
     def open_shard(self, path: str, number: int) -> None:
         """Begin a file."""
         self._sink = self.open_data(path)
-        self._batches = self._arrow.ipc.new_stream(_File(self._sink), self._schema)
+        self._batches = self._arrow.ipc.new_stream(SinkFile(self._sink), self._schema)
         self._portions = Portions(BATCH_BYTES, BATCH_ROWS)
         self._held: list[Rows] = []
 
@@ -68,21 +68,3 @@ class ArrowWriter(ListWriter):
         items = self._arrow.Array.from_buffers(self._arrow.int32(), len(values), buffers, null_count=0)
         buffers = [None, self._arrow.py_buffer(ends)]
         return self._arrow.Array.from_buffers(self._list, len(ends) - 1, buffers, null_count=0, children=[items])
-
-
-class _File:
-    """A sink in the shape of a file, as pyarrow wants one. Closing it is not pyarrow's affair."""
-
-    closed = False
-
-    def __init__(self, out: Sink) -> None:
-        self._out = out
-
-    def write(self, data: Any) -> int:
-        """Write all of the data."""
-        view = memoryview(data).cast("B")
-        self._out.write(view)
-        return len(view)
-
-    def flush(self) -> None:
-        """Do nothing: the sink gathers small pieces."""

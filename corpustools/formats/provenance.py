@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from corpustools.errors import SystemFailure, from_os
+from corpustools.files.extras import load_extra
 from corpustools.files.fileset import FileSet
 from corpustools.files.outputs import open_output
+from corpustools.files.sink_file import SinkFile
 from corpustools.files.targets import is_stream
 from corpustools.formats.batch import Counts
 from corpustools.formats.writer import Writer
 
 COLUMNS = ("source", "record", "tokens", "shard", "first")
-_ROWS = 1 << 14
+_ROWS = 1 << 16
 
 
 class Provenance:
@@ -38,6 +41,10 @@ class Provenance:
     """
 
     def __init__(self, path: str, files: FileSet) -> None:
+        self._parquet: Any = None
+        if path.endswith(".parquet"):
+            needs = "a Parquet file of documents needs pyarrow"
+            self._parquet = [load_extra(name, needs, "parquet") for name in ("pyarrow", "pyarrow.parquet")]
         self._sink = open_output(path, None, 1, files)
         self._sources: dict[str, int] = {}
         folder = os.getcwd() if is_stream(path) else os.path.dirname(os.path.realpath(path))
@@ -64,6 +71,17 @@ class Provenance:
 
     def write(self, writer: Writer) -> None:
         """Write the table, now that the writer is complete."""
+        if self._parquet:
+            self._write_parquet(writer)
+        else:
+            self._write_lines(writer)
+        self._sink.finish()
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._rows.close()
+
+    def _write_lines(self, writer: Writer) -> None:
         sources = [_cell(name) for name in self._sources]
         self._sink.write("\t".join(COLUMNS).encode() + b"\n")
         for rows, (shards, firsts) in self._placed(writer):
@@ -74,11 +92,24 @@ class Provenance:
                 )
             ]
             self._sink.write("".join(lines).encode())
-        self._sink.finish()
 
-    def close(self) -> None:
-        """Remove the temporary file."""
-        self._rows.close()
+    def _write_parquet(self, writer: Writer) -> None:
+        arrow, parquet = self._parquet
+        number = arrow.int64()
+        types = [arrow.string(), number, number, arrow.int32(), number]
+        schema = arrow.schema(list(zip(COLUMNS, types, strict=True)))
+        names = arrow.array(list(self._sources), arrow.string())
+        with parquet.ParquetWriter(SinkFile(self._sink), schema, compression="zstd") as file:
+            for rows, (shards, firsts) in self._placed(writer):
+                nowhere = firsts < 0
+                columns = [
+                    names.take(arrow.array(rows[:, 0])),
+                    arrow.array(rows[:, 1]),
+                    arrow.array(rows[:, 2]),
+                    arrow.array(shards.astype(np.int32), mask=nowhere),
+                    arrow.array(firsts, mask=nowhere),
+                ]
+                file.write_batch(arrow.record_batch(columns, schema=schema))
 
     def _placed(self, writer: Writer) -> Iterator[tuple[Counts, tuple[Counts, Counts]]]:
         """Give rows of (source, record, tokens) in batches, with the places of their first ids."""
