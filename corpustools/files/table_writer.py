@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from corpustools.errors import DataError, UsageError
-from corpustools.files.atomic import FileSink
 from corpustools.files.fileset import FileSet
+from corpustools.files.sink_file import SinkFile
 from corpustools.files.tables import arrow
 
 
@@ -125,7 +125,8 @@ class RowSink:
     def _begin_file(self) -> None:
         from pyarrow import parquet
 
-        self._file = _Target(self._files.open(self._paths[self._begun]))
+        self._sink = self._files.open(self._paths[self._begun])
+        self._file = SinkFile(self._sink)
         self._begun += 1
         # The names of list items are kept; pyarrow would call each 'element'.
         self._writer = parquet.ParquetWriter(
@@ -134,27 +135,5 @@ class RowSink:
 
     def _end_file(self) -> None:
         self._writer.close()
-        self._file.sink.finish()
+        self._sink.finish()
         self.size += self._file.tell()
-
-
-class _Target:
-    """A file as pyarrow writes to it."""
-
-    def __init__(self, sink: FileSink) -> None:
-        self.sink, self.closed = sink, False
-        self._size = 0
-
-    def write(self, data: Any) -> int:
-        self.sink.write(memoryview(data))
-        self._size += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        return self._size
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
