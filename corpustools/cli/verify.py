@@ -183,7 +183,7 @@ def line_of(result: VerifyResult) -> str:
     copies = f"{'' if result.exact else 'about '}{result.duplicates} equal to an earlier one"
     text = "" if result.compared == result.documents else f" (text of {result.compared})"
     lost = f"; the last {result.unwritten} records are in no window" if result.unwritten else ""
-    width = f"{result.width} bytes an id" if result.width else "ids as text"
+    width = f"{result.width} bytes an id" if result.width else "ids of no fixed width"
     return (
         f"{result.documents} documents agree{text}, {result.tokens} tokens, {result.format}, {width}, {copies}{lost}, "
         f"in {result.seconds:.1f} s"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from corpustools.errors import DataError
 from corpustools.files.extras import load_extra
+from corpustools.formats.arrayrecord import example_head
 from corpustools.formats.readers.reader import RawFile, TokenBatch, TokenReader, as_ids
 
-_RECORDS = 256
+_RECORDS = 1024
 _NAME = b"input_ids"
 _VARINT, _BYTES = 0, 2
 
@@ -47,15 +49,18 @@ class ArrayRecordReader(TokenReader):
                 records = self._records.read(numbers)
             except (RuntimeError, ValueError, OSError) as error:
                 raise _damaged(self.name, error) from error
-            parts = []
+            packed = []
             for number, record in zip(numbers, records, strict=True):
                 try:
-                    parts.append(ids_of(record))
+                    packed.append(packed_ids(record))
                 except (ValueError, IndexError) as error:
                     what = f"{self.name}: record {number + 1} is no tf.Example with integers under 'input_ids'"
                     raise DataError(what, "write it again") from error
-            lengths = np.array([len(part) for part in parts], np.int64)
-            yield TokenBatch(as_ids(np.concatenate([np.zeros(0, np.int64), *parts])), np.cumsum(lengths))
+            data = b"".join(packed)
+            # A number ends with a byte below 0x80.
+            counted = np.cumsum(np.concatenate([[0], np.frombuffer(data, np.uint8) < 0x80]), dtype=np.int64)
+            ends = counted[np.cumsum([len(part) for part in packed])]
+            yield TokenBatch(as_ids(_varints(data)), ends)
 
     def close(self) -> None:
         """Close the file."""
@@ -69,14 +74,40 @@ def ids_of(record: bytes) -> np.ndarray[Any, Any]:
     Raises:
         ValueError: it has none, or is damaged.
     """
+    return _varints(packed_ids(record))
+
+
+def packed_ids(record: bytes) -> bytes:
+    """Return the integers that a tf.Example has under `input_ids`, each as it stands there.
+
+    Raises:
+        ValueError: it has none, or is damaged.
+    """
+    head = _usual_head(len(record))
+    packed = record[len(head) :] if record.startswith(head) else _searched_ids(record)
+    if packed and packed[-1] >= 0x80:
+        raise ValueError("a number is cut off")
+    return packed
+
+
+@lru_cache(maxsize=1 << 16)
+def _usual_head(size: int) -> bytes:
+    """Return what an Example of so many bytes begins with that has nothing but packed ids."""
+    for left in range(size, max(size - 64, -1), -1):
+        head = example_head(left)
+        if len(head) + left == size:
+            return head
+    return b"\0"
+
+
+def _searched_ids(record: bytes) -> bytes:
     for features in _fields(record, 1):
         for entry in _fields(features, 1):
             if [*_fields(entry, 1)] == [_NAME]:
                 lists = [numbers for value in _fields(entry, 2) for numbers in _fields(value, 3)]
-                packed = b"".join(part for one in lists for part in _fields(one, 1, numbers=True))
                 if not lists:
                     break
-                return _varints(packed)
+                return b"".join(part for one in lists for part in _fields(one, 1, numbers=True))
     raise ValueError("no input_ids")
 
 
@@ -116,8 +147,6 @@ def _varints(packed: bytes) -> np.ndarray[Any, Any]:
     if not len(data):
         return np.zeros(0, np.int64)
     last = data < 0x80
-    if not last[-1]:
-        raise ValueError("a number is cut off")
     starts = np.concatenate([[0], np.flatnonzero(last)[:-1] + 1])
     lengths = np.diff(np.append(starts, len(data)))
     places = np.arange(len(data)) - np.repeat(starts, lengths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,6 +16,9 @@ from corpustools.formats.readers.reader import TokenBatch, TokenReader
 from corpustools.kernels import load
 
 _SPACES = b" \t\r"
+# Lines with ids and nothing else, as they are written here: what is left without the marks is a line of ids.
+_BARE = re.compile(rb'(?:\{"ids": \[(?:(?:0|[1-9][0-9]*+)(?:, (?:0|[1-9][0-9]*+))*+)?+\]\}\n)*+')
+_MARKS = b'{}[]ids":,'
 
 
 class LinesReader(TokenReader):
@@ -85,6 +89,12 @@ class JsonReader(LinesReader):
 
     def read(self, lines: RecordBatch) -> TokenBatch:
         """Return the ids of lines."""
+        data = bytes(lines.data)
+        if _BARE.fullmatch(data):
+            plain = data.translate(None, _MARKS)
+            ids, ends, stopped = _numbers(plain)
+            if len(ends) == len(lines.starts) and stopped == len(plain):
+                return TokenBatch(ids, ends)
         reader = JsonlReader()
         parts: list[Sequence[int]] = []
         for i, (start, stop) in enumerate(zip(lines.starts.tolist(), lines.ends.tolist(), strict=True)):

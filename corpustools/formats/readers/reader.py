@@ -44,7 +44,7 @@ class TokenReader:
     Attributes:
         name: what messages call it.
         bounded: whether the format says where documents end.
-        width: bytes of an id; 0 where ids are written as text.
+        width: bytes of an id; 0 where ids have no fixed width.
         documents, tokens: how many there are, None where that is known at the end only.
 
     Raises:

@@ -18,7 +18,7 @@ class VerifyResult:
         duplicates: documents equal to an earlier one; an estimate where `exact` is False. None for a shuffled file.
         exact: whether every document was looked at for duplicates.
         bos, eos: documents that begin with the bos id and end with the eos id; None where that is not asked.
-        width: bytes of an id; 0 where ids are written as text. None for a shuffled file.
+        width: bytes of an id; 0 where ids have no fixed width. None for a shuffled file.
         format: of the output; None for a shuffled file.
         unwritten: records at the end that are not in the output, because an incomplete window was dropped.
         seconds: the time it took.
