@@ -181,8 +181,9 @@ def test_any_bytes(lines, keys):
 
 @cache
 def real_lines():
-    """Paragraphs of this project's pages beside values of every kind, with and without escapes."""
-    paragraphs = [part for page in sorted(ROOT.glob("docs/*.md")) for part in page.read_text("utf-8").split("\n\n")]
+    """Paragraphs of these tests beside values of every kind, with and without escapes."""
+    pages = sorted(Path(__file__).parent.glob("test_[a-j]*.py"))
+    paragraphs = [part for page in pages for part in page.read_text("utf-8").split("\n\n")]
     letters = [
         "žluťoučký kůň",
         "Съешь ещё этих мягких",
@@ -195,9 +196,6 @@ def real_lines():
         record = {"id": i, "meta": {"tags": ["a", None, True], "score": -1.5e-7 * i}, "text": text + letters[i % 5] * 3}
         lines.append(json.dumps(record, ensure_ascii=bool(i % 2)).encode())
     return lines
-
-
-ROOT = Path(__file__).parents[1]
 
 
 @settings(max_examples=200)
