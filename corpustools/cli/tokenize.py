@@ -117,7 +117,8 @@ Examples:
 @click.option(
     "--field",
     metavar="NAME",
-    help="Records are JSON objects. Segment the text under this key. a.b is the key b of the object under a.",
+    help="Records are JSON objects, or rows of Parquet and Arrow files. Segment the text under this key, or in this "
+    "column. a.b is the key b of the object under a.",
 )
 @click.option(
     "--skip-bad",
@@ -211,7 +212,7 @@ def command(
     from corpustools.stages.tokenize.tokenizer import Tokenizer
 
     request = request_of(**options)
-    found = inspect(as_paths(inputs or ("-",)))
+    found = inspect(as_paths(inputs or ("-",)), tables=request.field is not None)
     check_files(found, output, model, request.format)
     record = None
     if manifest is not None:

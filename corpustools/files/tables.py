@@ -163,7 +163,9 @@ class Table:
     def _parquet_batches(self, column: str | None, threads: bool) -> Iterator[Any]:
         columns = None if column is None else [column]
         rows = _rows_at_once(self._file.metadata, column)
-        yield from self._file.iter_batches(rows, columns=columns, use_threads=threads)
+        for batch in self._file.iter_batches(rows, columns=columns, use_threads=threads):
+            # The name `a.b` finds b inside a, too.
+            yield batch if column is None else batch.select([column])
 
     def _arrow_batches(self, column: str | None) -> Iterator[Any]:
         pyarrow = arrow()
@@ -184,7 +186,7 @@ def _rows_at_once(data: Any, column: str | None) -> int:
     wanted = [
         place
         for place in range(data.num_columns)
-        if column is None or data.schema.column(place).path.split(".")[0] == column
+        if column is None or f"{data.schema.column(place).path}.".startswith(f"{column}.")
     ]
     for place in wanted:
         leaf = data.schema.column(place)

@@ -70,7 +70,8 @@ def tokenize(
             'f32' in single precision; see `Tokenizer.encode`.
         format: a key of `corpustools.formats.FORMATS`, such as 'ids', 'jsonl', 'npy' or 'megatron'.
         columns: for 'jsonl', of 'score', 'logprob', 'logz', 'entropy', 'length' and 'pieces'.
-        field: records are JSON objects, and the text stands under this key. 'a.b' is the key b of the object under a.
+        field: records are JSON objects, and the text stands under this key, or rows of Parquet and Arrow files, and it
+            stands in this column. 'a.b' is the key b of the object under a.
         skip_bad: pass over records that cannot be taken, and count them in `skipped`, instead of ending with an error.
         bos: begin every segmentation with the model's bos id.
         eos: end every segmentation with the model's eos id.
@@ -119,7 +120,7 @@ def tokenize(
         part=part,
         special=special,
     )
-    found, target = inspect(as_paths(inputs)), os.fspath(output)
+    found, target = inspect(as_paths(inputs), tables=field is not None), os.fspath(output)
     check_files(found, target, _path(model), format)
     return carry_out(_tokenizer(model), found, target, request, progress)
 

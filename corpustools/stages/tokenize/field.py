@@ -22,6 +22,7 @@ from corpustools import kernels
 from corpustools.errors import UsageError
 from corpustools.files.bad_records import BadRecords
 from corpustools.files.batches import RecordBatch
+from corpustools.files.rows import RowBatch
 from corpustools.kernels.json.plain import BLANK, DEEPEST, IS_NULL, OUT_SLACK, TAKEN, VERDICTS
 
 # Of a longer line, or one with more brackets, json would make more objects than there should be memory for, or call
@@ -80,6 +81,8 @@ def take_field(batch: RecordBatch, keys: tuple[str, ...], skip_bad: bool = False
     Raises:
         DataError: a record is no JSON object, or has no text under the field; the error names its file and number.
     """
+    if isinstance(batch, RowBatch):
+        return _take_rows(batch, batch.null, skip_bad)
     count = len(batch.starts)
     starts, ends = np.ascontiguousarray(batch.starts), np.ascontiguousarray(batch.ends)
     if (
@@ -107,6 +110,33 @@ def take_field(batch: RecordBatch, keys: tuple[str, ...], skip_bad: bool = False
             written += len(text)
             verdicts[i] = TAKEN
     return Texts(_runs(out.data, text_starts, text_ends, verdicts, batch), int((verdicts == BLANK).sum()), bad)
+
+
+def _take_rows(batch: RecordBatch, null: Any, skip_bad: bool) -> Texts:
+    """Return the texts of rows, whose column was found already."""
+    bad = BadRecords(skip_bad)
+    verdicts = np.full(len(batch.starts), TAKEN, np.uint8)
+    # Together they may be UTF-8 where one alone is not: a character may not go over from one text to the next.
+    data, begins = memoryview(batch.data), batch.starts[batch.starts < len(batch.data)]
+    whole = not (np.frombuffer(data, np.uint8)[begins] & 0xC0 == 0x80).any() and _is_utf8(data)
+    suspects = np.flatnonzero(null) if whole else np.arange(len(batch.starts))
+    for i in suspects.tolist():
+        if null is not None and null[i]:
+            bad.refuse("null", batch.place(i), "has no text but null", "every row needs a text")
+        elif not _is_utf8(data[batch.starts[i] : batch.ends[i]]):
+            bad.refuse("utf8", batch.place(i), "is not valid UTF-8", "write it as UTF-8")
+        else:
+            continue
+        verdicts[i] = BLANK
+    return Texts(_runs(data, batch.starts, batch.ends, verdicts, batch), 0, bad)
+
+
+def _is_utf8(data: memoryview) -> bool:
+    try:
+        str(data, "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _runs(data: memoryview, starts: Any, ends: Any, verdicts: Any, batch: RecordBatch) -> list[RecordBatch]:

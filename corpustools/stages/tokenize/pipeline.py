@@ -33,7 +33,7 @@ class Pipeline:
         if request.special is not None:
             tokenizer = tokenizer.with_special("text" if request.special == "text" else "library")
         self.tokenizer, self.engine, self.request = tokenizer, tokenizer._engine, request
-        self._keys = parse_field(request.field) if request.field is not None else None
+        self.keys = parse_field(request.field) if request.field is not None else None
         self.writer = make_writer(request.format, tokenizer.vocabulary, request.columns, request.layout)
         control = tokenizer.model.control
         self.segmenter = self.engine.segmenter(
@@ -67,9 +67,9 @@ class Pipeline:
 
     def texts_of(self, records: RecordBatch) -> Texts:
         """Return the texts of a batch of records."""
-        if self._keys is None:
+        if self.keys is None:
             return Texts([records], 0, BadRecords())
-        return take_field(records, self._keys, self.request.skip_bad)
+        return take_field(records, self.keys, self.request.skip_bad)
 
     def output_of(self, records: RecordBatch) -> FormattedBatch:
         """Return the output of a batch of records."""

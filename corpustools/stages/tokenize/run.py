@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from corpustools.files.bad_records import BadRecords
-from corpustools.files.batches import LONG_BYTES, BatchReader, RecordBatch, RecordFragment, TooLong
+from corpustools.files.batches import LONG_BYTES, RecordBatch, RecordFragment, TooLong
 from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input
 from corpustools.files.manifest import Manifest
 from corpustools.files.ordered import OrderedTasks
+from corpustools.files.rows import InputReader
 from corpustools.files.targets import refuse_conflicts
 from corpustools.formats.batch import FormattedBatch, IdBatch, Special
 from corpustools.formats.provenance import Provenance
@@ -97,7 +98,8 @@ class _Run:
         self.provenance = provenance
         sizes = [one.size for one in inputs]
         self.total = None if None in sizes else sum(size or 0 for size in sizes)
-        self.batches = BatchReader(inputs, RecordFormat(), pipeline.request.part, whole=not pipeline.streams)
+        part, whole = pipeline.request.part, not pipeline.streams
+        self.batches = InputReader(inputs, RecordFormat(), part, whole, pipeline.keys)
         self.records = 0
         self.bad = BadRecords()
         self.special = Special()
