@@ -153,6 +153,16 @@ def test_torn_and_changed_tables_are_errors(tmp_path: Path, monkeypatch, kind: s
     assert (tmp_path / "out").read_bytes() == b"old"
 
 
+def test_rows_are_a_source_to_verify(folder: Folder, model: str):
+    """`corpus verify` holds ids against the rows that they were made of, and finds a row that changed."""
+    name = write_table(folder.path / "in", pa.table({"text": TEXTS}), "parquet", 70)
+    texts_in(folder, name, options=("-f", "jsonl", "-o", "out.jsonl")).ok()
+    verify = ["verify", "out.jsonl", "-m", "model", "--field", "text", "--source"]
+    folder.corpus(*verify, name).ok()
+    other = write_table(folder.path / "other", pa.table({"text": [*TEXTS[:200], "gh gh gh", *TEXTS[201:]]}), "arrow")
+    folder.corpus(*verify, other).failed(1, "other: record 201")
+
+
 @settings(max_examples=60)
 @given(
     st.lists(st.none() | st.binary(max_size=9) | st.text(max_size=9).map(str.encode), max_size=30),

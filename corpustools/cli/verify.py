@@ -72,7 +72,11 @@ class VerifyCommand(click.Command):
     type=click.Choice(list(READERS)),
     help="Format of the output.  [default: recognised by the files]",
 )
-@click.option("--field", metavar="NAME", help="Records of the source are JSON objects, with the text in this field.")
+@click.option(
+    "--field",
+    metavar="NAME",
+    help="Records of the source are JSON objects, or rows of tables, with the text in this field.",
+)
 @click.option("--skip-bad", is_flag=True, help="Records that cannot be taken were skipped.")
 @click.option("--bos", is_flag=True, help="Every document begins with the model's begin (bos) id.")
 @click.option("--eos", is_flag=True, help="Every document ends with the model's end (eos) id.")
@@ -165,8 +169,9 @@ def command(
         named = [("the model", model)] if model is not None else []
         data = [*named, *(("the output", one) for one in outputs), *(("the source", one) for one in sources)]
         record = Manifest(manifest, data, "verify", outputs=list(outputs), model=model)
+    found = inspect(list(sources), tables=request.field is not None)
     with Reporter(progress, quiet) as report:
-        result = carry_out(model, list(outputs), inspect(list(sources)), request, report, record)
+        result = carry_out(model, list(outputs), found, request, report, record)
         report.summary(
             line_of(result),
             documents=result.documents,

@@ -48,7 +48,7 @@ def verify(
         source: a path or several, in the order of the output's run; '-' is standard input.
         model: the tokenizer that made the ids, or the path of its model file; None: the output is a shuffled file.
         format: of the output; None recognises it by the files.
-        field: records of the source are JSON objects, and the text stands under this field.
+        field: records of the source are JSON objects, or rows of tables, and the text stands under this field.
         skip_bad: records of the source that cannot be taken have no document.
         bos: every document begins with the model's bos id.
         eos: every document ends with its eos id.
@@ -76,4 +76,5 @@ def verify(
         sample=sample, special=special, workers=default_workers() if workers is None else workers,
         form=record_format(delimiter, record_bytes, header),
     )  # fmt: skip
-    return carry_out(model, as_paths(output), inspect(as_paths(source)), request, progress)
+    found = inspect(as_paths(source), tables=field is not None)
+    return carry_out(model, as_paths(output), found, request, progress)

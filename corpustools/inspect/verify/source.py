@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from corpustools.files.batches import BatchReader, RecordBatch, RecordFragment
+from corpustools.files.batches import RecordBatch, RecordFragment
 from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input
 from corpustools.files.ordered import OrderedTasks
+from corpustools.files.rows import InputReader
 from corpustools.formats.batch import Counts
 from corpustools.progress import Progress
 from corpustools.stages.tokenize.field import parse_field, take_field
@@ -88,7 +89,7 @@ class Source:
         """
         options = self._options
         streams = self._keys is None and options.samples == 1 and options.stride == 1
-        batches = BatchReader(self._inputs, RecordFormat(), whole=not streams)
+        batches = InputReader(self._inputs, RecordFormat(), whole=not streams, column=self._keys)
         sizes = [one.size for one in self._inputs]
         total = None if None in sizes else sum(size or 0 for size in sizes)
 
