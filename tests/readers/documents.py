@@ -152,3 +152,20 @@ def windows(documents: list[np.ndarray], length: int) -> list[np.ndarray]:
     """Return what a reader of fixed windows has to find: the tokens in pieces of this length, without a rest."""
     tokens = joined(documents)
     return list(tokens[: len(tokens) // length * length].reshape(-1, length))
+
+
+def assert_whole(found: list[np.ndarray], documents: list[np.ndarray], length: int) -> None:
+    """Fail unless every document that fits into a window stands in one, and the windows hold no other tokens.
+
+    Args:
+        found: the windows; a run of end marks at the end of one is padding.
+        documents: what went in, each with its end mark.
+        length: tokens of a window.
+    """
+    texts = [" ".join(map(str, np.asarray(window).tolist())) for window in found]
+    assert all(len(window) <= length for window in found)
+    for document in documents:
+        if len(document) <= length:
+            assert any(f" {' '.join(map(str, document.tolist()))} " in f" {text} " for text in texts)
+    tokens = np.concatenate(found)
+    assert sorted(tokens[tokens != EOS].tolist()) == sorted(joined(documents)[joined(documents) != EOS].tolist())

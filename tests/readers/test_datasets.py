@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from readers.documents import CASES, MANY, NOTHING, SHARDS, SMALL, assert_same, joined, windows
+from readers.documents import CASES, MANY, NOTHING, SHARDS, SMALL, assert_same, assert_whole, joined, windows
 from readers.sessions import run_session
 
 pytestmark = [pytest.mark.readers, pytest.mark.filterwarnings("ignore")]
@@ -106,6 +106,20 @@ def test_windows_say_where_documents_end(name, corpus, read):
     ends = set(np.cumsum(np.concatenate(lengths)).tolist())
     kept = joined(rows)
     assert {end for end in np.cumsum(case.lengths).tolist() if end <= len(kept)} <= ends
+
+
+@pytest.mark.parametrize("name", SUFFIXES)
+def test_best_fit_keeps_documents_whole(name, corpus, load):
+    """The rows are the windows, and seq_lengths cuts them into the documents, which TRL keeps apart by it."""
+    case = CASES["ordinary"]
+    options = ("--eos", "--context", 18, "--pack", "best-fit")
+    dataset = load(corpus.write(case, name, f"train{SUFFIXES[name]}", *options))
+    assert_whole(list(map(np.array, dataset["input_ids"])), case.ended, 18)
+    pieces = []
+    for row in dataset:
+        assert sum(row["seq_lengths"]) == len(row["input_ids"])
+        pieces += [piece.tolist() for piece in np.split(np.array(row["input_ids"]), np.cumsum(row["seq_lengths"])[:-1])]
+    assert all(document.tolist() in pieces for document in case.ended if len(document) <= 18)
 
 
 @pytest.mark.parametrize("name", SUFFIXES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from readers.documents import CASES, MANY, NOTHING, SHARDS, SMALL, assert_same, split, windows
+from readers.documents import CASES, MANY, NOTHING, SHARDS, SMALL, assert_same, assert_whole, split, windows
 from readers.sessions import run_session
 
 pytestmark = [pytest.mark.readers, pytest.mark.filterwarnings("ignore")]
@@ -54,6 +54,14 @@ def test_an_output_without_tokens(case, corpus, file_dataset):
     """A file without tokens is a data set without items."""
     prefix = corpus.write(case, "datatrove", "train")
     assert len(file_dataset(f"{prefix}.ds", seq_len=WINDOW - 1)) == 0
+
+
+def test_best_fit_keeps_documents_whole(corpus, file_dataset):
+    """Windows of one token more than seq_len are the reader's items."""
+    case = CASES["ordinary"]
+    prefix = corpus.write(case, "datatrove", "train", "--eos", "--context", 18, "--pack", "best-fit")
+    found = items(file_dataset(f"{prefix}.ds", seq_len=17))
+    assert_whole(found, case.ended, 18)
 
 
 def test_a_thousand_shards(corpus, folder_dataset):

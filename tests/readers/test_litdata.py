@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from readers.documents import CASES, MANY, NOTHING, SHARDS, SMALL, assert_same, joined, split, windows
+from readers.documents import CASES, MANY, NOTHING, SHARDS, SMALL, assert_same, assert_whole, joined, split, windows
 from readers.sessions import run_session
 
 pytestmark = [pytest.mark.readers, pytest.mark.filterwarnings("ignore")]
@@ -52,6 +52,15 @@ def test_shards_of_whole_windows_lose_nothing(corpus, read):
     folder = corpus.write(MANY, "litdata", "train", "--context", 8, "--pack", "concat", "--shards", SHARDS)
     assert len(chunks_of(folder)) == SHARDS
     assert_same(read(folder, 8), windows([tokens], 8))
+
+
+def test_best_fit_keeps_documents_whole(corpus, read):
+    """The blocks are the windows, of which every document that fits has one to itself or with others."""
+    case = CASES["ordinary"]
+    folder = corpus.write(case, "litdata", "train", "--eos", "--context", 18, "--pack", "best-fit")
+    found = read(folder, 18)
+    assert all(len(block) == 18 for block in found)
+    assert_whole(found, case.ended, 18)
 
 
 def test_a_thousand_shards(corpus, read):

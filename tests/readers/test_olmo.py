@@ -7,7 +7,7 @@ import gzip
 import numpy as np
 import pytest
 
-from readers.documents import CASES, EOS, MANY, NOTHING, SHARDS, SMALL, assert_same, split, windows
+from readers.documents import CASES, EOS, MANY, NOTHING, SHARDS, SMALL, assert_same, assert_whole, split, windows
 from readers.sessions import run_session
 
 pytestmark = [pytest.mark.readers, pytest.mark.filterwarnings("ignore")]
@@ -58,6 +58,13 @@ def test_documents_are_packed_whole(scan, corpus, read):
 def test_an_output_without_tokens_is_refused(case, corpus):
     """Two of the readers cannot map an empty file, one among many included, so there is none."""
     corpus.refuse(case, "olmo", "train")
+
+
+def test_best_fit_keeps_documents_whole(corpus, read):
+    """The instances are the windows."""
+    case = CASES["ordinary"]
+    path = corpus.write(case, "olmo", "train", "--eos", "--context", 18, "--pack", "best-fit").with_suffix(".npy")
+    assert_whole([one["input_ids"] for one in read([path], 18)], case.ended, 18)
 
 
 def test_a_thousand_shards(corpus, read):

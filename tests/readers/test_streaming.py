@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from readers.documents import CASES, MANY, NOTHING, SHARDS, SMALL, assert_same, windows
+from readers.documents import CASES, MANY, NOTHING, SHARDS, SMALL, assert_same, assert_whole, windows
 from readers.sessions import run_session
 
 pytestmark = [pytest.mark.readers, pytest.mark.filterwarnings("ignore")]
@@ -43,6 +43,13 @@ def test_windows(corpus, read):
     case = CASES["ordinary"]
     folder = corpus.write(case, "mds", "train", "--context", 16, "--pack", "concat")
     assert_same(read(folder), windows(case.documents, 16))
+
+
+def test_best_fit_keeps_documents_whole(corpus, read):
+    """The samples are the windows, which are left shorter where nothing more fits."""
+    case = CASES["ordinary"]
+    folder = corpus.write(case, "mds", "train", "--eos", "--context", 18, "--pack", "best-fit")
+    assert_whole(read(folder), case.ended, 18)
 
 
 def test_a_thousand_shards(corpus, read):
