@@ -120,8 +120,9 @@ class Corpus:
         assert done.returncode in (1, 2), f"{shlex.join(done.args)} ended with status {done.returncode}"
         left = {path.name for path in self.folder.iterdir()} - {"model.vocab", "text.txt"}
         assert not left, f"{shlex.join(done.args)} left {left}"
-        assert len(done.stderr.splitlines()) == 1, done.stderr
-        return done.stderr
+        said = [line for line in done.stderr.splitlines() if line.startswith("corpus: ")]
+        assert len(said) == 1, done.stderr
+        return said[0]
 
     def clear(self) -> None:
         """Remove the outputs."""
