@@ -34,14 +34,14 @@ def spelling(backend, pieces=PIECES, unknown=0, fuse=True, bos=-1, eos=-1, marks
     return backend.Spelling(b"".join(forms), bounds, first, numbers, known, len(pieces), unknown, fuse, bos, eos, marks)
 
 
-def run(kernel, ids, ends, text, stops, place=None, chosen=None, is_open=False):
+def run(kernel, ids, ends, text, stops, place=None, chosen=None, is_open=False, ids_end=False):
     """Run once from a place; return status, place and hashes."""
     where, hashes = np.zeros(12, np.int64), np.zeros(len(stops), np.uint64)
     (place or Place()).store(where)
     starts = np.array([0, *stops[:-1]], np.int64) if stops else np.zeros(0, np.int64)
     status = kernel.run(
         where, np.array(ids, np.int32), None if ends is None else np.array(ends, np.int64), text, starts,
-        np.array(stops, np.int64), None if chosen is None else bytes(chosen), is_open, hashes,
+        np.array(stops, np.int64), None if chosen is None else bytes(chosen), is_open, ids_end, hashes,
     )  # fmt: skip
     return Status(status), Place.of(where), hashes.tolist()
 
@@ -109,9 +109,18 @@ def test_kernel_and_twin_agree(case, marks, walk, data):
     if bounds and data.draw(st.booleans()):
         bounds = bounds[:-1]
     options = {"bos": marks[0], "eos": marks[1], "fuse": data.draw(st.booleans())}
-    is_open = data.draw(st.booleans())
+    is_open, ids_end = data.draw(st.booleans()), data.draw(st.booleans())
     found = [
-        run(spelling(backend, **options), ids, bounds, text, stops, chosen=None if walk else chosen, is_open=is_open)
+        run(
+            spelling(backend, **options),
+            ids,
+            bounds,
+            text,
+            stops,
+            chosen=None if walk else chosen,
+            is_open=is_open,
+            ids_end=ids_end,
+        )
         for backend in (plain, compiled)
     ]
     assert found[0] == found[1]
@@ -188,6 +197,13 @@ def test_byte_ids_stand_for_unknown_characters_only(backend):
     assert run(kernel, [1], [1], b"a", [1])[0] == Status.MORE_TEXT
     assert run(kernel, [4], [1], b"a", [1])[0] == Status.WRONG_TEXT
     assert run(kernel, [2], [1], "é".encode(), [2])[0] == Status.ENDS_EARLY
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_last_unknown_id_takes_what_is_left(backend):
+    """Where nothing says that documents end, the end of all ids does."""
+    for ids_end, status in ((False, Status.MORE_IDS), (True, Status.MORE_TEXT)):
+        assert run(spelling(backend), [1, 0], None, b"abbd", [4], ids_end=ids_end)[0] == status
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
