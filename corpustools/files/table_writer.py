@@ -112,7 +112,14 @@ class RowSink:
                     f"a row group of {self._pending_rows} rows has more than 2 GiB in a column",
                     "ask for fewer rows a group",
                 ) from error
-            self._writer.write_batch(self._restore(whole))
+            restored = self._restore(whole)
+            try:
+                self._writer.write_batch(restored)
+            except pyarrow.lib.ArrowException as error:
+                raise DataError(
+                    f"rows {self.rows} to {self.rows + self._pending_rows} cannot be written as Parquet ({error})",
+                    "give their columns plainer types",
+                ) from error
             self.rows += self._pending_rows
             self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
 

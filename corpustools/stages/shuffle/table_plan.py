@@ -12,8 +12,8 @@ MIB = 1 << 20
 MEMORY_FLOOR = 256 * MIB
 # What pyarrow's reader and writer hold beside the rows, at any size of memory.
 _RESERVE = 40 * MIB
-# Its allocator holds up to two thirds more than what is in use.
-_IN_USE, _TAKEN = 3, 5
+# Its allocator holds up to as much again as is in use.
+_IN_USE, _TAKEN = 1, 2
 _LEAST_USABLE = 48 * MIB
 _MOST_TASKS = 4
 # Offsets of 32 bits hold 2 GiB.

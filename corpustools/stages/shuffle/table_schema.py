@@ -84,7 +84,7 @@ def common_columns(tables: list[Table]) -> Columns:
         for place, field in enumerate(first)
     ]
     written = pyarrow.schema(
-        [field.with_type(_without_runs(pyarrow, field.type)) for field in fields], metadata=first.metadata
+        [field.with_type(_writable(pyarrow, field.type)) for field in fields], metadata=first.metadata
     )
     worked = pyarrow.schema([pyarrow.field(field.name, _plain(pyarrow, field.type)) for field in fields])
     unfold = any(
@@ -100,7 +100,7 @@ def _require_type(pyarrow: Any, field: Any, name: str) -> None:
     remedy = "leave the column out, or give it another type"
     try:
         plain = _plain(pyarrow, field.type)
-        one = pyarrow.schema([field.with_type(_without_runs(pyarrow, field.type))])
+        one = pyarrow.schema([field.with_type(_writable(pyarrow, field.type))])
         parquet.ParquetWriter(io.BytesIO(), one).close()
         _restored(pyarrow, _changed(pyarrow, pyarrow.nulls(0, field.type), plain), one.field(0).type)
         pyarrow.nulls(0, plain).take(pyarrow.array([], pyarrow.int64()))
@@ -188,9 +188,20 @@ def _plain_inside(pyarrow: Any, kind: Any) -> Any:
     return _plain(pyarrow, kind)
 
 
-def _without_runs(pyarrow: Any, kind: Any) -> Any:
-    """Return a type as Parquet can hold it: only runs have no place there."""
-    return kind.value_type if pyarrow.types.is_run_end_encoded(kind) else kind
+def _writable(pyarrow: Any, kind: Any) -> Any:
+    """Return a type as it can be written: runs have no place in Parquet, and pyarrow writes no views inside others."""
+    if pyarrow.types.is_run_end_encoded(kind):
+        return _writable(pyarrow, kind.value_type)
+    return _children(pyarrow, kind, _writable_inside)
+
+
+def _writable_inside(pyarrow: Any, kind: Any) -> Any:
+    types = pyarrow.types
+    if types.is_string_view(kind):
+        return pyarrow.string()
+    if types.is_binary_view(kind):
+        return pyarrow.binary()
+    return _children(pyarrow, kind, _writable_inside)
 
 
 def _stored(pyarrow: Any, kind: Any) -> Any:
