@@ -98,7 +98,7 @@ class TableBytes(io.RawIOBase):
             DataError: the file was changed meanwhile, or is damaged.
             SystemFailure: the disk failed.
         """
-        from pyarrow.lib import ArrowException, ArrowMemoryError
+        from pyarrow.lib import ArrowException, ArrowMemoryError, ArrowNotImplementedError
 
         try:
             yield
@@ -111,6 +111,11 @@ class TableBytes(io.RawIOBase):
             if isinstance(error, ArrowMemoryError | MemoryError):
                 raise DataError(
                     f"{name}: reading {what} needs more memory than there is", "write it in smaller batches"
+                ) from error
+            if isinstance(error, ArrowNotImplementedError):
+                raise DataError(
+                    f"{name}: pyarrow cannot read {what} of these columns in parts ({message_of(error)})",
+                    "write it without dictionaries inside other columns, or with a newer pyarrow",
                 ) from error
             raise DataError(
                 f"{name}: cannot be read as {what} ({message_of(error)})",
