@@ -11,10 +11,10 @@ MIB = 1 << 20
 # The interpreter with pyarrow takes about a third of it.
 MEMORY_FLOOR = 256 * MIB
 # What pyarrow's reader and writer hold beside the rows, at any size of memory.
-_RESERVE = 40 * MIB
+_RESERVE = 68 * MIB
 # Its allocator holds up to as much again as is in use.
 _IN_USE, _TAKEN = 1, 2
-_LEAST_USABLE = 48 * MIB
+_LEAST_USABLE = 32 * MIB
 _MOST_TASKS = 4
 # Offsets of 32 bits hold 2 GiB.
 _LARGEST = 128 * MIB
