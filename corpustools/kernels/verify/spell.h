@@ -17,22 +17,22 @@ enum { BEFORE, INSIDE, PASSING };
 /* What a vocabulary writes. A form is the bytes that an id has in normalised text; most ids have one. */
 typedef struct {
     const uint8_t *bytes;
-    const int64_t *bounds;   /* form f is bytes[bounds[f]:bounds[f + 1]] */
-    const int32_t *first;    /* id i has the forms first[i] to first[i + 1] */
-    const int16_t *byte_of;  /* the byte that the id stands for within an unknown character, or -1 */
-    const uint8_t *known;    /* a bit for each code below 2^21: a piece of its own */
+    const int64_t *bounds;  /* form f is bytes[bounds[f]:bounds[f + 1]] */
+    const int32_t *first;   /* id i has the forms first[i] to first[i + 1] */
+    const int16_t *byte_of; /* the byte that the id stands for within an unknown character, or -1 */
+    const uint8_t *known;   /* a bit for each code below 2^21: a piece of its own */
     int64_t size, unknown, fuse, bos, eos, marks;
 } spelling;
 
 typedef struct {
     const int32_t *ids;
-    const int64_t *ends;     /* of documents; NULL: the text tells where they end */
+    const int64_t *ends; /* of documents; NULL: the text tells where they end */
     const uint8_t *text;
     const int64_t *starts, *stops;
-    const uint8_t *chosen;   /* of each record; NULL: all are compared */
+    const uint8_t *chosen; /* of each record; NULL: all are compared */
     int64_t id_count, documents, records, open;
-    int64_t ids_end;         /* no ids follow the window */
-    uint64_t *hashes;        /* of the ids of each document */
+    int64_t ids_end;  /* no ids follow the window */
+    uint64_t *hashes; /* of the ids of each document */
 } windows;
 
 /* Text that fits behind an unknown id for so many bytes settles what that id stands for. */
@@ -199,10 +199,8 @@ static int spell(const spelling *s, const windows *w, where *p) {
         int64_t limit = bounded ? w->ends[p->document] : w->id_count;
         int open = w->open && p->record == w->records - 1;
         if (p->stage == BEFORE) status = begin_document(s, w, p, limit, ended);
-        if (status < 0 && p->stage == INSIDE)
-            status = spell_text(s, w, p, w->stops[p->record], limit, ended, open);
-        else if (status < 0)
-            status = open ? MORE_TEXT : pass_over(s, w, p, limit, ended);
+        if (status < 0 && p->stage == INSIDE) status = spell_text(s, w, p, w->stops[p->record], limit, ended, open);
+        else if (status < 0) status = open ? MORE_TEXT : pass_over(s, w, p, limit, ended);
         if (status < 0) status = end_document(s, w, p, limit, ended);
         if (status >= 0) return status;
     }
