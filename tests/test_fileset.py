@@ -13,7 +13,7 @@ from corpustools.errors import CorpusError, SystemFailure, UsageError
 from corpustools.files import fileset
 from corpustools.files.compression import output_codec
 from corpustools.files.fileset import FileSet
-from corpustools.files.outputs import CompressedSink, ShardSink
+from corpustools.files.outputs import CompressedSink, ShardSink, shard_paths
 
 NAMES = ["x.bin", "x.idx", "x.txt"]
 
@@ -244,7 +244,7 @@ def test_a_thousand_files_need_few_descriptors(tmp_path: Path):
 def test_shards(tmp_path: Path, suffix: str):
     """Shards that nobody cut are there, and empty; the error of a torn set names the first and the last new one."""
     files = FileSet()
-    sink = ShardSink(f"{tmp_path}/s{{shard}}{suffix}", 12, 1, files)
+    sink = ShardSink(shard_paths(f"{tmp_path}/s{{shard}}{suffix}", 12), 1, files)
     for _ in range(5):
         sink.write(b"data")
         sink.cut()
@@ -260,7 +260,7 @@ def test_shards_whose_renames_fail_in_the_middle(tmp_path: Path, monkeypatch: py
     """The error names the first and the last new one; the others keep what they held."""
     (tmp_path / "s7").write_bytes(b"old")
     files = FileSet()
-    sink = ShardSink(f"{tmp_path}/s{{shard}}", 9, 1, files)
+    sink = ShardSink(shard_paths(f"{tmp_path}/s{{shard}}", 9), 1, files)
     sink.write(b"new")
     for _ in range(8):
         sink.cut()

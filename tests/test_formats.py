@@ -265,7 +265,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str):
         ("jsonl", b'{"id": [1]}', r"record 7 is no JSON object with 'ids'"),
         ("jsonl", b"{", r"record 7 is no JSON object with 'ids'"),
         ("jsonl", b'{"ids": ' + b"[" * 100000, r"record 7 is no JSON object with 'ids'"),
-        ("jsonl", b'{"ids": [%s]}' % (b"9" * 5000), r"record 7 is no JSON object with 'ids'"),
+        ("jsonl", b'{"ids": [%s]}' % (b"9" * 5000), r"record 7(: 'ids' is no list of ids| is no JSON object)"),
         ("jsonl", b'{"ids": [1, true]}', r"record 7: 'ids' is no list of ids"),
         ("jsonl", b'{"ids": "1"}', r"record 7: 'ids' is no list of ids"),
     ],

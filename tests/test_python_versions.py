@@ -85,6 +85,11 @@ def features(content: Any) -> set[str]:
     return found | {f"model {model['type']}" + ", byte fallback" * bool(model.get("byte_fallback"))}
 
 
+def kind_of(error: Exception) -> str:
+    """Return which of the package's public errors one is."""
+    return next(one.__name__ for one in type(error).__mro__ if one.__module__ == CorpusError.__module__)
+
+
 def outcomes(rng: random.Random, content: Any) -> list[object]:
     """Return what a tokenizer.json makes of some texts and ids: ids by best path and drawn, and decoded text."""
     model = outcome(lambda: parse(json.dumps(content).encode(), "m"), CorpusError)
@@ -96,7 +101,7 @@ def outcomes(rng: random.Random, content: Any) -> list[object]:
         ids = outcome(lambda one=one: tokenizer.encode(one), CorpusError)
         drawn = outcome(lambda one=one, n=number: tokenizer.sample(one, alpha=0.0, seed="s", record=n), CorpusError)
         some = [rng.randrange(len(tokenizer)) for _ in range(5)]
-        made.append([type(one).__name__ if isinstance(one, Exception) else list(one) for one in (ids, drawn)])
+        made.append([kind_of(one) if isinstance(one, Exception) else list(one) for one in (ids, drawn)])
         made += [model.normalizer.normalize(one.encode()).hex(), tokenizer.decode(some)]
     return made
 
