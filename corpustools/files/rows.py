@@ -144,7 +144,7 @@ class _RowReader:
     def _texts(self, table: Table) -> Iterator[Any]:
         """Give the texts as arrays of strings of at most BATCH_BYTES or one text."""
         pyarrow = arrow()
-        from pyarrow import compute
+        compute = arrow("compute")
 
         for batch in table.batches(self._column[0]):
             texts = batch.column(0)

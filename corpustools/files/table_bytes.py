@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from corpustools.errors import DataError, from_os
+from corpustools.files.extras import load_extra
 from corpustools.files.inputs import STDIN, Input, require_same_file, require_unchanged
 
 # What is told of a foreign library's message.
@@ -98,21 +99,21 @@ class TableBytes(io.RawIOBase):
             DataError: the file was changed meanwhile, or is damaged.
             SystemFailure: the disk failed.
         """
-        from pyarrow.lib import ArrowException, ArrowMemoryError, ArrowNotImplementedError
+        lib = load_extra("pyarrow.lib", "Parquet and Arrow need pyarrow", "parquet")
 
         try:
             yield
-        except (ArrowException, OSError, ValueError, RecursionError) as error:
+        except (lib.ArrowException, OSError, ValueError, RecursionError) as error:
             # A change is the cause of whatever else is found.
             self.verify()
             name = self.source.name
             if isinstance(error, OSError) and error.errno is not None:
                 raise from_os(error, f"{name}: reading failed") from error
-            if isinstance(error, ArrowMemoryError | MemoryError):
+            if isinstance(error, (lib.ArrowMemoryError, MemoryError)):
                 raise DataError(
                     f"{name}: reading {what} needs more memory than there is", "write it in smaller batches"
                 ) from error
-            if isinstance(error, ArrowNotImplementedError):
+            if isinstance(error, lib.ArrowNotImplementedError):
                 raise DataError(
                     f"{name}: pyarrow cannot read {what} of these columns in parts ({message_of(error)})",
                     "write it without dictionaries inside other columns, or with a newer pyarrow",

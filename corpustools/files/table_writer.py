@@ -130,8 +130,7 @@ class RowSink:
             self._begin_file()
 
     def _begin_file(self) -> None:
-        from pyarrow import parquet
-
+        parquet = arrow("parquet")
         self._sink = self._files.open(self._paths[self._begun])
         self._file = SinkFile(self._sink)
         self._begun += 1

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from corpustools.errors import DataError, SystemFailure
+from corpustools.errors import DataError
+from corpustools.files.extras import load_extra
 from corpustools.files.foreign import ARROW, PARQUET, STREAM
 from corpustools.files.inputs import Input
 from corpustools.files.table_bytes import TableBytes
@@ -27,17 +28,13 @@ _PAGE_ROWS = 1024
 _END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
-def arrow() -> Any:
-    """Return pyarrow.
+def arrow(part: str = "") -> Any:
+    """Return pyarrow, or a part of it such as 'parquet'.
 
     Raises:
         SystemFailure: it is not installed; the text names the extra.
     """
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise SystemFailure("Parquet and Arrow need pyarrow", "pip install 'corpustools[parquet]'") from error
-    return pyarrow
+    return load_extra(f"pyarrow.{part}" if part else "pyarrow", "Parquet and Arrow need pyarrow", "parquet")
 
 
 class Table:
@@ -71,7 +68,7 @@ class Table:
 
     def _open(self, pyarrow: Any, file: Any) -> None:
         if self._what == PARQUET:
-            from pyarrow import parquet
+            parquet = arrow("parquet")
 
             self._file = parquet.ParquetFile(
                 file, pre_buffer=False, buffer_size=_WINDOW, page_checksum_verification=True

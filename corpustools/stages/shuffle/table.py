@@ -15,7 +15,7 @@ from corpustools.files.fileset import FileSet
 from corpustools.files.manifest import Manifest
 from corpustools.files.outputs import require_pattern, require_space
 from corpustools.files.table_writer import RowSink
-from corpustools.files.tables import Table
+from corpustools.files.tables import Table, arrow
 from corpustools.machine import available_memory
 from corpustools.progress import Progress
 from corpustools.stages.shuffle.order import KeyRange, part_range
@@ -67,8 +67,7 @@ def plan_of(request: ShuffleRequest, tables: list[Table]) -> TablePlan:
         UsageError: the memory is too small.
     """
     # Imported now, so that it does not grow the process behind the plan's back.
-    import pyarrow.parquet  # noqa: F401
-
+    arrow("parquet")
     expected = sum(table.stored_bytes for table in tables)
     parts = request.part[1] if request.part else 1
     page = max(table.page_bytes for table in tables)

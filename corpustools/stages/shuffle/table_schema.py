@@ -95,7 +95,7 @@ def common_columns(tables: list[Table]) -> Columns:
 
 def _require_type(pyarrow: Any, field: Any, name: str) -> None:
     """Refuse a column whose values would not come back from a Parquet file."""
-    from pyarrow import parquet
+    parquet = arrow("parquet")
 
     remedy = "leave the column out, or give it another type"
     try:
@@ -224,9 +224,7 @@ def _changed(pyarrow: Any, array: Any, kind: Any) -> Any:
     if array.type == kind:
         return array
     if pyarrow.types.is_run_end_encoded(array.type):
-        from pyarrow import compute
-
-        array = compute.run_end_decode(array)
+        array = arrow("compute").run_end_decode(array)
     for view, plain in (
         (pyarrow.ListViewArray, pyarrow.ListArray),
         (pyarrow.LargeListViewArray, pyarrow.LargeListArray),
