@@ -43,8 +43,6 @@ class Writer:
       False, every document comes whole.
     - `open_files`: opens other files than the one that is named. Formats of several files open them in `self.files`.
     - `begin`, `end`: what stands before the first document and behind the last one. `end` may open further files.
-    - `add_boundaries`: takes the lengths of documents whose bytes were written just before, in order. A document
-      without ids has length 0.
     - `put`: takes all formatted bytes, in order.
 
     Formats that trainers read stand on `RowWriter`, which adds windows and shards.
@@ -199,13 +197,9 @@ class Writer:
         self.out.write(data)
         self.bytes += len(data)
 
-    def add_boundaries(self, lengths: Counts) -> None:
-        """Take the lengths, in ids, of the documents that were written last."""
-
     def end(self) -> None:
         """Write what stands behind the last document."""
 
     def _count(self, lengths: Counts) -> None:
         self.documents += len(lengths)
         self.tokens += int(lengths.sum())
-        self.add_boundaries(lengths)
