@@ -15,9 +15,13 @@ def main() -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Nothing here multiplies matrices. With more threads, and a limit on them, loading numpy would end the process.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from corpustools.files import pipes
+
+    # Before anything can fail: the stage behind this one has to learn of it.
+    marked = pipes.mark_unfinished(1)
     from corpustools.cli.main import main
 
-    main()
+    main(marked)
 
 
 if __name__ == "__main__":

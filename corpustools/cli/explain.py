@@ -111,5 +111,8 @@ def command(
 
 
 def _lines() -> Iterator[bytes]:
+    from corpustools.files.pipes import require_finished
+
     for line in sys.stdin.buffer:
         yield line.removesuffix(b"\n")
+    require_finished(0, "standard input")

@@ -15,7 +15,8 @@ import click
 
 from corpustools.cli.report import say
 from corpustools.cli.settings import job_option
-from corpustools.errors import CorpusError, from_os
+from corpustools.errors import CorpusError, Incomplete, from_os
+from corpustools.files import pipes
 
 # name -> (module under corpustools.cli that holds `command`, one line of help). The line stands here and not
 # in the module, so that `corpus --help` loads click and nothing heavier.
@@ -177,8 +178,12 @@ def _close_missing_descriptors() -> None:
             os.open(os.devnull, os.O_WRONLY if number == 0 else os.O_RDONLY)
 
 
-def main() -> NoReturn:
-    """Run `corpus` on the process's arguments and exit with the contract's status."""
+def main(marked: bool = False) -> NoReturn:
+    """Run `corpus` on the process's arguments and exit with the contract's status.
+
+    Args:
+        marked: standard output is a pipe that bears the mark of this process, which has not finished.
+    """
     _close_missing_descriptors()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -190,6 +195,8 @@ def main() -> NoReturn:
         code = group.main(prog_name="corpus", standalone_mode=False, auto_envvar_prefix="CORPUS")
         if sys.stdout is not None:  # None where the process was started without it
             sys.stdout.flush()
+        if marked:
+            pipes.mark_finished(1)
         sys.exit(code if isinstance(code, int) else 0)
     except Terminated as stop:
         _die_by(stop.number)
@@ -207,6 +214,8 @@ def main() -> NoReturn:
         if isinstance(error, click.ClickException):
             _fail(_usage_text(error), error.exit_code)
         if isinstance(error, CorpusError):
+            if marked and isinstance(error, Incomplete):
+                pipes.mark_finished(1)  # all is written that there is
             _fail(str(error), error.exit_code)
         if isinstance(error, OSError):
             _fail(str(from_os(error, error.filename or "the system refused")), 1)

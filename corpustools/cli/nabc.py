@@ -13,6 +13,7 @@ import click
 
 from corpustools.cli.options import Command, report_options
 from corpustools.errors import DataError, Incomplete, from_os
+from corpustools.files.pipes import require_finished
 from corpustools.stages.nabc.problem import Problem
 from corpustools.stages.nabc.shape import Bounds, Shape
 from corpustools.stages.nabc.text import FORMATS, Rows, Text, parse
@@ -175,6 +176,7 @@ def _standard_input(report: Any) -> Iterator[bytes]:
         now = os.fstat(0)
     except OSError as error:
         raise from_os(error, "standard input") from error
+    require_finished(0, "standard input")
     if stat.S_ISREG(status.st_mode) and (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
         what = f"was changed while it was read: {status.st_size} bytes at the start, {now.st_size} now"
         raise DataError(f"standard input: {what}", "leave inputs alone while they are read")

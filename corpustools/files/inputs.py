@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from corpustools.errors import DataError, UsageError, from_os
 from corpustools.files.compression import decoder, detect
 from corpustools.files.foreign import HEAD_BYTES, refuse_foreign, table_format
+from corpustools.files.pipes import require_finished
 from corpustools.files.streams import Reader
 from corpustools.files.zstd import first_window
 
@@ -215,8 +216,9 @@ class OpenInput:
             require_unchanged(self.source, self.descriptor, self.origin)
 
     def _at_end(self) -> None:
-        """Compare what was read with what was there."""
+        """Compare what was read with what was there, or with what the writer of a pipe says."""
         self.verify()
+        require_finished(self.descriptor, self.source.name)
         source = self.source
         if source.seekable and self.raw_bytes != source.size:
             raise DataError(
