@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+from dataclasses import replace
 from typing import Any, BinaryIO, NoReturn
 
 from corpustools.errors import DataError, UnsupportedModel, from_os
@@ -71,6 +72,11 @@ def parse(data: bytes, name: str) -> Model:
         DataError: the bytes are damaged, or no format is recognised.
         UnsupportedModel: the model is sound but needs something that is not done here; the text names it.
     """
+    model = _recognised(data, name)
+    return model if model.weighted else replace(model, file=data)
+
+
+def _recognised(data: bytes, name: str) -> Model:
     for magic, (what, remedy) in FOREIGN.items():
         if data.startswith(magic):
             raise UnsupportedModel(f"{name} is {what}", remedy)

@@ -53,6 +53,7 @@ class Model:
         one for unknown characters; None: each piece is its own id.
     decoder: returns the text of ids where it is not what pieces and normalizer say; or None.
     notes: what a user of this file should know, a sentence each.
+    file: the content of the file, where the model is a byte-pair one: its own library can be asked too.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class Model:
     outputs: Integers | None = None
     decoder: Callable[[Iterable[int]], bytes] | None = None
     notes: tuple[str, ...] = ()
+    file: bytes = field(default=b"", repr=False)
 
     @property
     def vocab_size(self) -> int:
