@@ -6,7 +6,7 @@ from spm_files import train
 
 from corpustools import Tokenizer
 from corpustools.files import batches
-from corpustools.formats import packing
+from corpustools.formats import best_fit
 from corpustools.formats.provenance import COLUMNS
 
 LINES = ["the quick brown fox", "", "jumps over", "the lazy dog " * 9, "a", "and runs away", "over the fox", "dog"] * 5
@@ -81,8 +81,8 @@ def test_documents_that_wait_for_another_lot(folder, model, monkeypatch, lot):
     """They come later in the windows, and their rows say where."""
     from corpustools import tokenize
 
-    monkeypatch.setattr(packing, "LOT_IDS", lot)
-    monkeypatch.setattr(packing, "LOT_WINDOWS", 1)
+    monkeypatch.setattr(best_fit, "LOT_IDS", lot)
+    monkeypatch.setattr(best_fit, "LOT_WINDOWS", 1)
     folder.write("a.txt", "\n".join(LINES).encode() + b"\n")
     monkeypatch.chdir(folder.path)
     tokenize("t.model", "a.txt", "x", format="u32", context=16, pack="best-fit", eos=True, provenance="p.tsv")

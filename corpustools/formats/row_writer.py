@@ -13,8 +13,9 @@ from corpustools.files.descriptors import Sink
 from corpustools.files.outputs import SHARD, open_output, shard_paths
 from corpustools.files.targets import is_stream
 from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Ids
+from corpustools.formats.best_fit import BestFitPacker
 from corpustools.formats.layout import LaidOut, Layout
-from corpustools.formats.packing import BestFitPacker, ConcatPacker
+from corpustools.formats.packing import ConcatPacker
 from corpustools.formats.rows import Rows, WideIds, documents_as_rows
 from corpustools.formats.shards import ShardCutter, Spool, shard_folder
 from corpustools.formats.vocabulary import Vocabulary
@@ -154,7 +155,7 @@ class RowWriter(Writer):
         self._take(
             self._packer.documents(ids, formatted.lengths)
             if self._packer
-            else documents_as_rows(ids, formatted.lengths)
+            else [documents_as_rows(ids, formatted.lengths)]
         )
 
     def write_part(self, ids: Ids) -> None:
@@ -199,11 +200,12 @@ class RowWriter(Writer):
     def _to(self) -> ShardCutter | Spool:
         return self._spool or cast(ShardCutter, self._cutter)
 
-    def _take(self, rows: Rows) -> None:
-        if self._packer:
-            self._windows += len(rows.lengths)
-        if len(rows.lengths):
-            self._to.rows(rows)
+    def _take(self, rows: list[Rows]) -> None:
+        for some in rows:
+            if self._packer:
+                self._windows += len(some.lengths)
+            if len(some.lengths):
+                self._to.rows(some)
 
     def _make_packer(self) -> ConcatPacker | BestFitPacker | None:
         if not self.layout.context:

@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
 """Best-fit packing, compiled. Twin: plain.py."""
 
-from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memmove, memset
 
 include "../buffers.pxi"
 
@@ -127,3 +127,63 @@ def workspace_size(int64_t pieces, int64_t size):
     """Return how many int64 the workspace of `best_fit` has: a stack for each room, and two levels of a bit map."""
     cdef int64_t words = size // 64 + 1
     return size + 1 + pieces + words + words // 64 + 1
+
+
+cdef bint within(const int64_t *starts, const int64_t *lengths, int64_t count, int64_t size) noexcept nogil:
+    """Return whether all stretches lie among so many ids."""
+    cdef int64_t i
+    for i in range(count):
+        if starts[i] < 0 or lengths[i] < 0 or lengths[i] > size or starts[i] > size - lengths[i]:
+            return False
+    return True
+
+
+cdef void copy(const uint8_t *ids, const int64_t *starts, const int64_t *lengths, const int64_t *targets, int64_t count,
+               int64_t width, uint8_t *out) noexcept nogil:
+    cdef int64_t i
+    for i in range(count):
+        memmove(out + targets[i] * width, ids + starts[i] * width, lengths[i] * width)
+
+
+def copy_pieces(ids, starts, lengths, targets, int64_t width, out):
+    """Copy pieces, one after another, from one place among ids to another.
+
+    Args:
+        ids: bytes of ids of `width` bytes.
+        starts: int64, where each piece begins among them, in ids.
+        lengths: int64, ids of each piece.
+        targets: int64, where each begins in `out`, in ids.
+        width: bytes of an id.
+        out: receives the pieces.
+
+    Raises:
+        ValueError: a piece lies outside of `ids` or `out`.
+    """
+    cdef views held
+    cdef const uint8_t *source
+    cdef const int64_t *places
+    cdef const int64_t *sizes
+    cdef const int64_t *goals
+    cdef uint8_t *target
+    cdef int64_t count, source_size, target_size
+    cdef bint fits
+    if not 0 < width <= 8:
+        raise ValueError(f"ids of {width} bytes")
+    held.count = 0
+    try:
+        source = <const uint8_t *>take(&held, ids, 0, False)
+        source_size = taken(&held) // width
+        sizes = <const int64_t *>take(&held, lengths, 0, False)
+        count = taken(&held) // 8
+        places = <const int64_t *>take(&held, starts, 8 * count, False)
+        goals = <const int64_t *>take(&held, targets, 8 * count, False)
+        target = <uint8_t *>take(&held, out, 0, True)
+        target_size = taken(&held) // width
+        with nogil:
+            fits = within(places, sizes, count, source_size) and within(goals, sizes, count, target_size)
+            if fits:
+                copy(source, places, sizes, goals, count, width, target)
+        if not fits:
+            raise ValueError("a piece lies outside of its ids")
+    finally:
+        release(&held)

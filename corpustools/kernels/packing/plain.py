@@ -52,3 +52,32 @@ def workspace_size(pieces: int, size: int) -> int:
     """Return how many int64 the workspace of `best_fit` has: a stack for each room, and two levels of a bit map."""
     words = size // 64 + 1
     return size + 1 + pieces + words + words // 64 + 1
+
+
+def copy_pieces(ids: Any, starts: Any, lengths: Any, targets: Any, width: int, out: Any) -> None:
+    """Copy pieces, one after another, from one place among ids to another.
+
+    Args:
+        ids: bytes of ids of `width` bytes.
+        starts: int64, where each piece begins among them, in ids.
+        lengths: int64, ids of each piece.
+        targets: int64, where each begins in `out`, in ids.
+        width: bytes of an id.
+        out: receives the pieces.
+
+    Raises:
+        ValueError: a piece lies outside of `ids` or `out`.
+    """
+    if not 0 < width <= 8:
+        raise ValueError(f"ids of {width} bytes")
+    source, target = (np.frombuffer(one, np.uint8) for one in (ids, out))
+    columns = [np.frombuffer(one, np.int64).tolist() for one in (starts, lengths, targets)]
+    pieces = list(zip(*columns, strict=False))
+    if not target.flags.writeable or min(map(len, columns)) < len(columns[1]):
+        raise ValueError("a buffer is too small, or only to be read")
+    for start, length, goal in pieces:
+        room = min(len(source) // width - start, len(target) // width - goal)
+        if min(start, length, goal) < 0 or length > room:
+            raise ValueError("a piece lies outside of its ids")
+    for start, length, goal in pieces:
+        target[goal * width : (goal + length) * width] = source[start * width : (start + length) * width]
