@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 from dataclasses import replace
 from typing import Any, BinaryIO, NoReturn
@@ -16,7 +15,10 @@ from corpustools.stages.tokenize.models.model import Model
 # Larger than any model in use by two orders of magnitude; a wrong file is refused before it fills the memory.
 LARGEST_FILE = 2 << 30
 _PIECE = 1 << 20
-ACCEPTED = "accepted are SentencePiece and bytepiece .model files, tokenizer.json, piece TAB score, word counts"
+ACCEPTED = (
+    "accepted are SentencePiece and bytepiece .model files, tokenizer.json, tiktoken and tekken vocabularies, "
+    "piece TAB score, word counts"
+)
 # First bytes of files that users have beside a model, or pack it in.
 FOREIGN = {
     b"GGUF": ("a GGUF file", "give the SentencePiece .model or tokenizer.json it was made from"),
@@ -25,7 +27,6 @@ FOREIGN = {
     b"\x28\xb5\x2f\xfd": ("a Zstandard file", "decompress it first"),
     b"version https://git-lfs": ("a Git LFS pointer", "fetch the file itself with: git lfs pull"),
 }
-_TIKTOKEN = re.compile(rb"(?:[A-Za-z0-9+/]+=* \d+\r?\n){3}")
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
@@ -87,10 +88,10 @@ def _recognised(data: bytes, name: str) -> Model:
         from corpustools.stages.tokenize.models import sentencepiece
 
         return sentencepiece.parse(data, name)
-    if _TIKTOKEN.match(data) and data.split(b"\n", 1)[0].rstrip().endswith(b" 0"):
-        raise UnsupportedModel(f"{name} is a tiktoken vocabulary", "give the tokenizer.json, which has its rules")
-    from corpustools.stages.tokenize.models import plain_text
+    from corpustools.stages.tokenize.models import plain_text, tiktoken
 
+    if tiktoken.recognises(data):
+        return tiktoken.parse(data, name)
     model = plain_text.parse(data, name)
     if model is None:
         raise DataError(f"{name} is no model of a known format", ACCEPTED)
@@ -109,6 +110,10 @@ def _json(data: bytes, name: str) -> Model:
         from corpustools.stages.tokenize.models import huggingface
 
         return huggingface.parse(content, name)
+    if isinstance(content, dict) and isinstance(content.get("config"), dict) and "vocab" in content:
+        from corpustools.stages.tokenize.models import tekken
+
+        return tekken.parse(content, name)
     if isinstance(content, dict) and content:
         first = next(iter(content.values()))
         if isinstance(first, list):
@@ -117,6 +122,4 @@ def _json(data: bytes, name: str) -> Model:
             return bytepiece.parse(content, name)
         if isinstance(first, int):
             raise UnsupportedModel(f"{name} is a vocab.json without its rules", "give the tokenizer.json")
-        if "config" in content and "vocab" in content:
-            raise UnsupportedModel(f"{name} is a tekken vocabulary", "give the tokenizer.json made from it")
     raise DataError(f"{name} is JSON, but no model of a known format", ACCEPTED)

@@ -12,7 +12,7 @@ from corpustools.stages.tokenize.models.sentencepiece import BYTE_NAMES
 from corpustools.stages.tokenize.text.hf_decode import byte_alphabet
 from corpustools.stages.tokenize.text.hf_text import FIRST_PRIVATE, LAST_PRIVATE, AddedToken, private
 
-_FIRST_ODD = 0xF5  # bytes from here on are in no UTF-8 text
+FIRST_ODD = 0xF5  # bytes from here on are in no UTF-8 text
 
 
 def unigram(spec: dict[str, Any]) -> tuple[list[str], Any]:
@@ -153,7 +153,7 @@ def _byte_level(tokens: list[str], arc: Any, added: set[int]) -> tuple[list[byte
             arc[i] = False
             continue
         piece = bytes(alphabet[character] for character in token)
-        if max(piece, default=0) >= _FIRST_ODD:
+        if max(piece, default=0) >= FIRST_ODD:
             arc[i] = len(piece) == 1
             piece = private(i) if len(piece) == 1 else piece
             if len(token) == 1:
@@ -162,7 +162,7 @@ def _byte_level(tokens: list[str], arc: Any, added: set[int]) -> tuple[list[byte
             known.add(piece[0])
             odd[piece[0]] = piece
         pieces.append(piece)
-    missing = set(range(_FIRST_ODD)) - {0xC0, 0xC1} - known
+    missing = set(range(FIRST_ODD)) - {0xC0, 0xC1} - known
     if missing:
         raise UnsupportedModel(f"the byte-level vocabulary has no piece for the byte 0x{min(missing):02X}")
     return pieces, odd
@@ -170,4 +170,4 @@ def _byte_level(tokens: list[str], arc: Any, added: set[int]) -> tuple[list[byte
 
 def odd_surfaces(odd: dict[int, bytes] | None) -> dict[bytes, bytes]:
     """Return the bytes that characters beyond Unicode stand for which are no added tokens."""
-    return {piece: bytes([byte]) for byte, piece in (odd or {}).items() if byte >= _FIRST_ODD and len(piece) == 4}
+    return {piece: bytes([byte]) for byte, piece in (odd or {}).items() if byte >= FIRST_ODD and len(piece) == 4}

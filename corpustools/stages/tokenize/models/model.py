@@ -24,8 +24,8 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 class Model:
     """A vocabulary with scores, indexed by id, and the rules that lead from a record's text to its lattice.
 
-    kind: 'sentencepiece-unigram', 'sentencepiece-bpe', 'bytepiece', 'hf-unigram', 'hf-bpe', 'vocabulary'
-        (piece TAB score) or 'counts' (word counts).
+    kind: 'sentencepiece-unigram', 'sentencepiece-bpe', 'bytepiece', 'hf-unigram', 'hf-bpe', 'tiktoken', 'tekken',
+        'vocabulary' (piece TAB score) or 'counts' (word counts).
     pieces: the bytes that the lattice matches, in normalised text; the single byte for a byte piece <0x41>.
         Empty for a padding entry. Two ids may hold the same bytes only if at most one of them is an arc.
     scores: natural logarithms of probabilities, float64; exactly the float32 value where the file holds

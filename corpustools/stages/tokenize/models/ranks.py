@@ -1,0 +1,95 @@
+"""Byte-level vocabularies with ranks: what tiktoken's and Mistral's files become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from corpustools.errors import UnsupportedModel
+from corpustools.stages.tokenize.models.hf_vocabulary import FIRST_ODD, odd_surfaces
+from corpustools.stages.tokenize.models.model import Model
+from corpustools.stages.tokenize.text.hf_text import FIRST_PRIVATE, LAST_PRIVATE, HuggingFaceNormalizer, private
+
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+_LARGEST = LAST_PRIVATE - FIRST_PRIVATE
+
+
+def pre_tokenizer(pattern: str | None) -> dict[str, Any]:
+    """Return, as in a tokenizer.json, the cuts that a pattern makes; None is GPT-2's."""
+    if pattern is None:
+        return {**BYTE_LEVEL, "use_regex": True}
+    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    return {"type": "Sequence", "pretokenizers": [split, {**BYTE_LEVEL, "use_regex": False}]}
+
+
+def ranked_model(
+    kind: str,
+    pieces: dict[int, bytes],
+    special: dict[int, str],
+    control: dict[str, int],
+    cuts: dict[str, Any],
+    *,
+    nfc: bool = False,
+) -> Model:
+    """Return the model of pieces whose ids ascend with their ranks.
+
+    No text becomes a special token: both libraries keep theirs apart from the text that is encoded.
+
+    Args:
+        kind: see `Model`.
+        pieces: the bytes of each id; ids may be missing. An empty piece is none.
+        special: the text of each special id.
+        control: ids under the names 'bos', 'eos', 'pad', where present.
+        cuts: the pre-tokenizer, as in a tokenizer.json.
+        nfc: whether text is brought to Unicode's normal form C first.
+
+    Raises:
+        UnsupportedModel: a byte has no piece, there are too many ids, or the pre-tokenizer is not done here.
+    """
+    size = max([*pieces, *special]) + 1
+    if size > _LARGEST:
+        raise UnsupportedModel(f"the vocabulary has {size:,} ids", f"{_LARGEST:,} at most are supported")
+    missing = set(range(256)) - {piece[0] for piece in pieces.values() if len(piece) == 1}
+    if missing:
+        raise UnsupportedModel(f"the vocabulary has no piece for the byte 0x{min(missing):02X}")
+    matched, texts, odd = [b""] * size, [b""] * size, {}
+    arc = np.zeros(size, np.bool_)
+    for i, text in special.items():
+        matched[i] = text.encode()
+    for i, piece in pieces.items():
+        texts[i] = matched[i] = piece
+        arc[i] = bool(piece)
+        if len(piece) == 1:
+            if piece[0] >= FIRST_ODD:
+                matched[i] = private(i)
+            odd[piece[0]] = matched[i]
+        elif piece and max(piece) >= FIRST_ODD:
+            # Such a byte stands in no text but as a character of its own.
+            arc[i] = False
+    normalizer = {"type": "NFC"} if nfc else None
+    return Model(
+        kind=kind,
+        pieces=matched,
+        scores=np.zeros(size),
+        arc=arc,
+        weighted=False,
+        unit="byte-level",
+        unknown_id=None,
+        unknown_score=0.0,
+        fuse_unknown=False,
+        byte_ids=None,
+        user_defined=np.zeros(size, np.bool_),
+        control=control,
+        normalizer=HuggingFaceNormalizer(normalizer, cuts, [], odd, odd_surfaces(odd)),
+        cuts="marks",
+        special=frozenset(special),
+        invisible=frozenset(special),
+        decoder=partial(_joined, texts),
+    )
+
+
+def _joined(texts: list[bytes], ids: Iterable[int]) -> bytes:
+    return b"".join(texts[i] for i in ids)
