@@ -10,6 +10,7 @@ import numpy as np
 
 from corpustools.errors import CorpusError, DataError, UnsupportedModel
 from corpustools.files.extras import load_extra
+from corpustools.stages.tokenize.bpe.rank_file import frame_of_ranks, merges_of_ranks
 from corpustools.stages.tokenize.models.model import Model
 
 Ids = np.ndarray[Any, np.dtype[np.int32]]
@@ -87,16 +88,23 @@ def _is_of_library(error: BaseException) -> bool:
 
 
 class _Tokenizers(Reference):
-    """The library of tokenizer.json, over a file of that form."""
+    """The library of tokenizer.json, over the content of such a file or a vocabulary with ranks."""
 
-    def __init__(self, content: bytes, special: str) -> None:
-        module = load_extra("tokenizers", "byte-pair models have the library tokenizers as reference", "bpe")
-        self.library = f"tokenizers {module.__version__}"
-        plain = content.removeprefix(b"\xef\xbb\xbf")
-        self._tokenizer = _loaded(self.library, lambda: module.Tokenizer.from_buffer(plain))
+    def __init__(self, model: Model, special: str) -> None:
+        self._module = load_extra("tokenizers", "byte-pair models have the library tokenizers as reference", "bpe")
+        self.library = f"tokenizers {self._module.__version__}"
+        self._tokenizer = _loaded(self.library, lambda: self._load(model))
         self._tokenizer.encode_special_tokens = special == "text"
         # A file may ask for it, and canonical ids are those without.
         self._tokenizer.model.dropout = None
+
+    def _load(self, model: Model) -> Any:
+        if model.kind == "hf-bpe":
+            return self._module.Tokenizer.from_buffer(model.file.removeprefix(b"\xef\xbb\xbf"))
+        tokenizer = self._module.Tokenizer.from_buffer(frame_of_ranks(model))
+        vocabulary, merges = merges_of_ranks(model)
+        tokenizer.model = self._module.models.BPE(vocab=vocabulary, merges=merges, ignore_merges=True)
+        return tokenizer
 
     def _encode(self, documents: Sequence[bytes]) -> list[Ids | None]:
         texts = [_text(document) for document in documents]
@@ -130,8 +138,8 @@ def load_reference(model: Model, special: str = "library") -> Reference:
         UnsupportedModel: the model has no such library, or the library refuses it, or cannot read such text as text.
         SystemFailure: the library is not installed; the text names the extra.
     """
-    if model.kind == "hf-bpe":
-        return _Tokenizers(model.file, special)
+    if model.kind in ("hf-bpe", "tiktoken", "tekken"):
+        return _Tokenizers(model, special)
     if model.kind == "sentencepiece-bpe":
         if special == "text" and model.special_codes is not None:
             raise UnsupportedModel(

@@ -104,6 +104,9 @@ class HuggingFaceNormalizer(Normalizer):
         surfaces: what the characters beyond Unicode stand for.
         rewrite: makes bytes of a part of the text that the model shall segment; None: its UTF-8.
 
+    Attributes:
+        normalizer, pre_tokenizer: as they were given.
+
     Raises:
         DataError: a malformed object.
         UnsupportedModel: a normalizer or pre-tokenizer that is not done here; the text names it.
@@ -120,6 +123,7 @@ class HuggingFaceNormalizer(Normalizer):
     ) -> None:
         # What rules are built of are closures: a copy in another process is built from the arguments again.
         self._arguments = (normalizer, pre_tokenizer, added, odd_bytes, surfaces, rewrite)
+        self.normalizer, self.pre_tokenizer = normalizer, pre_tokenizer
         self._steps: list[Step] = hf_normalize.build(normalizer)
         self._chain = hf_split.Chain(hf_split.build(pre_tokenizer))
         self._asks_where = hf_split.asks_where(pre_tokenizer)
