@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 import sentencepiece
 from bpe_files import byte_level_file, sentencepiece_file, trained
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from vocabularies import make_model
 
 from corpustools.errors import DataError, SystemFailure, UnsupportedModel
 from corpustools.stages.tokenize.bpe.reference import PORTION, Reference, load_reference, portions
 from corpustools.stages.tokenize.models import parse
+from corpustools.stages.tokenize.text.hf_text import HuggingFaceNormalizer
 
 tokenizers = pytest.importorskip("tokenizers", reason="the peer is missing: pip install tokenizers")
 
@@ -53,6 +57,51 @@ def test_merges_are_applied_by_their_definition():
     names = parse(data, "m").pieces
     [ids] = loaded(data).encode_batch([b"thethe"])
     assert [names[i].decode() for i in ids.tolist()] == symbols
+
+
+def ranked(pieces, special=()):
+    """Return a model with ranks: `pieces` in the order of their ids, cut into words by GPT-2's rules."""
+    cuts = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    return make_model(
+        dict.fromkeys(pieces, 0.0),
+        "byte-level",
+        unknown=False,
+        kind="tiktoken",
+        pieces=list(pieces),
+        special=frozenset(special),
+        normalizer=HuggingFaceNormalizer(None, cuts, [], {}, {}),
+        decoder=lambda ids: b"".join(pieces[i] for i in ids),
+    )
+
+
+def by_ranks(ranks, word):
+    """Return the ids of a word by the definition: of all neighbours that make a piece, the least rank, leftmost."""
+    parts = [word[i : i + 1] for i in range(len(word))]
+    if word in ranks:
+        return [ranks[word]]
+    while True:
+        found = [(ranks[a + b], i) for i, (a, b) in enumerate(itertools.pairwise(parts)) if a + b in ranks]
+        if not found:
+            return [ranks[part] for part in parts]
+        i = min(found)[1]
+        parts[i : i + 2] = [parts[i] + parts[i + 1]]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.text("abc é", min_size=2, max_size=5), max_size=12), st.text("abc é", max_size=30))
+def test_files_of_ranks_have_the_ids_of_their_definition(words, text):
+    """Ranks of trained pieces become merges that give the same ids, a whole word that is a piece included."""
+    pieces = [bytes([byte]) for byte in range(256)]
+    for word in words:
+        parts = by_ranks({piece: i for i, piece in enumerate(pieces)}, word.encode())
+        if len(parts) > 1:
+            pieces.append(pieces[parts[0]] + pieces[parts[1]])
+    pieces.append(b"</s>")
+    ranks = {piece: i for i, piece in enumerate(pieces[:-1])}
+    library = load_reference(ranked(pieces, [len(pieces) - 1]))
+    cuts = library._tokenizer.pre_tokenizer.pre_tokenize_str(text + "</s>")
+    wanted = [i for _, (a, b) in cuts for i in by_ranks(ranks, (text + "</s>")[a:b].encode())]
+    assert lists(library.encode_batch([(text + "</s>").encode()])) == [wanted]
 
 
 def test_text_of_special_tokens_is_text_where_that_is_asked_for():
