@@ -1,5 +1,5 @@
 #!/bin/sh
-# python-zstandard 0.25.0 and a .zst file of two frames, such as pzstd, `cat a.zst b.zst` and corpus write.
+# python-zstandard 0.25.0 and a .zst file of two frames, such as pzstd and `cat a.zst b.zst` write.
 #
 # Good guess: every way to decode gives the whole file, as `zstd -dc` does (RFC 8878: frames may be concatenated), or all
 #             of them stop at the first frame, since stream_reader's read_across_frames is False by default.

@@ -12,8 +12,9 @@ import pytest
 from corpustools.errors import CorpusError, SystemFailure, UsageError
 from corpustools.files import fileset
 from corpustools.files.compression import output_codec
+from corpustools.files.compressors import compressed
 from corpustools.files.fileset import FileSet
-from corpustools.files.outputs import CompressedSink, ShardSink, shard_paths
+from corpustools.files.outputs import ShardSink, shard_paths
 
 NAMES = ["x.bin", "x.idx", "x.txt"]
 
@@ -277,7 +278,7 @@ def test_shards_whose_renames_fail_in_the_middle(tmp_path: Path, monkeypatch: py
 def test_a_compressed_member(tmp_path: Path):
     """A compressor finishes into a file of the set like into any other."""
     files = FileSet()
-    sink = CompressedSink(files.open(str(tmp_path / "x.gz")), str(output_codec("x.gz")), 1)
+    sink = compressed(files.open(str(tmp_path / "x.gz")), str(output_codec("x.gz")), 1)
     sink.write(b"data")
     sink.finish()
     assert "x.gz" not in os.listdir(tmp_path)

@@ -1,13 +1,10 @@
-"""Compressed streams by content: which codec a stream has, its decoder, and encoders of independent members.
+"""Compressed streams by content: which codec a stream has, and its decoder.
 
 Decoders know concatenated members and frames, bound their output by the buffer they are given, and tell a torn file
 from a whole one.
 """
 
 from __future__ import annotations
-
-import zlib
-from collections.abc import Callable
 
 from corpustools.errors import UsageError
 from corpustools.files.members import MemberReader
@@ -36,8 +33,6 @@ REFUSED = (
     ),
     *(".tar", ".tgz", ".tzst", ".tar.gz", ".tar.zst"),
 )
-# Bytes that one piece of a compressed output holds; fixed, so that the compressed bytes do not depend on the memory.
-PIECE = 1 << 20
 
 
 def detect(head: bytes) -> str | None:
@@ -62,19 +57,3 @@ def output_codec(path: str) -> str | None:
 def decoder(codec: str, raw: Reader, name: str, memory: int) -> Reader:
     """Return a reader of the decoded bytes of raw; `memory` bounds what the format may ask for."""
     return ZstdReader(raw, name, memory) if codec == "zst" else MemberReader(codec, raw, name, memory)
-
-
-def encoder(codec: str) -> Callable[[bytes], bytes]:
-    """Return a function that turns bytes into one whole member or frame; not to be shared between threads."""
-    if codec == "gz":
-        return _gzip_member
-    import zstandard
-
-    compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
-    return compressor.compress
-
-
-def _gzip_member(data: bytes) -> bytes:
-    # A fixed header (no name, no time) keeps the bytes a function of the data.
-    inner = zlib.compressobj(6, zlib.DEFLATED, 31)
-    return inner.compress(data) + inner.flush()

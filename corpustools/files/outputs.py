@@ -4,61 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 
 from corpustools.errors import SystemFailure, UsageError, from_os
-from corpustools.files.compression import PIECE, encoder, output_codec
+from corpustools.files.compression import output_codec
+from corpustools.files.compressors import compressed
 from corpustools.files.descriptors import Sink, StreamSink
 from corpustools.files.fileset import FileSet
-from corpustools.files.ordered import OrderedTasks
 from corpustools.files.targets import STDOUT as STDOUT
 from corpustools.files.targets import descriptor_of, require_replaceable
 
 SHARD = "{shard}"
-
-
-class CompressedSink:
-    """Cuts the stream into pieces of fixed size, compresses them on threads, and writes them in order."""
-
-    def __init__(self, inner: Sink, codec: str, workers: int) -> None:
-        self._inner, self._codec = inner, codec
-        self._piece = bytearray()
-        self._tasks: OrderedTasks[bytes] = OrderedTasks(workers, inner.write)
-        self._encoders = threading.local()
-        self._empty = True
-
-    def write(self, data: memoryview | bytes) -> None:
-        """Take bytes; compress as soon as a piece is full."""
-        view = memoryview(data)
-        while view:
-            room = PIECE - len(self._piece)
-            self._piece += view[:room]
-            view = view[room:]
-            if len(self._piece) == PIECE:
-                self._submit()
-
-    def finish(self) -> None:
-        """Compress the rest and finish the inner sink; no data at all makes one empty member."""
-        if self._piece or self._empty:
-            self._submit()
-        self._tasks.drain()
-        self._tasks.close()
-        self._inner.finish()
-
-    def abort(self) -> None:
-        """Drop what is pending and abort the inner sink."""
-        self._tasks.close()
-        self._inner.abort()
-
-    def _submit(self) -> None:
-        data, self._piece, self._empty = bytes(self._piece), bytearray(), False
-        self._tasks.submit(self._encode, data)
-
-    def _encode(self, data: bytes) -> bytes:
-        if not hasattr(self._encoders, "encode"):
-            self._encoders.encode = encoder(self._codec)
-        encoded: bytes = self._encoders.encode(data)
-        return encoded
 
 
 class ShardSink:
@@ -113,7 +68,7 @@ class ShardSink:
         path = self.paths[self._begun]
         self._begun += 1
         sink, codec = _open_single(path, self._files, False), output_codec(path)
-        return CompressedSink(sink, codec, self._workers) if codec else sink
+        return compressed(sink, codec, self._workers) if codec else sink
 
 
 def shard_paths(pattern: str, shards: int) -> list[str]:
@@ -145,7 +100,7 @@ def open_output(
         return ShardSink(paths if behind is None else [*paths, behind], workers, files)
     codec = output_codec(path)
     sink = _open_single(path, files, last)
-    return CompressedSink(sink, codec, workers) if codec else sink
+    return compressed(sink, codec, workers) if codec else sink
 
 
 def require_pattern(path: str, shards: int | None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from corpustools import kernels
 from corpustools.errors import UsageError
 from corpustools.files.compression import output_codec
+from corpustools.files.compressors import compressor_bytes
 from corpustools.files.mapped import mean_record
 from corpustools.files.outputs import require_space
 from corpustools.files.targets import descriptor_of
@@ -28,8 +29,6 @@ _MAPPED_BLOCK = 16 << 10
 _MAPPED_BUCKET = 2 * MIB
 # An address and its header take as much memory and time as so many bytes.
 _WORTH_MAPPING = 32
-# What an encoder of a compressed output holds, whatever the memory.
-_ENCODER = 6 * MIB
 
 
 @dataclass(frozen=True)
@@ -101,10 +100,11 @@ def plan_shuffle(request: ShuffleRequest) -> Plan:
     window = max(one.window for one in request.inputs)
     decoder = max(decoder, window if window <= request.memory // 2 else 0)
     workers, encoders = request.workers, 0
-    if output_codec(request.output):
+    codec = output_codec(request.output)
+    if codec:
         # Fewer encoders where they would leave nothing for records.
         workers = min(workers, max(1, request.memory // (32 * MIB) - 1))
-        encoders = workers * _ENCODER
+        encoders = compressor_bytes(codec, workers)
     expected = None if request.head_count is not None else request.expected
     fixed, mapped = resident() + encoders, _mappable_bytes(request)
     if mapped * 5 // 4 + fixed + 64 * MIB > request.memory:
