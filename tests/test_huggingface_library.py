@@ -246,3 +246,15 @@ def test_ids_do_not_depend_on_the_tables_of_the_running_python():
     for normalizer, splitter in [*((name, "none") for name in plain), *(("none", name) for name in SPLITTERS)]:
         digest.update(parse(json.dumps(tokenizer_json(normalizer, splitter)).encode(), "m").normalizer.normalize(text))
     assert digest.hexdigest() == DIGEST
+
+
+def test_a_piece_that_looks_like_an_end_is_no_end_where_the_file_names_special_tokens():
+    """Web text makes pieces such as </s>; the document's end is the special token."""
+    content = byte_level("Llama 3")
+    content["model"]["vocab"] |= {"<s>": 256, "</s>": 257}
+    assert parse(json.dumps(content).encode(), "m").control == {"bos": 256, "eos": 257}
+    flags = {"special": True, "normalized": False}
+    content["added_tokens"] = [{"id": 258, "content": "<|endoftext|>"} | flags]
+    assert parse(json.dumps(content).encode(), "m").control == {"eos": 258}
+    content["added_tokens"] = [{"id": 258, "content": "<\uff5cend\u2581of\u2581sentence\uff5c>"} | flags]
+    assert parse(json.dumps(content).encode(), "m").control == {"eos": 258}

@@ -16,9 +16,12 @@ from corpustools.stages.tokenize.text.hf_text import AddedToken, HuggingFaceNorm
 from corpustools.stages.tokenize.text.hf_unknown import KnownOnly, UnknownPiece
 
 CONTROL_NAMES = {
-    "bos": ("<s>", "<bos>", "<|begin_of_text|>", "[CLS]"),
-    "eos": ("</s>", "<eos>", "<|end_of_text|>", "<|endoftext|>", "[SEP]"),
-    "pad": ("<pad>", "[PAD]", "<|finetune_right_pad_id|>"),
+    "bos": ("<s>", "<bos>", "<|begin_of_text|>", "<BOS_TOKEN>", "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "[CLS]"),
+    "eos": (
+        *("</s>", "<eos>", "<|end_of_text|>", "<|endoftext|>", "<EOS_TOKEN>"),
+        *("<\uff5cend\u2581of\u2581sentence\uff5c>", "[SEP]"),
+    ),
+    "pad": ("<pad>", "[PAD]", "<PAD>", "<|finetune_right_pad_id|>"),
 }
 
 
@@ -74,7 +77,7 @@ def _parse(content: dict[str, Any]) -> Model:
         fuse_unknown=bool(spec.get("fuse_unk", False)) if kind == "BPE" else True,
         byte_ids=None if byte_ids is None else np.array(byte_ids, np.int32),
         user_defined=np.zeros(len(made.pieces), np.bool_),
-        control=_control(tokens, None if byte_level else unknown, before, behind),
+        control=_control(tokens, added if not weighted else [], None if byte_level else unknown, before, behind),
         normalizer=_normalizer(content, added, made, rewrite),
         cuts="marks",
         special=_special(added, unknown),
@@ -142,10 +145,16 @@ def _special(added: list[AddedToken], unknown: int | None) -> frozenset[int]:
     return found if unknown is None else found | {unknown}
 
 
-def _control(tokens: list[str], unknown: int | None, before: list[str], behind: list[str]) -> dict[str, int]:
-    """Return the special ids; what the post_processor puts around a text is the best witness."""
+def _control(
+    tokens: list[str], added: list[AddedToken], unknown: int | None, before: list[str], behind: list[str]
+) -> dict[str, int]:
+    """Return the ids under names; what the post_processor puts around a text is the best witness.
+
+    Where `added` has special tokens, only they have a role: web text makes pieces such as </s>, too.
+    """
     places = {token: i for i, token in enumerate(tokens)}
-    control = {role: places[text] for role, texts in CONTROL_NAMES.items() for text in texts[::-1] if text in places}
+    named = {token.content: token.i for token in added if token.special} or places
+    control = {role: named[text] for role, texts in CONTROL_NAMES.items() for text in texts[::-1] if text in named}
     for role, texts in (("bos", before), ("eos", behind)):
         if len(texts) == 1 and texts[0] in places:
             control[role] = places[texts[0]]
