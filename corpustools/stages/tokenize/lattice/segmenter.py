@@ -63,12 +63,14 @@ class Batch:
     special: where in `ids` text became a special token, int64, ascending.
     measures: score (Σ log p) and log Z of each, float64, shape (n, 2), or None; log Z is 0 in modes that do not
     sample from a distribution.
+    part_ends: where each word ends in `ids`, int64, the ids around segmentations not counted as words; or None.
     """
 
     ids: Ids
     ends: Offsets
     special: Offsets
     measures: Measures | None = None
+    part_ends: Offsets | None = None
 
 
 class Segmenter:

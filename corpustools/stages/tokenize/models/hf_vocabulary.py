@@ -94,8 +94,8 @@ def make_pieces(
 ) -> Pieces:
     """Return the pieces of a vocabulary.
 
-    An added token is found before the model and stands as a character beyond Unicode. A Unigram model can meet the
-    text of one in its vocabulary all the same, so that such an id has two pieces.
+    An added token is found before the model and stands as a character beyond Unicode. The model can meet the text of
+    one in its vocabulary all the same, so that such an id has two pieces.
 
     Args:
         tokens: the text of every id.
@@ -109,15 +109,18 @@ def make_pieces(
     places = {token.i for token in added}
     odd = None
     if byte_level:
-        pieces, odd = _byte_level(tokens, arc, {i for i in places if not weighted or i >= size})
+        pieces, odd = _byte_level(tokens, arc, {i for i in places if i >= size})
     else:
         pieces = [token.encode("utf-8", "surrogatepass") for token in tokens]
         if not weighted:
             for i, piece in enumerate(pieces):
                 arc[i] &= piece not in BYTE_NAMES
+    if not weighted:
+        # What a model is trained to see as a mark is no way to write its letters.
+        arc[[token.i for token in added if token.special and token.i < size]] = False
     twice = []
     for i in sorted(places | set(others)):
-        if weighted and i < size:
+        if i < size:
             twice.append(i)
         else:
             pieces[i], arc[i] = private(i), True

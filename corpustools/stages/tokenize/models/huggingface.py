@@ -1,4 +1,4 @@
-"""Hugging Face `tokenizer.json`: Unigram, and BPE as a bare vocabulary (byte-level or with byte fallback)."""
+"""Hugging Face `tokenizer.json`: Unigram, and BPE (byte-level, or with byte fallback)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from corpustools.errors import DataError, UnsupportedModel
 from corpustools.stages.tokenize.models import hf_vocabulary
+from corpustools.stages.tokenize.models.hf_merges import merges_of
 from corpustools.stages.tokenize.models.model import Model
 from corpustools.stages.tokenize.text import hf_normalize, hf_split
 from corpustools.stages.tokenize.text.hf_decode import Decoder, byte_alphabet
@@ -64,6 +65,7 @@ def _parse(content: dict[str, Any]) -> Model:
         elif unknown is None and not byte_level:
             rewrite = KnownOnly(frozenset(token for token in by_text if len(token) == 1))
         byte_ids = None if unknown is None or byte_level else byte_ids
+    merges = None if weighted else merges_of(spec, tokens[:size], made, byte_level=byte_level)
     before, behind = _around(content.get("post_processor"))
     model = Model(
         kind=f"hf-{kind.lower()}",
@@ -83,7 +85,8 @@ def _parse(content: dict[str, Any]) -> Model:
         special=_special(added, unknown),
         outputs=made.outputs,
         decoder=_decoder(content, tokens, added),
-        notes=(*notes, *_additions(before, behind)),
+        notes=(*notes, *_additions(before, behind), *_dropout(spec)),
+        merges=merges,
     )
     if unknown is None and byte_ids is not None:
         return _hide_unknown(model)
@@ -126,6 +129,7 @@ def _hide_unknown(model: Model) -> Model:
         scores=np.append(model.scores, 0.0),
         arc=np.append(model.arc, False),
         user_defined=np.append(model.user_defined, False),
+        outputs=None if model.outputs is None else np.append(model.outputs, np.int32(0)),
     )
 
 
@@ -189,6 +193,13 @@ def _additions(before: list[str], behind: list[str]) -> list[str]:
         f"the tokenizers library puts {' and '.join(parts)} every text by default (post_processor of the file); "
         "here bos and eos ask for them"
     ]
+
+
+def _dropout(spec: dict[str, Any]) -> list[str]:
+    """Return what there is to say of merges that the library leaves out at random."""
+    if spec.get("type", "BPE") != "BPE" or not spec.get("dropout"):
+        return []
+    return [f"the file's dropout of {spec['dropout']} is left out: canonical ids are those of all merges"]
 
 
 def _normalizer(

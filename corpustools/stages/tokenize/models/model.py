@@ -13,6 +13,7 @@ from corpustools.formats.vocabulary import piece_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from corpustools.stages.tokenize.bpe.merges import Merges
     from corpustools.stages.tokenize.text.normalize import Normalizer
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -54,6 +55,7 @@ class Model:
     decoder: returns the text of ids where it is not what pieces and normalizer say; or None.
     notes: what a user of this file should know, a sentence each.
     file: the content of the file, where the model is a byte-pair one: its own library can be asked too.
+    merges: what byte-pair encoding joins, or None where the model is none of that.
     """
 
     kind: str
@@ -77,6 +79,7 @@ class Model:
     decoder: Callable[[Iterable[int]], bytes] | None = None
     notes: tuple[str, ...] = ()
     file: bytes = field(default=b"", repr=False)
+    merges: Merges | None = None
 
     @property
     def vocab_size(self) -> int:
@@ -86,6 +89,17 @@ class Model:
         last = len(self.pieces) - 1
         hidden = self.byte_ids is not None and self.unknown_id == last and last not in self.control.values()
         return last if hidden else last + 1
+
+    @property
+    def word_cuts(self) -> str:
+        """Where words begin that merges never join.
+
+        'marks': behind every byte 0xFF. 'space-marks': there and before every ▁ that follows another character. 'none':
+        a record is one word.
+        """
+        if self.merges is not None and self.merges.space_marks:
+            return "space-marks"
+        return "marks" if self.cuts == "marks" else "none"
 
     def ids_of(self, pieces: list[int]) -> list[int]:
         """Return the ids that pieces are written as."""

@@ -1,4 +1,4 @@
-"""SentencePiece `.model`, a protobuf ModelProto: Unigram, and BPE as a bare vocabulary."""
+"""SentencePiece `.model`, a protobuf ModelProto: Unigram and BPE."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from corpustools import kernels
 from corpustools.errors import DataError, UnsupportedModel
 from corpustools.stages.tokenize.models.model import Integers, Model
+from corpustools.stages.tokenize.models.sentencepiece_merges import merges_of
 from corpustools.stages.tokenize.models.wire import BYTES, FIXED32, VARINT, Value, fields, message
 from corpustools.stages.tokenize.text import charsmap
 from corpustools.stages.tokenize.text.normalize import CharsmapNormalizer, Normalizer
@@ -49,6 +50,10 @@ def parse(data: bytes, name: str) -> Model:
     control, unknown = _control(pieces, types, trainer)
     byte_ids = _take_bytes(pieces, types) if fallback else None
     arc = (types == NORMAL) | user_defined
+    unused = types == UNUSED
+    merges = None
+    if model_type == BPE:
+        merges = merges_of(pieces, scores, arc | unused, unused, user_defined, byte_ids)
     if unknown is None:
         # Bytes take its place in every output, so this id beyond the vocabulary never leaves the lattice.
         unknown = len(pieces)
@@ -76,6 +81,7 @@ def parse(data: bytes, name: str) -> Model:
         special=_special(pieces, types, trainer),
         invisible=frozenset(np.flatnonzero(types == CONTROL).tolist()),
         unknown_surface=_bytes(trainer, 44, " \N{DOUBLE QUESTION MARK} ".encode()),
+        merges=merges,
     )
 
 

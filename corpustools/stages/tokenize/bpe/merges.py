@@ -1,0 +1,97 @@
+"""What byte-pair encoding joins: pairs of pieces, their order, and the letters that a word begins as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+Codes = np.ndarray[Any, np.dtype[np.int32]]
+Columns = tuple[Codes, Codes, Codes, Codes]
+Pairs = dict[tuple[int, int], tuple[int, int]]
+
+# Stands in `Merges.apart` for a letter that the vocabulary cannot write.
+UNKNOWN = -1
+SPACE_MARK = b"\xe2\x96\x81"  # U+2581
+
+
+@dataclass(frozen=True)
+class Merges:
+    """The merges of a model.
+
+    A word begins as its letters. Of all neighbouring pairs that are here, the one with the least (priority, place) is
+    joined, again and again until there is none. Codes are indices of `Model.pieces`; codes behind the last piece are
+    letters that stand in pieces and are no piece alone.
+
+    left, right: the pairs, codes, int32, shape (n,); no pair stands twice.
+    made: what each pair becomes, codes, int32, shape (n,).
+    priority: which pair is joined first, int32 of 0 or more, shape (n,).
+    letters: the code of each letter by its bytes: a character of UTF-8, or a byte where positions are bytes; besides
+        these the characters beyond Unicode that stand for added tokens and for bytes that are no text.
+    wholes: words that become a code at once, whatever their letters would become, by their bytes.
+    symbols: text that is found before words are cut and is never joined with its neighbours, by its bytes.
+    apart: the codes that are written in the place of a code: UNKNOWN, or codes that are not apart themselves.
+    """
+
+    left: Codes
+    right: Codes
+    made: Codes
+    priority: Codes
+    letters: Mapping[bytes, int]
+    wholes: Mapping[bytes, int] = field(default_factory=dict)
+    symbols: Mapping[bytes, int] = field(default_factory=dict)
+    apart: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    space_marks: bool = False
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """(priority, made) of every (left, right)."""
+        keys = zip(self.left.tolist(), self.right.tolist(), strict=True)
+        return dict(zip(keys, zip(self.priority.tolist(), self.made.tolist(), strict=True), strict=True))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without what is computed from them.
+        fields = (self.left, self.right, self.made, self.priority, self.letters, self.wholes, self.symbols, self.apart)
+        return type(self), (*fields, self.space_marks)
+
+
+def of_splits(priorities: Mapping[bytes, int], codes: Mapping[bytes, int], *, characters: bool) -> Columns:
+    """Return left, right, made and priority of all ways to divide pieces into two pieces.
+
+    Args:
+        priorities: the pieces that are made, and the priority of making each.
+        codes: the code of every piece, and of every letter that is no piece.
+        characters: pieces are divided between characters only, else between bytes.
+    """
+    rows: list[tuple[int, int, int, int]] = []
+    find = codes.get
+    for piece, priority in priorities.items():
+        made = codes[piece]
+        for cut in range(1, len(piece)):
+            if characters and piece[cut] & 0xC0 == 0x80:
+                continue
+            left = find(piece[:cut])
+            if left is not None and (right := find(piece[cut:])) is not None:
+                rows.append((left, right, made, priority))
+    return columns(rows)
+
+
+def columns(rows: Sequence[tuple[int, int, int, int]]) -> Columns:
+    """Return rows of left, right, made and priority as arrays."""
+    table = np.array(rows, np.int32).reshape(-1, 4)
+    left, right, made, priority = (np.ascontiguousarray(column) for column in table.T)
+    return left, right, made, priority
+
+
+def begins_words_at_marks(pieces: Iterable[bytes]) -> bool:
+    """Say whether no piece has a mark ▁ behind another character, so that nothing is ever joined across there."""
+    return not any(SPACE_MARK in piece and SPACE_MARK in _without_first_marks(piece) for piece in pieces)
+
+
+def _without_first_marks(piece: bytes) -> bytes:
+    while piece.startswith(SPACE_MARK):
+        piece = piece[len(SPACE_MARK) :]
+    return piece
