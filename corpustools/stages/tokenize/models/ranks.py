@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from corpustools.errors import UnsupportedModel
+from corpustools.stages.tokenize.bpe.merges import Merges, of_splits
 from corpustools.stages.tokenize.models.hf_vocabulary import FIRST_ODD, odd_surfaces
 from corpustools.stages.tokenize.models.model import Model
 from corpustools.stages.tokenize.text.hf_text import FIRST_PRIVATE, LAST_PRIVATE, HuggingFaceNormalizer, private
@@ -88,7 +89,16 @@ def ranked_model(
         special=frozenset(special),
         invisible=frozenset(special),
         decoder=partial(_joined, texts),
+        merges=_merges({i: piece for i, piece in pieces.items() if piece}, matched),
     )
+
+
+def _merges(pieces: dict[int, bytes], matched: list[bytes]) -> Merges:
+    """Return the merges of ranks: two neighbours are joined wherever that makes a piece, the least rank first."""
+    codes = {piece: i for i, piece in pieces.items()}
+    letters = {matched[i]: i for i, piece in pieces.items() if len(piece) == 1}
+    wholes = {piece: i for piece, i in codes.items() if max(piece) < FIRST_ODD}
+    return Merges(*of_splits(codes, codes, characters=False), letters, wholes)
 
 
 def _joined(texts: list[bytes], ids: Iterable[int]) -> bytes:
