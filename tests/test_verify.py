@@ -286,13 +286,6 @@ def test_windows_of_every_format(folder, model, text, form):
     assert (caught.value.document, caught.value.kind) == (101, "text")
 
 
-def test_best_fit_is_refused(folder, model, text):
-    """Documents stand in another order then; the error says what can be verified instead."""
-    tokenize(model, folder.path / text, folder.path / "out", format="npy", eos=True, context=64, pack="best-fit")
-    words = ["-m", model, "--eos", "--context", "64", "--pack", "best-fit", "--source", text]
-    folder.corpus("verify", "out", *words).failed(2, "best-fit", "another order")
-
-
 def test_an_interrupt_ends_it(folder, model, text):
     """Ctrl-C while the source is waited for: the process ends by the signal, and nothing is left."""
     write_ids(folder, "out", made(folder, model, text))

@@ -254,9 +254,9 @@ def request_of(
         UsageError: a part of samples has no seed.
     """
     from corpustools.machine import default_workers
-    from corpustools.stages.tokenize.request import TokenizeRequest, seed_of
+    from corpustools.stages.tokenize.request import TokenizeRequest, mode_of, seed_of
 
-    mode = mode or ("viterbi" if alpha is None else "sample")
+    mode = mode_of(mode, alpha)
     return TokenizeRequest(
         mode=mode,
         alpha=1.0 if alpha is None else alpha,

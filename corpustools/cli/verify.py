@@ -8,6 +8,7 @@ import click
 
 from corpustools.cli.options import common_options
 from corpustools.cli.report import Reporter
+from corpustools.cli.verify_options import VerifyCommand, drawn_options
 from corpustools.formats.layout import PACKINGS
 from corpustools.formats.readers import READERS
 
@@ -30,29 +31,6 @@ Examples:
   corpus verify 'train-{shard}' -m t.model --eos --sample 10000 --source a.txt
   corpus verify shuffled.txt --source a.txt b.txt
 """
-
-
-class VerifyCommand(click.Command):
-    """A command whose --source takes all names up to the next option, as a shell's pattern gives them."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments, with one --source for each name behind one."""
-        spread: list[str] = []
-        behind = first = False
-        for i, word in enumerate(args):
-            if word == "--":
-                spread += args[i:]
-                break
-            if word == "--source":
-                behind = first = True
-                continue
-            if word.startswith("-") and word != "-":
-                behind = False
-            spread += ["--source", word] if behind else [word]
-            first = first and not behind
-        if first:
-            raise click.UsageError("--source without a name; give the files that went in", ctx)
-        return super().parse_args(ctx, spread)
 
 
 @click.command(cls=VerifyCommand, help=HELP, no_args_is_help=False)
@@ -98,8 +76,9 @@ class VerifyCommand(click.Command):
     type=click.Choice(PACKINGS),
     default="concat",
     show_default=True,
-    help="How documents were laid out over windows. best-fit changes their order, and cannot be verified.",
+    help="How documents were laid out over windows. For best-fit the source is tokenized and packed again.",
 )
+@drawn_options
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
@@ -144,6 +123,9 @@ def command(
     quiet: bool,
     context: int | None,
     sample: int | None,
+    mode: str | None,
+    alpha: float | None,
+    nbest: int | None,
     workers: int | None,
     zero_terminated: bool,
     record_bytes: int | None,
@@ -157,11 +139,13 @@ def command(
     from corpustools.inspect.verify.request import VerifyRequest, record_format
     from corpustools.inspect.verify.run import carry_out
     from corpustools.machine import default_workers
+    from corpustools.stages.tokenize.request import mode_of
 
     form = record_format(b"\0" if zero_terminated else b"\n", record_bytes or 0, header)
     request = VerifyRequest(
-        form=form, context=context or 0, sample=sample or 0, workers=workers or default_workers(), **options
-    )
+        form=form, context=context or 0, sample=sample or 0, mode=mode_of(mode, alpha), nbest=nbest or 0,
+        alpha=1.0 if alpha is None else alpha, workers=workers or default_workers(), **options,
+    )  # fmt: skip
     record = None
     if manifest is not None:
         from corpustools.files.manifest import Manifest
@@ -188,8 +172,12 @@ def line_of(result: VerifyResult) -> str:
     copies = f"{'' if result.exact else 'about '}{result.duplicates} equal to an earlier one"
     text = "" if result.compared == result.documents else f" (text of {result.compared})"
     lost = f"; the last {result.unwritten} records are in no window" if result.unwritten else ""
+    packed = ""
+    if result.windows is not None:
+        fill = result.tokens / max(result.tokens + (result.padding or 0), 1)
+        packed = f" in {result.windows} windows ({fill:.2%} full)"
     width = f"{result.width} bytes an id" if result.width else "ids of no fixed width"
     return (
-        f"{result.documents} documents agree{text}, {result.tokens} tokens, {result.format}, {width}, {copies}{lost}, "
-        f"in {result.seconds:.1f} s"
+        f"{result.documents} documents agree{text}, {result.tokens} tokens{packed}, {result.format}, {width}, "
+        f"{copies}{lost}, in {result.seconds:.1f} s"
     )

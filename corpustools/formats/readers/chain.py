@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
 from corpustools.errors import DataError
+from corpustools.formats.batch import Counts
 from corpustools.formats.readers.reader import TokenBatch, TokenReader
 
 
@@ -31,7 +33,7 @@ class ChainReader(TokenReader):
                     "shards of one output are alike",
                 )
         self.form, self.bounded, self.width = first.form, first.bounded, first.width
-        self.lacks_empty = first.lacks_empty
+        self.lacks_empty, self.bounds_pieces = first.lacks_empty, first.bounds_pieces
         self.documents = _sum([one.documents for one in readers])
         self.tokens = _sum([one.tokens for one in readers])
 
@@ -46,6 +48,12 @@ class ChainReader(TokenReader):
             if left and self.bounded:
                 raise DataError(f"{reader.name}: {left} ids behind the last document", "write it again")
         yield TokenBatch(np.zeros(0, np.int32), np.zeros(0, np.int64))
+
+    def piece_lengths(self) -> Iterator[Counts] | None:
+        """Give the length of every piece of all context windows, where every shard says it."""
+        parts = [reader.piece_lengths() for reader in self._readers]
+        known = [part for part in parts if part is not None]
+        return chain.from_iterable(known) if len(known) == len(parts) else None
 
     def count(self) -> int:
         """Return how many documents there are."""

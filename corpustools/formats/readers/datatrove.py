@@ -26,6 +26,7 @@ class DatatroveReader(TokenReader):
     """Ids of two or four bytes; the index says which, and without one the metadata or the vocabulary does."""
 
     form = "datatrove"
+    bounds_pieces = True
     lacks_empty = True
 
     def __init__(self, path: str, vocabulary: int = 0) -> None:

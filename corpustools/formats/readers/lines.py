@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from corpustools.errors import DataError
 from corpustools.files.batches import BatchReader, RecordBatch, RecordFragment
 from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import inspect
+from corpustools.formats.batch import Counts
 from corpustools.formats.jsonl import JsonlReader
 from corpustools.formats.readers.reader import TokenBatch, TokenReader
 from corpustools.kernels import load
@@ -104,6 +107,26 @@ class JsonReader(LinesReader):
                 raise DataError(f"{lines.place(i)} is no JSON object with a list of 'ids'", error.remedy) from error
         flat = np.array([i if -1 < i < 1 << 31 else -1 for part in parts for i in part], np.int32)
         return TokenBatch(flat, np.cumsum([len(part) for part in parts], dtype=np.int64))
+
+    def piece_lengths(self) -> Iterator[Counts] | None:
+        """Give what `seq_lengths` holds, where the first object has it; they end with an object that has it not."""
+        parts = self._pieces()
+        first = next(parts, None)
+        return None if first is None else chain([first], parts)
+
+    def _pieces(self) -> Iterator[Counts]:
+        for item in BatchReader(self._input, RecordFormat(), whole=True):
+            assert isinstance(item, RecordBatch)
+            for start, stop in zip(item.starts.tolist(), item.ends.tolist(), strict=True):
+                line = bytes(item.data[start:stop])
+                if not line.strip():
+                    continue
+                try:
+                    lengths = json.loads(line)["seq_lengths"]
+                    numbers = np.array(lengths, np.int64)
+                except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
+                    return
+                yield numbers.reshape(-1)
 
 
 def _numbers(text: bytes) -> tuple[np.ndarray, np.ndarray, int]:

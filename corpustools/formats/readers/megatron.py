@@ -84,6 +84,10 @@ class MegatronReader(TokenReader):
             total = int(ends[-1])
             yield ends
 
+    def piece_lengths(self) -> Iterator[Counts]:
+        """Give the length of every sequence."""
+        return (lengths.astype(np.int64) for lengths in self._lengths())
+
     def _document_ends(self) -> Iterator[Counts]:
         """Give where documents end among all ids."""
         sequences = self.sequence_ends()

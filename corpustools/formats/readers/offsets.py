@@ -25,6 +25,7 @@ class OffsetsReader(TokenReader):
     """n + 1 offsets in ids; the last one and the size of the ids say how wide an id is."""
 
     form = "offsets"
+    bounds_pieces = True
 
     def __init__(self, path: str, vocabulary: int = 0) -> None:
         super().__init__(path, vocabulary)

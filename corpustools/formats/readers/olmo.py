@@ -20,6 +20,7 @@ class OlmoReader(TokenReader):
     """Ids of two or four bytes, as the rows or else the vocabulary say."""
 
     form = "olmo"
+    bounds_pieces = True
 
     def __init__(self, path: str, vocabulary: int = 0) -> None:
         super().__init__(path, vocabulary)

@@ -57,6 +57,8 @@ class TokenReader:
     bounded = True
     # The format has no place for a document without ids.
     lacks_empty = False
+    # Of context windows, the boundaries are those of the pieces in them, and not those of the windows.
+    bounds_pieces = False
 
     def __init__(self, path: str, vocabulary: int = 0) -> None:
         self.name = path
@@ -73,6 +75,15 @@ class TokenReader:
             SystemFailure: a file cannot be read.
         """
         raise NotImplementedError
+
+    def piece_lengths(self) -> Iterator[Counts] | None:
+        """Give the length of every piece of all context windows, in ids; None where the output does not say it.
+
+        Raises:
+            DataError: a file is torn, or is changed meanwhile.
+            SystemFailure: a file cannot be read.
+        """
+        return None
 
     def count(self) -> int:
         """Return how many documents there are, by a look through the output where nothing says it."""

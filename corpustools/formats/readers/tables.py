@@ -9,10 +9,13 @@ import numpy as np
 
 from corpustools.errors import DataError
 from corpustools.files.extras import load_extra
+from corpustools.formats.batch import Counts
 from corpustools.formats.readers.reader import RawFile, TokenBatch, TokenReader, as_ids
 
 # Names that a column of ids has, here and elsewhere.
 NAMES = ("input_ids", "tokens", "ids")
+# The column with the lengths of the pieces of each context window.
+_PIECES = "seq_lengths"
 _ROWS = 256
 
 
@@ -31,6 +34,7 @@ class TableReader(TokenReader):
         if not columns or (columns[0].name not in NAMES and len(columns) > 1):
             raise DataError(f"{path}: has no column 'input_ids' with lists of integers", "name the column so")
         self._column = columns[0].name
+        self._has_pieces = any(one.name == _PIECES for one in lists)
         self.width = columns[0].type.value_type.bit_width // 8
 
     def open(self) -> Any:
@@ -43,14 +47,32 @@ class TableReader(TokenReader):
 
     def batches(self) -> Iterator[TokenBatch]:
         """Give all ids in order."""
+        for numbers, lengths in self._lists(self._column):
+            yield TokenBatch(as_ids(numbers), np.cumsum(lengths, dtype=np.int64))
+
+    def piece_lengths(self) -> Iterator[Counts] | None:
+        """Give what `seq_lengths` holds, where there is such a column."""
+        return self._pieces() if self._has_pieces else None
+
+    def _pieces(self) -> Iterator[Counts]:
+        # An Arrow stream is read once from end to end.
+        again = type(self)(self.name)
+        try:
+            for numbers, _ in again._lists(_PIECES):
+                yield numbers.astype(np.int64)
+        finally:
+            again.close()
+
+    def _lists(self, name: str) -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        """Give the numbers of a column of lists, and how many each list has."""
         with _Damaged(self.name, self._arrow):
-            for batch in self.rows(self._column):
-                column = batch.column(batch.schema.get_field_index(self._column))
+            for batch in self.rows(name):
+                column = batch.column(batch.schema.get_field_index(name))
                 lengths = self._lengths(column)
                 numbers = column.flatten()
                 if column.null_count or numbers.null_count:
-                    raise DataError(f"{self.name}: a row or an id of '{self._column}' is null", "write it again")
-                yield TokenBatch(as_ids(numbers.to_numpy(zero_copy_only=False)), np.cumsum(lengths, dtype=np.int64))
+                    raise DataError(f"{self.name}: a row or a number of '{name}' is null", "write it again")
+                yield numbers.to_numpy(zero_copy_only=False), lengths
 
     def _lengths(self, column: Any) -> np.ndarray[Any, Any]:
         found: np.ndarray[Any, Any] = self._arrow.compute.list_value_length(column).to_numpy(zero_copy_only=False)

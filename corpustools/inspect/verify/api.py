@@ -10,6 +10,7 @@ from corpustools.inspect.verify.results import VerifyResult
 from corpustools.inspect.verify.run import carry_out
 from corpustools.machine import default_workers
 from corpustools.progress import Progress
+from corpustools.stages.tokenize.request import mode_of
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 
@@ -26,6 +27,14 @@ def verify(
     samples: int = 1,
     context: int = 0,
     pack: str = "concat",
+    mode: str | None = None,
+    alpha: float | None = None,
+    length_weight: float = 1.0,
+    seed: str | int | None = None,
+    epoch: int = 0,
+    unique: bool = False,
+    nbest: int = 0,
+    scores: str = "auto",
     sample: int = 0,
     special: str | None = None,
     delimiter: bytes = b"\n",
@@ -54,7 +63,17 @@ def verify(
         eos: every document ends with its eos id.
         samples: documents of each record, one after another.
         context: the ids were cut into windows of so many, and an incomplete last one was dropped.
-        pack: how they were: 'concat'. 'best-fit' changes the order of documents, and is refused.
+        pack: how they were: 'concat', or 'best-fit'. Where a document stands in windows of best fit depends on all
+            others, so the source is tokenized and packed again, and the ids have to be the same. What they were drawn
+            with is asked for only there.
+        mode: how ids were made; see `tokenize`.
+        alpha: the exponent of the probabilities; see `tokenize`.
+        length_weight: the factor for every token; see `tokenize`.
+        seed: what the samples are a function of.
+        epoch: which samples under the seed.
+        unique: samples without replacement.
+        nbest: so many best segmentations of each record.
+        scores: how scores were added up; see `tokenize`.
         sample: compare the text of about so many documents, evenly spread; 0: of all. All else is looked at in any
             case.
         special: what the text of a special token such as '</s>' became: 'library' or 'text'. None: what the tokenizer
@@ -67,12 +86,14 @@ def verify(
 
     Raises:
         Difference: a document differs; the error says which, and has both versions.
-        UsageError: options out of range, or at odds with each other or the model.
+        UsageError: options out of range, or at odds with each other or the model; windows of samples without a seed.
         DataError: files of the output do not fit each other, the model is damaged, or the source is malformed.
         SystemFailure: a file cannot be read.
     """
     request = VerifyRequest(
         format=format, field=field, skip_bad=skip_bad, bos=bos, eos=eos, samples=samples, context=context, pack=pack,
+        mode=mode_of(mode, alpha), alpha=1.0 if alpha is None else alpha, length_weight=length_weight,
+        seed=None if seed is None else str(seed), epoch=epoch, unique=unique, nbest=nbest, scores=scores,
         sample=sample, special=special, workers=default_workers() if workers is None else workers,
         form=record_format(delimiter, record_bytes, header),
     )  # fmt: skip

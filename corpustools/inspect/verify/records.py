@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from hashlib import blake2b
 from itertools import chain
 from typing import Any
@@ -22,42 +22,16 @@ from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input, inspect
 from corpustools.formats.readers.recognise import expand
 from corpustools.inspect.verify.difference import Difference
+from corpustools.inspect.verify.fingerprints import Sum, Words, rows_of
 from corpustools.inspect.verify.request import VerifyRequest
 from corpustools.inspect.verify.results import VerifyResult
 from corpustools.kernels import load
 from corpustools.progress import Progress
 
-Words = np.ndarray[Any, np.dtype[np.uint64]]
-
-# Rows of the table of differences; records that differ are told apart while there are far fewer.
-_ROWS = 1 << 16
 # Records that are remembered while one that differs is looked for.
 _REMEMBERED = 10_000
+_MOST_ROWS = 64
 _SHOWN = 60
-
-
-@dataclass
-class _Sum:
-    """Number and fingerprints of records.
-
-    table: records by the lowest bits of their fingerprints; it wraps, and the difference of two is right all the same.
-    """
-
-    records: int = 0
-    words: list[int] = field(default_factory=lambda: [0, 0])
-    table: Any = field(default_factory=lambda: np.zeros(_ROWS, np.int64))
-
-    def add(self, prints: Words) -> None:
-        self.records += len(prints)
-        for side in range(2):
-            # In halves, so that nothing is lost beyond 64 bits.
-            low = int((prints[:, side] & np.uint64(0xFFFFFFFF)).sum())
-            high = int((prints[:, side] >> np.uint64(32)).sum())
-            self.words[side] += low + (high << 32)
-        self.table += np.bincount((prints[:, 0] & np.uint64(_ROWS - 1)).astype(np.int64), minlength=_ROWS)
-
-    def equals(self, other: _Sum) -> bool:
-        return (self.records, self.words) == (other.records, other.words)
 
 
 class _Prints:
@@ -119,7 +93,7 @@ def verify_records(
     paths = [one for output in outputs for one in expand(output)]
     made = inspect(paths)
     prints = _Prints(os.urandom(32))
-    wanted, found = _Sum(), _Sum()
+    wanted, found = Sum(), Sum()
     for words, _ in prints.batches(sources, request.form, "reading the source", progress):
         wanted.add(words)
     header = prints.header
@@ -155,16 +129,13 @@ class _Search:
         self._prints, self._sources, self._made, self._form = prints, sources, made, form
         self._output, self._progress = output, progress
 
-    def difference(self, wanted: _Sum, found: _Sum) -> Difference:
+    def difference(self, wanted: Sum, found: Sum) -> Difference:
         """Return what differs."""
         counts = f"{self._output}: has {found.records} records, and the source has {wanted.records}"
         remedy = "shuffle the source again"
         if not all(one.seekable for one in (*self._sources, *self._made)):
             return Difference("missing", f"{counts}; they are not the same ones", remedy)
-        rows = np.flatnonzero(found.table != wanted.table)
-        # Fewer rows than differ are enough to name a record.
-        chosen = np.zeros(_ROWS, bool)
-        chosen[rows[:64]] = True
+        chosen = found.differing_rows(wanted, _MOST_ROWS)
         source = self._records_in(chosen, [(self._sources, self._form)])
         output = self._records_in(chosen, _parts(self._made, self._form))
         for value, (there, place, text) in source.items():
@@ -189,7 +160,7 @@ class _Search:
         phase = "looking for the difference"
         batches = (self._prints.batches(inputs, form, phase, self._progress) for inputs, form in parts)
         for words, batch in chain.from_iterable(batches):
-            for i in np.flatnonzero(chosen[(words[:, 0] & np.uint64(_ROWS - 1)).astype(np.int64)]).tolist():
+            for i in np.flatnonzero(chosen[rows_of(words)]).tolist():
                 value = words[i].tobytes()
                 if value in found:
                     count, place, text = found[value]

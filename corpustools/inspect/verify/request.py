@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from corpustools.errors import UsageError
 from corpustools.files.chunks import RecordFormat
+from corpustools.formats.layout import Layout
 from corpustools.stages.tokenize.models.model import Model
+from corpustools.stages.tokenize.request import TokenizeRequest
 
 LINES = RecordFormat()
 
@@ -38,6 +40,14 @@ class VerifyRequest:
     pack: str = "concat"
     sample: int = 0
     special: str | None = None
+    mode: str = "viterbi"
+    alpha: float = 1.0
+    length_weight: float = 1.0
+    seed: str | None = None
+    epoch: int = 0
+    unique: bool = False
+    nbest: int = 0
+    scores: str = "auto"
     workers: int = 1
     form: RecordFormat = LINES
 
@@ -49,16 +59,35 @@ class VerifyRequest:
         """
         if self.workers < 1 or self.samples < 1 or self.context < 0 or self.sample < 0:
             raise UsageError("a count of workers, samples, window ids or compared documents", "give 1 or more")
-        if self.pack != "concat":
+        Layout(self.context, self.pack).check()
+        if self.pack == "best-fit" and self.sample:
             raise UsageError(
-                f"windows packed by {self.pack}: documents stand in another order there, and long ones are cut",
-                "verify the ids before they are packed, or windows of packing concat",
+                "a sample of documents in windows packed by best fit",
+                "where a document stands depends on all of them: compare all",
             )
+        if self.pack == "best-fit":
+            _ = self.tokenizing
         if self.form != LINES:
             raise UsageError("records that are no lines, with a model", "ids are verified against lines")
         for name in ("bos", "eos"):
             if getattr(self, name) and name not in model.control:
                 raise UsageError(f"the model has no {name} token", f"leave {name} away")
+
+    @property
+    def tokenizing(self) -> TokenizeRequest:
+        """What makes the documents of the output again.
+
+        Raises:
+            UsageError: options exclude each other, or samples have no seed.
+        """
+        if self.seed is None and self.mode != "viterbi":
+            raise UsageError(f"windows of {self.mode} without a seed", "give the seed that the ids were drawn with")
+        return TokenizeRequest(
+            mode=self.mode, alpha=self.alpha, length_weight=self.length_weight, seed=self.seed or "", epoch=self.epoch,
+            samples=self.samples, unique=self.unique, nbest=self.nbest, scores=self.scores, field=self.field,
+            skip_bad=self.skip_bad, bos=self.bos, eos=self.eos, context=self.context, pack=self.pack,
+            workers=self.workers, special=self.special,
+        )  # fmt: skip
 
     def check_records(self) -> None:
         """Check that nothing is asked that only token ids have.
@@ -69,7 +98,7 @@ class VerifyRequest:
         asked = {
             "a format": self.format, "a field": self.field, "skipping bad records": self.skip_bad, "bos": self.bos,
             "eos": self.eos, "more samples than one": self.samples > 1, "a context": self.context,
-            "a packing": self.pack != "concat",
+            "a packing": self.pack != "concat", "samples": self.mode != "viterbi", "the n best": self.nbest,
             "a sample of documents": self.sample, "special tokens as text": self.special == "text",
         }  # fmt: skip
         for name, given in asked.items():

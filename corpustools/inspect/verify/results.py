@@ -11,7 +11,7 @@ class VerifyResult:
 
     Attributes:
         documents: documents of the output, or records of a shuffled file.
-        tokens: ids of the output, marks included; None for a shuffled file.
+        tokens: ids of the output, marks included and padding left out; None for a shuffled file.
         compared: documents whose text was held against the source.
         records: records of the source.
         skipped: records of the source that cannot be taken, and were passed over.
@@ -22,6 +22,8 @@ class VerifyResult:
         format: of the output; None for a shuffled file.
         unwritten: records at the end that are not in the output, because an incomplete window was dropped.
         seconds: the time it took.
+        windows: context windows packed by best fit; None where there are none.
+        padding: ids that these lack, whether they are padded or shorter; None likewise.
     """
 
     documents: int
@@ -37,3 +39,5 @@ class VerifyResult:
     format: str | None
     unwritten: int
     seconds: float
+    windows: int | None = None
+    padding: int | None = None

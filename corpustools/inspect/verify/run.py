@@ -14,6 +14,7 @@ from corpustools.formats.readers.reader import TokenBatch, TokenReader
 from corpustools.inspect.verify.compare import Comparison
 from corpustools.inspect.verify.diagnosis import Scene
 from corpustools.inspect.verify.difference import Difference
+from corpustools.inspect.verify.packed import PackedRun
 from corpustools.inspect.verify.records import verify_records
 from corpustools.inspect.verify.request import VerifyRequest
 from corpustools.inspect.verify.results import VerifyResult
@@ -59,11 +60,7 @@ def carry_out(
             if request.special is not None:
                 tokenizer = tokenizer.with_special(request.special)
             request.check(tokenizer.model)
-            reader = open_tokens(outputs, request.format, tokenizer.vocab_size)
-            try:
-                result = _Run(tokenizer, reader, outputs[0], sources, request).run(progress)
-            finally:
-                reader.close()
+            result = verify_tokens(tokenizer, outputs, sources, request, progress)
         if manifest is not None:
             manifest.write(sources, result)
         files.publish()
@@ -71,6 +68,23 @@ def carry_out(
         files.abort()
         raise
     return result
+
+
+def verify_tokens(
+    tokenizer: Tokenizer, outputs: list[str], sources: list[Input], request: VerifyRequest, progress: Progress | None
+) -> VerifyResult:
+    """Hold token outputs, one after another, against their source; see `carry_out`."""
+    if request.pack == "best-fit":
+
+        def reopen() -> TokenReader:
+            return open_tokens(outputs, request.format, tokenizer.vocab_size)
+
+        return PackedRun(tokenizer, outputs[0], reopen, sources, request, progress).run()
+    reader = open_tokens(outputs, request.format, tokenizer.vocab_size)
+    try:
+        return _Run(tokenizer, reader, outputs[0], sources, request).run(progress)
+    finally:
+        reader.close()
 
 
 class _Run:

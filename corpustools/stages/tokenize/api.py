@@ -12,7 +12,7 @@ from corpustools.files.inputs import Paths, as_paths, inspect
 from corpustools.machine import default_workers
 from corpustools.progress import Progress
 from corpustools.stages.tokenize import detokenize as lines_of_ids
-from corpustools.stages.tokenize.request import TokenizeRequest, check_files, seed_of
+from corpustools.stages.tokenize.request import TokenizeRequest, check_files, mode_of, seed_of
 from corpustools.stages.tokenize.results import DetokenizeResult, TokenizeResult
 from corpustools.stages.tokenize.run import carry_out
 from corpustools.stages.tokenize.tokenizer import Tokenizer
@@ -94,7 +94,7 @@ def tokenize(
         UnsupportedModel: the model needs something that is not done here.
         SystemFailure: a file or the disk failed. Until the end the old output stays.
     """
-    mode = mode or ("viterbi" if alpha is None else "sample")
+    mode = mode_of(mode, alpha)
     request = TokenizeRequest(
         mode=mode,
         alpha=1.0 if alpha is None else alpha,

@@ -13,6 +13,7 @@ from corpustools.files.bad_records import BadRecords
 from corpustools.files.batches import RecordBatch
 from corpustools.formats import make_writer
 from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Special
+from corpustools.formats.writer import Writer
 from corpustools.stages.tokenize.field import Texts, parse_field, take_field
 from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
 from corpustools.stages.tokenize.lattice.segmenter import Batch, SampleKey
@@ -24,17 +25,22 @@ from corpustools.stages.tokenize.tokenizer import Tokenizer
 class Pipeline:
     """A tokenizer with a request, from a batch of records to the bytes of the output.
 
+    Args:
+        tokenizer: the model.
+        request: what to do with every record.
+        writer: takes the documents; None: one of the format that the request names.
+
     Raises:
         UsageError: the request does not fit itself or the model; see `TokenizeRequest.check`.
     """
 
-    def __init__(self, tokenizer: Tokenizer, request: TokenizeRequest) -> None:
+    def __init__(self, tokenizer: Tokenizer, request: TokenizeRequest, writer: Writer | None = None) -> None:
         request.check(tokenizer)
         if request.special is not None:
             tokenizer = tokenizer.with_special("text" if request.special == "text" else "library")
         self.tokenizer, self.engine, self.request = tokenizer, tokenizer._engine, request
         self.keys = parse_field(request.field) if request.field is not None else None
-        self.writer = make_writer(request.format, tokenizer.vocabulary, request.columns, request.layout)
+        self.writer = writer or make_writer(request.format, tokenizer.vocabulary, request.columns, request.layout)
         control = tokenizer.model.control
         self.segmenter = self.engine.segmenter(
             request.mode,

@@ -20,6 +20,11 @@ MODES = ("viterbi", "sample", "viterbi-sampling")
 MEASURES = ("score", "logprob", "logz", "entropy", "length", "pieces")
 
 
+def mode_of(mode: str | None, alpha: float | None) -> str:
+    """Return the mode, which an alpha decides where none is named."""
+    return mode or ("viterbi" if alpha is None else "sample")
+
+
 def seed_of(seed: str | int | None, mode: str, part: tuple[int, int] | None) -> str:
     """Return the seed as text, a fresh one where none is given.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from corpustools.files.manifest import Manifest
 from corpustools.files.ordered import OrderedTasks
 from corpustools.files.rows import InputReader
 from corpustools.files.targets import refuse_conflicts
-from corpustools.formats.batch import FormattedBatch, IdBatch, Special
+from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Special
 from corpustools.formats.provenance import Provenance
 from corpustools.progress import Progress
 from corpustools.stages.tokenize.lattice.segmenter import StreamingSegmenter
@@ -62,7 +63,7 @@ def carry_out(
             manifest.open(writer.files)
         if request.provenance is not None:
             provenance = Provenance(request.provenance, writer.files)
-        run = _Run(pipeline, inputs, progress, provenance)
+        run = Run(pipeline, inputs, progress, provenance)
         run.run()
         writer.complete()
         if provenance is not None:
@@ -88,11 +89,29 @@ def _refuse_provenance(path: str, tokenizer: Tokenizer, inputs: list[Input], out
     refuse_conflicts("the provenance", path, others)
 
 
-class _Run:
-    """One run: batches to the threads, their output in order to the file."""
+class Origins(Protocol):
+    """What wants to know where documents came from, such as `Provenance`."""
+
+    def add(self, source: str, numbers: Counts, lengths: Counts) -> None:
+        """Take the documents that were written last; see `Provenance.add`."""
+
+
+class Run:
+    """Inputs through a pipeline into its writer, which is open: batches to the threads, their output in order.
+
+    Args:
+        pipeline: what to do with a batch, and the writer.
+        inputs: what to read, as it was found.
+        progress: takes (phase, bytes done, bytes in all or None).
+        provenance: is told where each document came from.
+
+    Attributes:
+        records: how many were segmented so far.
+        bad: those that were passed over.
+    """
 
     def __init__(
-        self, pipeline: Pipeline, inputs: list[Input], progress: Progress | None, provenance: Provenance | None
+        self, pipeline: Pipeline, inputs: list[Input], progress: Progress | None, provenance: Origins | None
     ) -> None:
         self.pipeline, self.writer, self.progress = pipeline, pipeline.writer, progress
         self.provenance = provenance
