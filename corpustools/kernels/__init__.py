@@ -24,6 +24,7 @@ THEMES = (
     "json",
     "rows",
     "verify",
+    "mixture",
 )
 
 

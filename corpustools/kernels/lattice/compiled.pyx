@@ -285,3 +285,4 @@ def workspace_size(int64_t cells, int64_t arcs):
 
 
 include "format_ids.pxi"
+include "words.pxi"

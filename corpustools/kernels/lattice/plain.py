@@ -15,6 +15,7 @@ import numpy as np
 from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
 from corpustools.kernels.lattice.plain_forward import Arc, Forward, Pair, moments
 from corpustools.kernels.lattice.plain_text import character_length, code_point, format_ids, is_character, parts
+from corpustools.kernels.lattice.plain_words import measure_words, segment_words
 from corpustools.kernels.order.plain import block as philox
 from corpustools.kernels.vocabulary import plain as vocabulary_plain
 
@@ -33,6 +34,8 @@ __all__ = [
     "VITERBI_F32",
     "Lattice",
     "format_ids",
+    "measure_words",
+    "segment_words",
     "workspace_size",
 ]
 

@@ -102,7 +102,7 @@ class Segmenter:
         self.bos = bos
         self.eos = eos
         self.workspaces = workspaces or WorkspacePool(trie, weights.mode)
-        self._words = seed_key(self.key.seed)
+        self.seed = seed_key(self.key.seed)
         self._cuts = CUTS[model.cuts]
 
     def batch(
@@ -127,7 +127,7 @@ class Segmenter:
                 count,
                 mode=self.weights.mode,
                 cuts=self._cuts,
-                seed=self._words,
+                seed=self.seed,
                 first_record=first_record,
                 first_sample=self.key.first_sample,
                 samples=samples,
@@ -191,7 +191,7 @@ class StreamingSegmenter:
         self._text = b""
         self._base = 0
         first = segmenter.key.first_sample + sample
-        segmenter.weights.lattice.begin(self._state, record, first, segmenter._words)
+        segmenter.weights.lattice.begin(self._state, record, first, segmenter.seed)
         self._begun = False
         self.score = 0.0
         self.log_z = 0.0

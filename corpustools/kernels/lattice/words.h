@@ -1,0 +1,56 @@
+/* Words of records, each a lattice of its own: samples of some of them, and what is known of their distributions. */
+#ifndef CORPUS_LATTICE_WORDS_H
+#define CORPUS_LATTICE_WORDS_H
+#include <stdint.h>
+#include <string.h>
+
+#include "hard_cuts.h"
+#include "lattice.h"
+#include "moments.h"
+#include "records.h"
+
+/* Samples of words, those of segmentations first … count one after another. Segmentation s is sample s % samples of
+ * record s / samples, and its words are those before last[s]. words: 2 a word, its first byte in `text` and its end. A
+ * draw is keyed by where in its record it falls, as if the whole record were segmented.
+ *
+ * out: an id a byte, and OUT_SLACK more. ends: where each word ends in `out`. Returns how many segmentations are whole:
+ * fewer than `count` where `codes` has to grow, or, as -1 - segmentation, one that the vocabulary cannot write. */
+static inline int64_t segment_words(const lattice *l, workspace *w, const uint8_t *text, const int64_t *offsets,
+                                    const int64_t *words, const int64_t *last, int64_t first, int64_t count, int mode,
+                                    const uint64_t *seed, uint64_t first_record, uint64_t first_sample, int64_t samples,
+                                    int32_t *out, int64_t *ends) {
+    int64_t word = first ? last[first - 1] : 0, used = word ? ends[word - 1] : 0;
+    clear_cells(w, 0, w->cell_capacity - 1, mode);
+    for (int64_t s = first; s < count; s++) {
+        const int64_t record = s / samples, start = offsets[record];
+        progress fresh;
+        if (word == last[s]) continue;
+        begin_record(&fresh, first_record + (uint64_t)record, first_sample + (uint64_t)(s % samples), seed[0], seed[1]);
+        fresh.cleared = 1; /* every whole word leaves the cells as it found them */
+        for (; word < last[s]; word++) {
+            progress p = fresh;
+            int64_t written;
+            p.origin = words[2 * word] - start;
+            if (run_mode(l, w, &p, text + words[2 * word], words[2 * word + 1] - words[2 * word], 1, out + used,
+                         &written, mode) != RUN_MORE)
+                return s;
+            if (p.unencodable) return -1 - s;
+            ends[word] = used += written;
+        }
+    }
+    return count;
+}
+
+/* Log Z, entropy and expected number of tokens of each word: 3 numbers a word. */
+static inline void measure_words(const lattice *l, const double *log_weights, moment *ring, int64_t mask,
+                                 const uint8_t *text, const int64_t *words, int64_t count, double *out) {
+    for (int64_t i = 0; i < count; i++) {
+        moments p;
+        memset(&p, 0, sizeof p);
+        measure(l, log_weights, &p, ring, mask, text + words[2 * i], 0, words[2 * i + 1] - words[2 * i], 1, CUT_NONE);
+        out[3 * i] = p.log_z;
+        out[3 * i + 1] = p.entropy;
+        out[3 * i + 2] = p.length;
+    }
+}
+#endif

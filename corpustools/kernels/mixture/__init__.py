@@ -1,0 +1,1 @@
+"""Words of records that are drawn among words that are not."""

@@ -1,0 +1,15 @@
+from typing import Any
+
+from typing_extensions import Buffer
+
+def choose(text: Buffer, offsets: Buffer, ids: Buffer, word_ends: Buffer, fixed: Buffer, **arguments: Any) -> int: ...
+def weave(
+    ids: Buffer,
+    word_ends: Buffer,
+    record_words: Buffer,
+    places: Buffer,
+    last: Buffer,
+    drawn: Buffer,
+    drawn_ends: Buffer,
+    **arguments: Any,
+) -> int: ...
