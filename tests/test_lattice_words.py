@@ -116,7 +116,10 @@ def test_a_word_without_a_meeting_of_paths():
     roomy = Segmenter(model, engine.trie, weights, SampleKey("grow"))
     texts = [b"aaa\xffaa", b"a" * 20_000 + b"\xffaaaa", b"aa"]
     text, offsets, bounds = parts_of(texts)
-    words, last = array(list(itertools.chain.from_iterable(bounds))), np.cumsum([len(row) for row in bounds], dtype=np.int64)
+    words, last = (
+        array(list(itertools.chain.from_iterable(bounds))),
+        np.cumsum([len(row) for row in bounds], dtype=np.int64),
+    )
     codes = len(pool.mine().codes)
     ids, ends = lattice_words.segment_words(segmenter, text, offsets, 0, words, last)
     assert len(pool.mine().codes) > codes

@@ -17,7 +17,13 @@ ROOT = Path(__file__).parents[1]
 TESTS = {
     "records": ["test_kernels_records.py", "test_kernels_bounds.py", "test_order.py"],
     "verify": ["test_verify_kernel.py"],
-    "lattice": ["test_lattice.py", "test_automaton.py", "test_running_sum.py"],
+    "lattice": [
+        "test_lattice.py",
+        "test_lattice_words.py",
+        "test_automaton.py",
+        "test_running_sum.py",
+        "test_mixture.py",
+    ],
     "text": ["test_vocabulary.py", "test_normalize.py", "test_json_kernel.py", "test_kernels_rows.py"],
 }
 # Watched code takes ten times as long; each example is still there in the ordinary run.
