@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections import Counter
 
 import numpy as np
@@ -14,7 +15,7 @@ from vocabularies import chi_square, chi_square_limit, make_model, segmentations
 
 from corpustools.kernels.lattice.modes import SAMPLE, SAMPLE_WIDE
 from corpustools.kernels.mixture import plain
-from corpustools.stages.tokenize.bpe.mixture import Mixture
+from corpustools.stages.tokenize.bpe.mixture import CanonicalWords, Mixture
 from corpustools.stages.tokenize.engine import Engine
 from corpustools.stages.tokenize.lattice.segmenter import SampleKey, Segmenter
 
@@ -24,10 +25,8 @@ except ImportError:
     compiled = None
 
 needs_compiled = pytest.mark.skipif(compiled is None, reason="no compiled kernel")
-CUTS = {"none": 0, "marks": 1, "space-marks": 2}
-MARK = "▁".encode()
-MERGES = [b"ab", b"cd", b"bc", b"abcd", b"de", "▁a".encode(), "▁ab".encode(), "▁▁".encode()]
-LETTERS = [b"a", b"b", b"c", b"d", b"e", MARK]
+MERGES = [b"ab", b"cd", b"bc", b"abcd", b"de"]
+LETTERS = [b"a", b"b", b"c", b"d", b"e"]
 
 
 def brute(word: bytes, ranks: dict[bytes, int]) -> list[bytes]:
@@ -39,23 +38,30 @@ def brute(word: bytes, ranks: dict[bytes, int]) -> list[bytes]:
     return row
 
 
+def parts_of(text):
+    """Return the bounds of what lies between the marks of a record."""
+    bounds = [(match.start(), match.end()) for match in re.finditer(b"[^\xff]+", text)]
+    return np.array(bounds, np.int64).reshape(-1, 2)
+
+
 class Canonical:
     """Canonical pieces by brute force."""
 
-    def __init__(self, model, cuts="marks"):
+    def __init__(self, model):
         self.codes = {piece: i for i, piece in enumerate(model.pieces) if piece}
-        self.cuts = CUTS[cuts]
 
     def word(self, word):
         return [self.codes.get(piece, 0) for piece in brute(word, {piece: i for i, piece in enumerate(MERGES)})]
 
     def words(self, text, offsets, first_record):
-        rows = []
-        for a, b in itertools.pairwise(offsets.tolist()):
-            record = bytes(memoryview(text)[a:b])
-            rows += [self.word(record[i:j]) for i, j in plain.words_of(record, self.cuts)]
-        ids = np.array([code for row in rows for code in row], np.int32)
-        return ids, np.cumsum([len(row) for row in rows], dtype=np.int64).reshape(-1)
+        data = bytes(text)
+        by_record = [parts_of(data[a:b]) + a for a, b in itertools.pairwise(offsets.tolist())]
+        bounds = np.concatenate([np.zeros((0, 2), np.int64), *by_record])
+        rows = [self.word(data[a:b]) for a, b in bounds.tolist()]
+        pieces = np.array([code for row in rows for code in row], np.int32)
+        ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
+        starts, stops = (np.ascontiguousarray(column) for column in bounds.T)
+        return CanonicalWords(pieces, ends, starts, stops, np.cumsum(list(map(len, by_record)), dtype=np.int64))
 
 
 def model_of(extra=(), **options):
@@ -63,11 +69,11 @@ def model_of(extra=(), **options):
     return make_model(scores, **({"cuts": "marks", "weighted": False} | options))
 
 
-def mixture_of(model, chance, key, *, length_weight=1.0, cuts="marks", bos=-1, eos=-1):
+def mixture_of(model, chance, key, *, length_weight=1.0, bos=-1, eos=-1):
     engine = Engine(model)
     sampler = Segmenter(model, engine.trie, engine.weights_by_number(SAMPLE, 0.0, length_weight), key, bos, eos)
     wide = engine.weights_by_number(SAMPLE_WIDE, 0.0, length_weight)
-    return Mixture(model, Canonical(model, cuts), sampler, wide, chance, cuts)
+    return Mixture(model, Canonical(model), sampler, wide, chance)
 
 
 def batch_of(texts):
@@ -155,10 +161,8 @@ def test_canonical_at_0_and_the_draw_of_the_lattice_at_1():
     key = SampleKey("ends", epoch=3, samples=3)
     canonical = Canonical(model)
     at_0 = mixture_of(model, 0.0, key).batch(data, offsets, 7)
-    once, _ = canonical.words(data, offsets, 0)
-    counts = [len(canonical.words(*batch_of([text]), 0)[0]) for text in texts]
-    lists = np.split(once, np.cumsum(counts)[:-1])
-    assert at_0.ids.tolist() == [i for ids in lists for _ in range(3) for i in ids.tolist()]
+    once = [canonical.words(*batch_of([text]), 0).pieces.tolist() for text in texts]
+    assert at_0.ids.tolist() == [i for ids in once for _ in range(3) for i in ids]
     sampler = mixture_of(model, 1.0, key).sampler
     at_1 = mixture_of(model, 1.0, key).batch(data, offsets, 7)
     drawn_ids = sampler.batch(data, offsets, 7, False)
@@ -220,74 +224,44 @@ def test_growth_is_what_samples_grow_by():
 @needs_compiled
 @settings(deadline=None, max_examples=100)
 @given(
-    texts=st.lists(st.lists(st.sampled_from([b"ab", b"c", b"\xff", MARK, b"\xe2", b"\x96"])).map(b"".join), max_size=5),
-    cuts=st.sampled_from(list(CUTS.values())),
+    records=st.lists(st.lists(st.integers(0, 3), max_size=6), max_size=5),
     chance=st.sampled_from([0.0, 0.3, 1.0]),
     samples=st.integers(1, 3),
     bos=st.sampled_from([-1, 3]),
     data=st.data(),
 )
-def test_kernel_and_twin_are_equal(texts, cuts, chance, samples, bos, data):
-    """Choosing and weaving give the same whichever of the two does it."""
-    text, offsets = batch_of(texts)
-    words = sum(len(list(plain.words_of(one, cuts))) for one in texts)
-    sizes = data.draw(st.lists(st.integers(0, 3), min_size=words, max_size=words))
-    word_ends = np.cumsum(sizes, dtype=np.int64)
-    ids = np.array(data.draw(st.lists(st.integers(0, 9), min_size=sum(sizes), max_size=sum(sizes))), np.int32)
+def test_kernel_and_twin_are_equal(records, chance, samples, bos, data):
+    """Choosing and weaving give the same whichever of the two does it; `records` has the sizes of their words."""
+    record_words = np.cumsum([len(row) for row in records], dtype=np.int64)
+    word_ends = np.cumsum([size for row in records for size in row], dtype=np.int64)
+    size, words = sum(map(sum, records)), sum(map(len, records))
+    ids = np.array(data.draw(st.lists(st.integers(0, 9), min_size=size, max_size=size)), np.int32)
     fixed = np.array([0] * 8 + [1] * 2, np.uint8)
     results = []
     for kernel in (compiled, plain):
-        bounds, places = np.zeros((words * samples, 2), np.int64), np.zeros(words * samples, np.int64)
-        last, record_words = np.zeros(len(texts) * samples, np.int64), np.zeros(len(texts), np.int64)
+        places, last = np.zeros(words * samples, np.int64), np.zeros(len(records) * samples, np.int64)
         chosen = kernel.choose(
-            text, offsets, ids, word_ends, fixed, cuts=cuts, chance=chance, seed=np.array([5, 6], np.uint64),
-            first_record=2**64 - 2, first_sample=1, samples=samples, bounds=bounds, places=places, last=last,
-            record_words=record_words,
+            ids, word_ends, record_words, fixed, chance=chance, seed=np.array([5, 6], np.uint64),
+            first_record=2**64 - 2, first_sample=1, samples=samples, places=places, last=last,
         )  # fmt: skip
-        new = np.repeat(np.arange(chosen, dtype=np.int32) % 4, 2)
-        out, ends = np.zeros(samples * (len(ids) + 2 * len(texts)) + len(new), np.int32), np.zeros_like(last)
+        new = np.array([i // 2 % 4 for i in range(2 * chosen)], np.int32)
+        out, ends = np.zeros(samples * (size + 2 * len(records)) + len(new), np.int32), np.zeros_like(last)
         same = np.zeros(chosen, np.uint8)
-        size = kernel.weave(
+        written = kernel.weave(
             ids, word_ends, record_words, places, last, new, np.arange(2, 2 * chosen + 1, 2), samples=samples,
             bos=bos, eos=7, out=out, ends=ends, same=same,
         )  # fmt: skip
-        arrays = (bounds[:chosen], places[:chosen], last, record_words, out[:size], ends, same)
-        results.append([array.tolist() for array in arrays])
+        results.append([array.tolist() for array in (places[:chosen], last, out[:written], ends, same)])
     assert results[0] == results[1]
-
-
-@needs_compiled
-@pytest.mark.parametrize("kernel", [compiled, plain])
-def test_words_begin_at_marks(kernel):
-    """A word mark begins a word where another character stands before it; a run of them stays together."""
-    cases = {
-        b"": [],
-        MARK: [(0, 3)],
-        MARK * 2 + b"a" + MARK + b"b": [(0, 7), (7, 11)],
-        b"a" + MARK * 3: [(0, 1), (1, 10)],
-        b"\xff" + MARK + b"\xffa" + MARK: [(1, 4), (5, 6), (6, 9)],
-        b"\xe2\xe2" + MARK: [(0, 2), (2, 5)],
-    }
-    for text, expected in cases.items():
-        n = len(expected)
-        bounds, places = np.zeros((n, 2), np.int64), np.zeros(n, np.int64)
-        found = kernel.choose(
-            text, np.array([0, len(text)]), np.zeros(n, np.int32), np.arange(1, n + 1), np.zeros(1, np.uint8),
-            cuts=2, chance=1.0, seed=np.zeros(2, np.uint64), first_record=0, first_sample=0, samples=1, bounds=bounds,
-            places=places, last=np.zeros(1, np.int64), record_words=np.zeros(1, np.int64),
-        )  # fmt: skip
-        assert found == n
-        assert list(map(tuple, bounds.tolist())) == expected
 
 
 def choose_lie(**changes):
     arguments = {
-        "text": b"ab\xffc", "offsets": np.array([0, 4]), "ids": np.zeros(2, np.int32), "word_ends": np.array([1, 2]),
-        "fixed": np.zeros(1, np.uint8), "cuts": 1, "chance": 1.0, "seed": np.zeros(2, np.uint64), "first_record": 0,
-        "first_sample": 0, "samples": 1, "bounds": np.zeros(4, np.int64), "places": np.zeros(2, np.int64),
-        "last": np.zeros(1, np.int64), "record_words": np.zeros(1, np.int64),
+        "ids": np.zeros(2, np.int32), "word_ends": np.array([1, 2]), "record_words": np.array([2]),
+        "fixed": np.zeros(1, np.uint8), "chance": 1.0, "seed": np.zeros(2, np.uint64), "first_record": 0,
+        "first_sample": 0, "samples": 1, "places": np.zeros(2, np.int64), "last": np.zeros(1, np.int64),
     } | changes  # fmt: skip
-    first = [arguments.pop(name) for name in ("text", "offsets", "ids", "word_ends", "fixed")]
+    first = [arguments.pop(name) for name in ("ids", "word_ends", "record_words", "fixed")]
     return compiled.choose(*first, **arguments)
 
 
@@ -304,18 +278,16 @@ def weave_lie(**changes):
 
 
 LIES = {
-    "a record behind the text": (choose_lie, {"offsets": np.array([0, 5])}),
-    "a record before the text": (choose_lie, {"offsets": np.array([-1, 4])}),
     "a word behind the ids": (choose_lie, {"word_ends": np.array([1, 3])}),
+    "a word before the ids": (choose_lie, {"word_ends": np.array([-1, 2])}),
     "words backwards": (choose_lie, {"word_ends": np.array([2, 1])}),
-    "more words than the text has": (choose_lie, {"word_ends": np.array([1, 1, 2])}),
-    "fewer words than the text has": (choose_lie, {"word_ends": np.array([2])}),
+    "a record of more words": (choose_lie, {"record_words": np.array([3])}),
+    "records backwards": (choose_lie, {"record_words": np.array([2, 1]), "last": np.zeros(2, np.int64)}),
     "an id outside": (choose_lie, {"ids": np.array([0, 1], np.int32)}),
     "a negative id": (choose_lie, {"ids": np.array([0, -1], np.int32)}),
     "no room": (choose_lie, {"places": np.zeros(1, np.int64)}),
-    "no room for bounds": (choose_lie, {"bounds": np.zeros(3, np.int64)}),
+    "no room for segmentations": (choose_lie, {"last": np.zeros(0, np.int64)}),
     "no samples": (choose_lie, {"samples": 0}),
-    "unknown cuts": (choose_lie, {"cuts": 3}),
     "half a seed": (choose_lie, {"seed": np.zeros(1, np.uint64)}),
     "a place outside": (weave_lie, {"places": np.array([2])}),
     "a place before": (weave_lie, {"places": np.array([-1])}),

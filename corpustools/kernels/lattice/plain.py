@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
-from corpustools.kernels.lattice.plain_forward import Arc, Forward, Pair, moments
+from corpustools.kernels.lattice.plain_forward import Arc, Forward, Pair, moments, record_draw_state
 from corpustools.kernels.lattice.plain_text import character_length, code_point, format_ids, is_character, parts
 from corpustools.kernels.lattice.plain_words import measure_words, segment_words
-from corpustools.kernels.order.plain import block as philox
 from corpustools.kernels.vocabulary import plain as vocabulary_plain
 
 __all__ = [
@@ -48,12 +47,6 @@ _LN2 = float.fromhex("0x1.62e42fefa39efp-1")
 def workspace_size(cells: int, arcs: int) -> int:
     """Return the bytes of a workspace; the twin needs none."""
     return 0
-
-
-def record_draw_state(record: int, sample: int, seed: Any) -> tuple[int, int]:
-    """Return the two words that a record's draws are made from: Philox4x64-10 of (record, sample, 0, 0)."""
-    words = philox(np.array([record], np.uint64), int(seed[0]), int(seed[1]), sample)
-    return int(words[0, 0]), int(words[0, 1])
 
 
 class Lattice:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
+from corpustools.kernels.order.plain import block as philox
 
 _NARROW = 2.0**-10
 _MASK = (1 << 64) - 1
@@ -36,6 +37,12 @@ class Vocabulary(Protocol):
 
     def starting(self, text: bytes, at: int) -> tuple[int, list[Arc]]:
         """Return the bytes to the next position, and the arcs that start at one, shortest first."""
+
+
+def record_draw_state(record: int, sample: int, seed: Any) -> tuple[int, int]:
+    """Return the two words that a record's draws are made from: Philox4x64-10 of (record, sample, 0, 0)."""
+    words = philox(np.array([record], np.uint64), int(seed[0]), int(seed[1]), sample)
+    return int(words[0, 0]), int(words[0, 1])
 
 
 def draw_bits(key0: int, key1: int, position: int, lane: int) -> int:

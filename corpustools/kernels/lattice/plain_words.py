@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from corpustools.kernels.lattice.plain_forward import moments
-
-if TYPE_CHECKING:
-    from corpustools.kernels.lattice.plain import Lattice
+from corpustools.kernels.lattice.plain_forward import moments, record_draw_state
 
 _MASK = (1 << 64) - 1
 
 
 def segment_words(
-    lattice: Lattice, text: Any, offsets: Any, count: int, *, words: Any, last: Any, mode: int, seed: Any,
+    lattice: Any, text: Any, offsets: Any, count: int, *, words: Any, last: Any, mode: int, seed: Any,
     first_record: int, first_sample: int, samples: int, out: Any, ends: Any, first: int = 0, **workspace: Any,
 ) -> int:  # fmt: skip
     """Segment some words of records; return how many segmentations are done.
@@ -22,7 +19,7 @@ def segment_words(
     by where in its record it falls, as if the whole record were segmented.
 
     Args:
-        lattice: the vocabulary.
+        lattice: the vocabulary, plain.Lattice.
         text: the normalised text of all records.
         offsets: where each record begins, and the end, int64, shape (count + 1,).
         count: how many records.
@@ -41,8 +38,6 @@ def segment_words(
     Returns:
         How many are done, fewer than all where `codes` has to grow; or -1 - s where s cannot be written.
     """
-    from corpustools.kernels.lattice.plain import record_draw_state
-
     data = memoryview(text)
     word = int(last[first - 1]) if first else 0
     used = int(ends[word - 1]) if word else 0
@@ -61,11 +56,11 @@ def segment_words(
     return count * samples
 
 
-def measure_words(lattice: Lattice, log_weights: Any, ring: Any, text: Any, words: Any, out: Any) -> None:
+def measure_words(lattice: Any, log_weights: Any, ring: Any, text: Any, words: Any, out: Any) -> None:
     """Write log Z, entropy and expected number of tokens of each word.
 
     Args:
-        lattice: the vocabulary, with the weights of SAMPLE_WIDE.
+        lattice: the vocabulary, plain.Lattice with the weights of SAMPLE_WIDE.
         log_weights: logarithms of the weights, by code, float64.
         ring: memory of the kernel: a power of two of MOMENT_SIZE bytes, more than the longest piece has bytes.
         text: the normalised text.

@@ -2,7 +2,7 @@ from typing import Any
 
 from typing_extensions import Buffer
 
-def choose(text: Buffer, offsets: Buffer, ids: Buffer, word_ends: Buffer, fixed: Buffer, **arguments: Any) -> int: ...
+def choose(ids: Buffer, word_ends: Buffer, record_words: Buffer, fixed: Buffer, **arguments: Any) -> int: ...
 def weave(
     ids: Buffer,
     word_ends: Buffer,

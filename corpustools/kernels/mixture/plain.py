@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from corpustools.kernels.order.plain import block as philox
 
-WHOLE, MARKS, SPACE_MARKS = 0, 1, 2
-_WORD_BEGIN = re.compile(b"(?<=.)(?<!\xe2\x96\x81)\xe2\x96\x81", re.DOTALL)
 _MASK = (1 << 64) - 1
-
-
-def words_of(text: bytes, cuts: int) -> Iterator[tuple[int, int]]:
-    """Give the first byte and the end of each word of a record.
-
-    The whole record is one word (0), words lie between bytes 0xFF (1), or one also begins at each U+2581 that follows
-    another character (2).
-    """
-    begin = 0
-    for part in [text] if cuts == WHOLE else text.split(b"\xff"):
-        at = 0
-        for end in [*(_space_marks(part) if cuts == SPACE_MARKS else ()), len(part)]:
-            if end > at:
-                yield begin + at, begin + end
-            at = end
-        begin += len(part) + 1
-
-
-def _space_marks(part: bytes) -> list[int]:
-    """Return where a word mark follows another character."""
-    return [match.start() for match in _WORD_BEGIN.finditer(part)]
 
 
 class WordDraws:
@@ -52,49 +27,36 @@ class WordDraws:
 
 
 def choose(
-    text: Any, offsets: Any, ids: Any, word_ends: Any, fixed: Any, *, cuts: int, chance: float, seed: Any,
-    first_record: int, first_sample: int, samples: int, bounds: Any, places: Any, last: Any, record_words: Any,
+    ids: Any, word_ends: Any, record_words: Any, fixed: Any, *, chance: float, seed: Any, first_record: int,
+    first_sample: int, samples: int, places: Any, last: Any,
 ) -> int:  # fmt: skip
     """Choose each word with this chance, but those that are fixed; return how many are chosen.
 
     Args:
-        text: the normalised text of all records.
-        offsets: where each record begins, and the end, int64, shape (records + 1,).
         ids: the canonical ids of all records, int32.
         word_ends: where each word ends in `ids`, int64, shape (words,).
+        record_words: how many words there are up to the end of each record, int64, shape (records,).
         fixed: by id, uint8: a word that holds such an id, or none, is not chosen.
-        cuts: how words lie in the text, see `words_of`.
         chance: the probability of each word.
         seed: the two words of the key, uint64.
         first_record: the number of the first record.
         first_sample: the number of its first sample.
         samples: how many segmentations of each record.
-        bounds: receives the first byte of each chosen word and its end, int64, room for (words * samples, 2).
-        places: receives which word of the batch it is, int64, room for words * samples.
+        places: receives which words are chosen, by segmentation, int64, room for words * samples.
         last: receives the number of chosen words up to the end of each segmentation, int64.
-        record_words: receives the number of words up to the end of each record, int64.
     """
-    chosen = before = 0
-    view = memoryview(text)
+    chosen = begin = 0
     stops = [0, *word_ends.tolist()]
-    for i in range(len(offsets) - 1):
-        begin, end = int(offsets[i]), int(offsets[i + 1])
-        found = list(words_of(bytes(view[begin:end]), cuts))
-        if before + len(found) >= len(stops):
-            raise ValueError("text and ids differ in words")
+    for i, end in enumerate(record_words.tolist()):
         for k in range(samples):
             draws = WordDraws(first_record + i, first_sample + k, seed)
-            for place, (a, b) in enumerate(found):
-                word = before + place
-                if draws.draw(place, 0) < chance and not _is_fixed(fixed, ids[stops[word] : stops[word + 1]]):
-                    bounds[chosen] = begin + a, begin + b
+            for word in range(begin, end):
+                is_drawn = draws.draw(word - begin, 0) < chance
+                if is_drawn and not _is_fixed(fixed, ids[stops[word] : stops[word + 1]]):
                     places[chosen] = word
                     chosen += 1
             last[i * samples + k] = chosen
-        before += len(found)
-        record_words[i] = before
-    if before != len(word_ends):
-        raise ValueError("text and ids differ in words")
+        begin = end
     return chosen
 
 
@@ -111,7 +73,7 @@ def weave(
     Args:
         ids: the canonical ids of all records, int32.
         word_ends: where each word ends in `ids`, int64.
-        record_words: the number of words up to the end of each record, int64.
+        record_words: how many words there are up to the end of each record, int64.
         places: which words are chosen, int64, by segmentation.
         last: the number of chosen words up to the end of each segmentation, int64.
         drawn: the ids of the chosen words, int32.

@@ -23,14 +23,28 @@ from corpustools.stages.tokenize.lattice.workspace import Ids
 from corpustools.stages.tokenize.models.model import Floats, Mask, Model
 from corpustools.stages.tokenize.text.normalize import Buffer
 
-WORD_CUTS = {"none": 0, "marks": 1, "space-marks": 2}
+
+@dataclass(frozen=True)
+class CanonicalWords:
+    """The canonical segmentation of records, word by word, without bos and eos.
+
+    pieces: int32 (see `Model.ids_of`). ends: where each word ends in `pieces`, int64, shape (words,).
+    starts, stops: the first byte of each word in the normalised text and its end, int64, shape (words,).
+    record_words: how many words there are up to the end of each record, int64, shape (records,).
+    """
+
+    pieces: Ids
+    ends: Offsets
+    starts: Offsets
+    stops: Offsets
+    record_words: Offsets
 
 
 class WordSegmenter(Protocol):
-    """What segments records word by word, without bos and eos."""
+    """What segments records word by word."""
 
-    def words(self, text: Buffer, offsets: Offsets, first_record: int) -> tuple[Ids, Offsets]:
-        """Return the pieces of all records, int32, and where each word ends in them, int64."""
+    def words(self, text: Buffer, offsets: Offsets, first_record: int) -> CanonicalWords:
+        """Return the canonical segmentation of normalised records."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +56,6 @@ class MixtureBatch(Batch):
 
     columns: dict[str, Floats] = field(default_factory=dict)
     growth: Growth | None = None
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """Words of a batch: bounds in the text, places among all words, and how many up to each segmentation's end."""
-
-    bounds: Words
-    places: Offsets
-    last: Offsets
-    record_words: Offsets
 
 
 class Mixture:
@@ -67,15 +71,13 @@ class Mixture:
         sampler: draws words; its key is that of all draws, and its bos and eos are put around segmentations.
         wide: the same weights for the mode SAMPLE_WIDE.
         chance: the probability that a word is drawn, 0 to 1.
-        cuts: how words lie in normalised text, see `Model.word_cuts`.
     """
 
     def __init__(
-        self, model: Model, canonical: WordSegmenter, sampler: Segmenter, wide: Weights, chance: float, cuts: str
+        self, model: Model, canonical: WordSegmenter, sampler: Segmenter, wide: Weights, chance: float
     ) -> None:
         self.canonical, self.sampler, self.chance = canonical, sampler, chance
         self._wide = wide
-        self._cuts = WORD_CUTS[cuts]
         self._fixed = fixed_pieces(model).astype(np.uint8)
         self._local = threading.local()
 
@@ -98,18 +100,18 @@ class Mixture:
         Raises:
             DataError: a character that the vocabulary cannot write.
         """
-        pieces, word_ends = self.canonical.words(text, offsets, first_record)
+        words = self.canonical.words(text, offsets, first_record)
         sampler, samples, count = self.sampler, self.sampler.key.samples, len(offsets) - 1
-        chosen = self._choose(text, offsets, pieces, word_ends, first_record, self.chance, samples)
-        drawn, drawn_ends = segment_words(sampler, text, offsets, first_record, chosen.bounds, chosen.last)
-        ends, same = np.zeros(samples * count, np.int64), np.zeros(len(chosen.places), np.uint8)
-        out = self._room(samples * (len(pieces) + 2 * count) + len(drawn))
+        places, last = self._choose(words, first_record, self.chance, samples)
+        drawn, drawn_ends = segment_words(sampler, text, offsets, first_record, _bounds(words, places), last)
+        ends, same = np.zeros(samples * count, np.int64), np.zeros(len(places), np.uint8)
+        out = self._room(samples * (len(words.pieces) + 2 * count) + len(drawn))
         size = load("mixture").weave(
-            pieces,
-            word_ends,
-            chosen.record_words,
-            chosen.places,
-            chosen.last,
+            words.pieces,
+            words.ends,
+            words.record_words,
+            places,
+            last,
             drawn,
             drawn_ends,
             samples=samples,
@@ -122,67 +124,50 @@ class Mixture:
         known: dict[str, Floats] = {}
         more = None
         if columns or growth:
-            laws = self._laws(text, offsets, pieces, word_ends, first_record)
-            more = laws.growth(len(pieces)) if growth else None
-            weights = self._log_weights(drawn, drawn_ends)
-            known = laws.columns(columns, samples, chosen.places, chosen.last, weights, same != 0)
+            laws = self._laws(text, words, first_record)
+            more = laws.growth(len(words.pieces)) if growth else None
+            known = laws.columns(columns, samples, places, last, self._log_weights(drawn, drawn_ends), same != 0)
         done = sampler.batch_of(out[:size], ends)
         return MixtureBatch(done.ids, done.ends, done.special, columns=known, growth=more)
 
-    def _choose(
-        self,
-        text: Buffer,
-        offsets: Offsets,
-        pieces: Ids,
-        word_ends: Offsets,
-        first_record: int,
-        chance: float,
-        samples: int,
-    ) -> _Chosen:
-        """Choose each word with this chance, but those that are fixed."""
-        most, count = len(word_ends) * samples, len(offsets) - 1
-        bounds, places = np.empty((most, 2), np.int64), np.empty(most, np.int64)
-        last, record_words = np.zeros(count * samples, np.int64), np.zeros(count, np.int64)
+    def _choose(self, words: CanonicalWords, first_record: int, chance: float, samples: int) -> tuple[Offsets, Offsets]:
+        """Choose each word with this chance, but those that are fixed.
+
+        Returns:
+            Which words are chosen, by segmentation, and how many there are up to the end of each; int64.
+        """
+        places = np.empty(len(words.ends) * samples, np.int64)
+        last = np.zeros(len(words.record_words) * samples, np.int64)
         found = load("mixture").choose(
-            text,
-            offsets,
-            pieces,
-            word_ends,
+            words.pieces,
+            words.ends,
+            words.record_words,
             self._fixed,
-            cuts=self._cuts,
             chance=chance,
             seed=self.sampler.seed,
             first_record=first_record,
             first_sample=self.sampler.key.first_sample,
             samples=samples,
-            bounds=bounds,
             places=places,
             last=last,
-            record_words=record_words,
         )
-        return _Chosen(bounds[:found], places[:found], last, record_words)
+        return places[:found], last
 
-    def _laws(self, text: Buffer, offsets: Offsets, pieces: Ids, word_ends: Offsets, first_record: int) -> WordLaws:
+    def _laws(self, text: Buffer, words: CanonicalWords, first_record: int) -> WordLaws:
         """Return what is known of every word that may be drawn."""
-        free = self._choose(text, offsets, pieces, word_ends, first_record, 2.0, 1)
-        starts = np.append(0, word_ends[:-1])
-        weights = self._log_weights(pieces, word_ends)[free.places]
+        places, last = self._choose(words, first_record, 2.0, 1)
+        lengths = np.diff(np.append(0, words.ends))
+        is_fixed = np.ones(len(lengths), np.bool_)
+        is_fixed[places] = False
         return WordLaws(
             chance=self.chance,
-            measures=measure_words(self.sampler.trie, self._wide, text, free.bounds),
-            weights=weights,
-            lengths=(word_ends - starts)[free.places],
-            places=free.places,
-            record_ends=free.last,
-            fixed=self._fixed_lengths(word_ends, free),
+            measures=measure_words(self.sampler.trie, self._wide, text, _bounds(words, places)),
+            weights=self._log_weights(words.pieces, words.ends)[places],
+            lengths=lengths[places],
+            places=places,
+            record_ends=last,
+            fixed=sums(lengths * is_fixed, words.record_words),
         )
-
-    def _fixed_lengths(self, word_ends: Offsets, free: _Chosen) -> Offsets:
-        """Return how many tokens the words of each record have that are never drawn."""
-        ends = np.append(0, word_ends)
-        by_record = np.diff(np.append(0, ends[free.record_words]))
-        of_free = np.append(0, np.cumsum(np.diff(ends)[free.places]))
-        return by_record - np.diff(np.append(0, of_free[free.last]))
 
     def _log_weights(self, pieces: Ids, word_ends: Offsets) -> Floats:
         """Return the logarithm of the weight of each word's pieces."""
@@ -194,6 +179,11 @@ class Mixture:
         if room is None or len(room) < size:
             room = self._local.room = np.empty(size, np.int32)
         return room
+
+
+def _bounds(words: CanonicalWords, places: Offsets) -> Words:
+    """Return the first byte of some words and their end, int64, shape (n, 2)."""
+    return np.stack([words.starts[places], words.stops[places]], axis=1)
 
 
 def fixed_pieces(model: Model) -> Mask:

@@ -42,7 +42,7 @@ class WordLaws:
     lengths: the canonical tokens, int64, shape (n,).
     places: which word of the batch it is, int64, ascending, shape (n,).
     record_ends: how many of these words there are up to the end of each record, int64.
-    fixed: how many tokens the other words of each record have, int64.
+    fixed: how many tokens the other words of each record have, float64.
     """
 
     chance: float
@@ -51,7 +51,7 @@ class WordLaws:
     lengths: Offsets
     places: Offsets
     record_ends: Offsets
-    fixed: Offsets
+    fixed: Floats
 
     def growth(self, tokens: int) -> Growth:
         """Return how many tokens more are expected than these canonical ones of all words."""
