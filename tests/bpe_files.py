@@ -7,7 +7,7 @@ from functools import cache
 
 from spm_files import TEXT, train
 
-from corpustools.stages.tokenize.text.hf_decode import byte_alphabet
+from corpustools.stages.tokenize.text.byte_alphabet import byte_alphabet
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}

@@ -1,15 +1,22 @@
 """What the tokenizers library does with a tokenizer.json where a good guess is wrong; its answers are pinned here."""
 
 import hashlib
+import itertools
 import json
+import pickle
 
+import numpy as np
 import pytest
 from test_huggingface import BYTE_LEVEL, NORMALIZERS, SPLITTERS, byte_level, metaspace, split, tokenizer_json
 
 from corpustools.errors import DataError, UnsupportedModel
 from corpustools.stages.tokenize.models import parse
 from corpustools.stages.tokenize.models.model import piece_names
+from corpustools.stages.tokenize.text.byte_alphabet import byte_alphabet
+from corpustools.stages.tokenize.text.hf_text import private
 from corpustools.stages.tokenize.tokenizer import Tokenizer
+
+tokenizers = pytest.importorskip("tokenizers", reason="the peer is missing: pip install tokenizers")
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 WORDS = ["\u2581", "\u2581hello", "\u2581world", "hello", "world", *"abcdhelowrdxyCafKs<>/0A4\u2603\u0915\u092e\u0e01"]
@@ -197,12 +204,72 @@ def test_what_is_not_done_is_refused_by_name(changes, said):
         load(**changes)
 
 
-def test_nothing_may_stand_behind_byte_level():
-    """A splitter would see the letters that stand for bytes."""
+@pytest.mark.parametrize(
+    "last", [BYTE_LEVEL["GPT-2"], {"type": "Sequence", "pretokenizers": [metaspace("first", True)]}]
+)
+def test_text_that_is_in_letters_for_bytes_is_not_changed_again(last):
+    """What cuts may stand behind ByteLevel, but what changes text may not."""
     content = byte_level("GPT-2")
-    content["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [BYTE_LEVEL["GPT-2"], SPLITTERS["Digits"]]}
+    content["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [BYTE_LEVEL["GPT-2"], last]}
     with pytest.raises(UnsupportedModel, match="behind ByteLevel"):
         parse(json.dumps(content).encode(), "m")
+
+
+def without_bytes(missing, merges=()):
+    """Return a tokenizer.json that cuts nothing, without the letters of some bytes."""
+    letters = {letter: byte for letter, byte in byte_alphabet().items() if byte not in missing}
+    content = byte_level("Llama 3")
+    content["pre_tokenizer"] = BYTE_LEVEL["GPT-2"] | {"add_prefix_space": False, "use_regex": False}
+    content["model"]["vocab"] = {token: i for i, token in enumerate([*letters, *("".join(pair) for pair in merges)])}
+    content["model"]["merges"] = [list(pair) for pair in merges]
+    return json.dumps(content).encode()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\x03", "a\x03b", "\x03a\x03\x03b\x03", "ab\U00040001b", "a\x03\U00040001\x03b", "天\x03地"]
+)
+def test_a_byte_without_a_piece_is_left_out_as_by_the_library(text):
+    """What is beside it becomes neighbours, and an output says so; records of a batch keep their places."""
+    data = without_bytes({0x03, 0xF1, 0xC0, 0xF5, 0xFF}, [("a", "b")])
+    model = parse(data, "m")
+    assert "no piece for 2 of the bytes of text (0x03, 0xF1): they are left out" in model.notes[0]
+    peer = tokenizers.Tokenizer.from_str(data.decode())
+    wanted = [byte_alphabet_bytes(token) for token in peer.encode(text).tokens]
+    assert model.normalizer.normalize(text.encode()) == b"".join(wanted)
+    texts = [b"x", text.encode(), b"a\x03", b"", b"\x03", b"b"]
+    ends = np.cumsum([len(one) for one in texts])
+    starts = np.append(0, ends[:-1])
+    made, offsets = model.normalizer.normalize_batch(b"".join(texts), starts, ends)
+    rows = [bytes(made[a:b]) for a, b in itertools.pairwise(offsets.tolist())]
+    assert rows == [model.normalizer.normalize(one) for one in texts]
+    assert rows[2:] == [b"a", b"", b"", b"b"]
+    # Before a piece is missing, nothing is left out.
+    assert parse(without_bytes(()), "m").normalizer.normalize(text.encode()) == text.encode()
+
+
+def test_a_normaliser_that_leaves_bytes_out_still_finds_special_tokens():
+    """Added tokens stand as characters that hold none of the bytes; as text they are text without those."""
+    content = json.loads(without_bytes({0x03}))
+    content["added_tokens"] = [{"id": 255, "content": "<\x03>", "special": True, "normalized": False}]
+    model = parse(json.dumps(content).encode(), "m")
+    assert model.normalizer.normalize(b"a\x03<\x03>") == b"a\xff" + private(255)
+    assert Tokenizer(model, special="text").model.normalizer.normalize(b"a\x03<\x03>") == b"a<>"
+    copy = pickle.loads(pickle.dumps(model.normalizer))
+    assert copy.normalize(b"a\x03<\x03>") == b"a\xff" + private(255)
+
+
+def byte_alphabet_bytes(token):
+    return bytes(map(byte_alphabet().__getitem__, token))
+
+
+def test_a_letter_for_a_byte_beyond_text_can_be_an_added_token():
+    """Such a letter stands for its byte and for itself, with one id and one character beyond Unicode."""
+    content = byte_level("Llama 3")
+    i = content["model"]["vocab"]["\u00f8"]
+    content["added_tokens"] = [{"id": i, "content": "\u00f8", "special": False, "normalized": True}]
+    tokenizer = Tokenizer(parse(json.dumps(content).encode(), "m"))
+    assert tokenizer.normalize("a\u00f8") == b"a\xff" + private(i)
+    assert tokenizer.sample("\u00f8", seed=1, alpha=0.0)[0] == [i]
 
 
 def test_added_tokens_that_normalisation_takes_away_or_makes_equal_are_refused():

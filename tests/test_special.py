@@ -20,7 +20,7 @@ from corpustools.stages.tokenize.models import parse
 from corpustools.stages.tokenize.models.plain_text import from_scores
 from corpustools.stages.tokenize.pipeline import Pipeline
 from corpustools.stages.tokenize.request import TokenizeRequest
-from corpustools.stages.tokenize.text.hf_decode import byte_alphabet
+from corpustools.stages.tokenize.text.byte_alphabet import byte_alphabet
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 tokenizers = pytest.importorskip("tokenizers", reason="the peer is missing: pip install tokenizers")

@@ -13,7 +13,7 @@ from spm_files import shipped_charsmap
 
 from corpustools.errors import DataError, UnsupportedModel
 from corpustools.stages.tokenize.models import parse
-from corpustools.stages.tokenize.text.hf_decode import byte_alphabet
+from corpustools.stages.tokenize.text.byte_alphabet import byte_alphabet
 from corpustools.stages.tokenize.text.hf_text import UNWRITABLE
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from corpustools.stages.tokenize.models.model import Model
-from corpustools.stages.tokenize.text.hf_decode import byte_alphabet
+from corpustools.stages.tokenize.text.byte_alphabet import byte_alphabet
 from corpustools.stages.tokenize.text.hf_text import HuggingFaceNormalizer
 
 Merges = list[tuple[str, str]]

@@ -7,7 +7,7 @@ from typing import Any
 from corpustools.errors import DataError, UnsupportedModel
 from corpustools.stages.tokenize.bpe.merges import Merges, begins_words_at_marks, columns
 from corpustools.stages.tokenize.models.hf_vocabulary import Pieces
-from corpustools.stages.tokenize.text.hf_decode import byte_alphabet
+from corpustools.stages.tokenize.text.byte_alphabet import byte_alphabet
 
 _FIRST_PRIVATE = b"\xf5"
 

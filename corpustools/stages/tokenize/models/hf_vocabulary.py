@@ -9,7 +9,7 @@ import numpy as np
 
 from corpustools.errors import DataError, UnsupportedModel
 from corpustools.stages.tokenize.models.sentencepiece import BYTE_NAMES
-from corpustools.stages.tokenize.text.hf_decode import byte_alphabet
+from corpustools.stages.tokenize.text.byte_alphabet import byte_alphabet
 from corpustools.stages.tokenize.text.hf_text import FIRST_PRIVATE, LAST_PRIVATE, AddedToken, private
 
 FIRST_ODD = 0xF5  # bytes from here on are in no UTF-8 text
@@ -80,6 +80,7 @@ class Pieces:
     outputs: the id that each piece is written as, int32; None: its own.
     byte_ids: the 256 ids of bytes, int32; None where there are none.
     odd: what stands for a byte that is no text, by byte; None: U+FFFD for all.
+    missing: bytes of text that have no piece, in a byte-level vocabulary.
     """
 
     pieces: list[bytes]
@@ -87,6 +88,7 @@ class Pieces:
     outputs: Any
     byte_ids: Any
     odd: dict[int, bytes] | None
+    missing: bytes = b""
 
 
 def make_pieces(
@@ -107,9 +109,9 @@ def make_pieces(
     """
     arc = np.array([bool(token) and i < size for i, token in enumerate(tokens)])
     places = {token.i for token in added}
-    odd = None
+    odd, missing = None, b""
     if byte_level:
-        pieces, odd = _byte_level(tokens, arc, {i for i in places if i >= size})
+        pieces, odd, missing = _byte_level(tokens, arc, {i for i in places if i >= size})
     else:
         pieces = [token.encode("utf-8", "surrogatepass") for token in tokens]
         if not weighted:
@@ -120,14 +122,14 @@ def make_pieces(
         arc[[token.i for token in added if token.special and token.i < size]] = False
     twice = []
     for i in sorted(places | set(others)):
-        if i < size:
+        # A letter that stands for a byte beyond UTF-8 is such a character already.
+        if i < size and pieces[i] != private(i):
             twice.append(i)
         else:
             pieces[i], arc[i] = private(i), True
     outputs = np.append(np.arange(len(tokens)), twice).astype(np.int32) if twice else None
-    return Pieces(
-        pieces + [private(i) for i in twice], np.append(arc, np.ones(len(twice), np.bool_)), outputs, None, odd
-    )
+    arc = np.append(arc, np.ones(len(twice), np.bool_))
+    return Pieces(pieces + [private(i) for i in twice], arc, outputs, None, odd, missing)
 
 
 def byte_ids(spec: dict[str, Any], tokens: list[str]) -> list[int] | None:
@@ -145,7 +147,7 @@ def byte_ids(spec: dict[str, Any], tokens: list[str]) -> list[int] | None:
     return found or None
 
 
-def _byte_level(tokens: list[str], arc: Any, added: set[int]) -> tuple[list[bytes], dict[int, bytes]]:
+def _byte_level(tokens: list[str], arc: Any, added: set[int]) -> tuple[list[bytes], dict[int, bytes], bytes]:
     alphabet = byte_alphabet()
     pieces = []
     odd = dict.fromkeys(range(256), "\ufffd".encode())
@@ -165,10 +167,7 @@ def _byte_level(tokens: list[str], arc: Any, added: set[int]) -> tuple[list[byte
             known.add(piece[0])
             odd[piece[0]] = piece
         pieces.append(piece)
-    missing = set(range(FIRST_ODD)) - {0xC0, 0xC1} - known
-    if missing:
-        raise UnsupportedModel(f"the byte-level vocabulary has no piece for the byte 0x{min(missing):02X}")
-    return pieces, odd
+    return pieces, odd, bytes(sorted(set(range(FIRST_ODD)) - {0xC0, 0xC1} - known))
 
 
 def odd_surfaces(odd: dict[int, bytes] | None) -> dict[bytes, bytes]:

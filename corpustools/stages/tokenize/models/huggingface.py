@@ -12,9 +12,12 @@ from corpustools.stages.tokenize.models import hf_vocabulary
 from corpustools.stages.tokenize.models.hf_merges import merges_of
 from corpustools.stages.tokenize.models.model import Model
 from corpustools.stages.tokenize.text import hf_normalize, hf_split
-from corpustools.stages.tokenize.text.hf_decode import Decoder, byte_alphabet
+from corpustools.stages.tokenize.text.byte_alphabet import byte_alphabet
+from corpustools.stages.tokenize.text.hf_decode import Decoder
+from corpustools.stages.tokenize.text.hf_dropped import Dropping
 from corpustools.stages.tokenize.text.hf_text import AddedToken, HuggingFaceNormalizer, Rewrite, private
 from corpustools.stages.tokenize.text.hf_unknown import KnownOnly, UnknownPiece
+from corpustools.stages.tokenize.text.normalize import Normalizer
 
 CONTROL_NAMES = {
     "bos": ("<s>", "<bos>", "<|begin_of_text|>", "<BOS_TOKEN>", "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "[CLS]"),
@@ -55,6 +58,8 @@ def _parse(content: dict[str, Any]) -> Model:
         raise UnsupportedModel("the model has no unknown token, so that it drops characters")
     others = [unknown, *(byte_ids or [])] if weighted and unknown is not None else []
     made = hf_vocabulary.make_pieces(tokens, size, added, weighted=weighted, byte_level=byte_level, others=others)
+    if made.missing and (weighted or unknown is not None or spec.get("ignore_merges")):
+        raise UnsupportedModel(f"the byte-level vocabulary has no piece for the byte 0x{made.missing[0]:02X}")
     unknown_score = float(scores.min()) - 10 if weighted else 0.0
     rewrite: Rewrite | None = None
     if weighted:
@@ -85,7 +90,7 @@ def _parse(content: dict[str, Any]) -> Model:
         special=_special(added, unknown),
         outputs=made.outputs,
         decoder=_decoder(content, tokens, added),
-        notes=(*notes, *_additions(before, behind), *_dropout(spec)),
+        notes=(*notes, *_additions(before, behind), *_dropout(spec), *_missing(made.missing)),
         merges=merges,
     )
     if unknown is None and byte_ids is not None:
@@ -202,12 +207,20 @@ def _dropout(spec: dict[str, Any]) -> list[str]:
     return [f"the file's dropout of {spec['dropout']} is left out: canonical ids are those of all merges"]
 
 
+def _missing(missing: bytes) -> list[str]:
+    """Return what there is to say of bytes without a piece."""
+    if not missing:
+        return []
+    named = ", ".join(f"0x{byte:02X}" for byte in missing[:3]) + " …" * (len(missing) > 3)
+    return [f"the vocabulary has no piece for {len(missing)} of the bytes of text ({named}): they are left out"]
+
+
 def _normalizer(
     content: dict[str, Any],
     added: list[AddedToken],
     made: hf_vocabulary.Pieces,
     rewrite: Rewrite | None,
-) -> HuggingFaceNormalizer:
+) -> Normalizer:
     steps = hf_normalize.build(content.get("normalizer"))
     found = [replace(token, content=text) for token, text in _looked_for(steps, added)]
     surfaces = {private(token.i): token.content.encode() for token in added} | hf_vocabulary.odd_surfaces(made.odd)
@@ -215,9 +228,10 @@ def _normalizer(
         surfaces |= {
             private(i): made.pieces[i] for i in made.outputs[made.outputs < np.arange(len(made.outputs))].tolist()
         }
-    return HuggingFaceNormalizer(
+    normalizer = HuggingFaceNormalizer(
         content.get("normalizer"), content.get("pre_tokenizer"), found, made.odd, surfaces, rewrite
     )
+    return Dropping(normalizer, made.missing) if made.missing else normalizer
 
 
 def _looked_for(steps: list[hf_normalize.Step], added: list[AddedToken]) -> list[tuple[AddedToken, str]]:

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from corpustools.errors import DataError, UnsupportedModel
+from corpustools.stages.tokenize.text.byte_alphabet import byte_alphabet
 from corpustools.stages.tokenize.text.hf_regex import translate
 from corpustools.stages.tokenize.text.hf_split import scheme_of
 
@@ -29,13 +30,6 @@ _TIDY = (
     (" 've", "'ve"),
     (" 're", "'re"),
 )
-
-
-def byte_alphabet() -> dict[str, int]:
-    """Return the byte that each character of the byte-level alphabet stands for (GPT-2's table)."""
-    shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    hidden = [byte for byte in range(256) if byte not in shown]
-    return {chr(byte): byte for byte in shown} | {chr(256 + n): byte for n, byte in enumerate(hidden)}
 
 
 class Decoder:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from corpustools.errors import DataError, UnsupportedModel
+from corpustools.stages.tokenize.text.byte_alphabet import letters_of, text_of
 from corpustools.stages.tokenize.text.hf_regex import Classes, translate
 from corpustools.stages.tokenize.text.unicode import in_class
 
@@ -46,10 +47,7 @@ def build(spec: Any) -> list[Splitter]:
     kind = spec.get("type") if isinstance(spec, dict) else None
     try:
         if kind == "Sequence":
-            parts = spec["pretokenizers"]
-            if any(map(byte_level, parts[:-1])):
-                raise UnsupportedModel("a pre_tokenizer behind ByteLevel is not supported")
-            return [splitter for part in parts for splitter in build(part)]
+            return _sequence(spec["pretokenizers"])
         if kind in _KINDS:
             return _KINDS[kind](spec)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -64,6 +62,31 @@ def byte_level(spec: Any) -> bool:
     if spec.get("type") == "Sequence":
         return any(byte_level(part) for part in spec.get("pretokenizers") or [])
     return spec.get("type") == "ByteLevel"
+
+
+def _sequence(parts: list[Any]) -> list[Splitter]:
+    out: list[Splitter] = []
+    in_letters = False
+    for part in parts:
+        if in_letters and (byte_level(part) or _adds_marks(part)):
+            raise UnsupportedModel("a pre_tokenizer behind ByteLevel that changes text is not supported")
+        out += [_on_letters(splitter) for splitter in build(part)] if in_letters else build(part)
+        in_letters = in_letters or byte_level(part)
+    return out
+
+
+def _adds_marks(spec: Any) -> bool:
+    parts = spec.get("pretokenizers") or [] if isinstance(spec, dict) else []
+    return any(map(_adds_marks, parts)) or (isinstance(spec, dict) and spec.get("type") == "Metaspace")
+
+
+def _on_letters(splitter: Splitter) -> Splitter:
+    """Return what a splitter does behind ByteLevel: it meets a letter for each byte, and may cut within characters."""
+
+    def quick(text: str) -> list[str]:
+        return [text_of(part) for part in splitter.quick(letters_of(text))]
+
+    return Splitter(quick, lambda text, _: [(part, 0) for part in quick(text)])
 
 
 class Chain:
