@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpustools.formats.decimals import TABLE
 from corpustools.kernels.rows import plain
 
 try:
@@ -59,7 +60,51 @@ def test_ids_as_varints(backend: Any, rows: list[list[int]]):
     assert ends.tolist() == ends_of(wanted).tolist()
 
 
+SHORT_TEXT = st.binary(max_size=8)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@given(
+    rows=st.lists(st.lists(IDS | st.integers(0, (1 << 63) - 1))),
+    texts=st.tuples(st.binary(max_size=20), SHORT_TEXT, st.binary(max_size=20)),
+)
+def test_numbers_as_decimal_text(backend: Any, rows: list[list[int]], texts: tuple[bytes, bytes, bytes]):
+    """Each row is what Python prints, with the texts around its numbers, inside the room asked for."""
+    before, between, after = texts
+    wanted = [before + between.join(b"%d" % i for i in row) + after for row in rows]
+    largest = max((i for row in rows for i in row), default=0)
+    for kind in [np.int64] if largest >> 31 else [np.int32, np.int64]:
+        numbers = np.array([i for row in rows for i in row], kind)
+        size = backend.decimals_size(len(numbers), numbers.itemsize, len(rows), *texts)
+        out, ends = np.full(size + 3, 0xEE, np.uint8), np.empty(len(rows), np.int64)
+        written = backend.decimals(numbers, numbers.itemsize, ends_of(rows), *texts, TABLE, out[:size], ends)
+        assert out[:written].tobytes() == b"".join(wanted)
+        assert ends.tolist() == ends_of(wanted).tolist()
+        assert out[size:].tobytes() == b"\xee" * 3
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_numbers_of_every_length(backend: Any):
+    """Where one more digit is needed, and around every number of thousands."""
+    bounds = [10**digits + more for digits in range(19) for more in (-1, 0, 1)]
+    bounds += [10**digits * 999 + more for digits in range(16) for more in (0, 1)] + [(1 << 63) - 1]
+    numbers, ends = np.array(bounds, np.int64), np.empty(1, np.int64)
+    texts = (b"[", b", ", b"]")
+    out = np.empty(backend.decimals_size(len(numbers), 8, 1, *texts), np.uint8)
+    size = backend.decimals(numbers, 8, np.array([len(numbers)], np.int64), *texts, TABLE, out, ends)
+    assert out[:size].tobytes().decode() == str(bounds)
+
+
 TWO = np.array([1, 2], np.int64)
+
+
+def decimals(kernel: Any, numbers: Any, ends: Any, **other: Any) -> None:
+    """Call the kernel with arguments that are right but for those that are named."""
+    given_ = {"width": 4, "between": b",", "table": TABLE, "out": bytearray(99), "out_ends": TWO.copy(), **other}
+    texts = (b"", given_["between"], b"")
+    kernel.decimals(numbers, given_["width"], ends, *texts, given_["table"], given_["out"], given_["out_ends"])
+
+
 LIES = {
     "ends that fall": lambda k: k.interleave(b"ab", np.array([2, 1], np.int64), b"cd", TWO, bytearray(8)),
     "an end below 0": lambda k: k.interleave(b"ab", np.array([-1, 2], np.int64), b"cd", TWO, bytearray(8)),
@@ -73,6 +118,15 @@ LIES = {
     "rows that fall": lambda k: k.varints(np.ones(2, np.int32), TWO[::-1].copy(), bytearray(10), TWO.copy()),
     "too little room for ids": lambda k: k.varints(np.ones(2, np.int32), TWO, bytearray(9), TWO.copy()),
     "too little room for ends": lambda k: k.varints(np.ones(2, np.int32), TWO, bytearray(10), TWO[:1].copy()),
+    "a negative number": lambda k: decimals(k, np.array([1, -1], np.int32), TWO),
+    "a negative number of 64 bits": lambda k: decimals(k, np.array([1, -1 << 63]), TWO, width=8),
+    "rows behind the numbers": lambda k: decimals(k, np.ones(1, np.int32), TWO),
+    "rows behind the numbers of 64 bits": lambda k: decimals(k, np.ones(2, np.int32), TWO, width=8),
+    "rows of numbers that fall": lambda k: decimals(k, np.ones(2, np.int32), TWO[::-1].copy()),
+    "numbers of another width": lambda k: decimals(k, np.ones(2, np.int32), TWO, width=3),
+    "a long text between numbers": lambda k: decimals(k, np.ones(2, np.int32), TWO, between=bytes(9)),
+    "too little room for text": lambda k: decimals(k, np.ones(2, np.int32), TWO, out=bytearray(37)),
+    "too little room for ends of text": lambda k: decimals(k, np.ones(2, np.int32), TWO, out_ends=TWO[:1].copy()),
     "an end of the largest size": lambda k: k.varints(
         np.ones(2, np.int32), np.array([1, (1 << 63) - 1], np.int64), bytearray(10), TWO.copy()
     ),

@@ -24,7 +24,13 @@ TESTS = {
         "test_running_sum.py",
         "test_mixture.py",
     ],
-    "text": ["test_vocabulary.py", "test_normalize.py", "test_json_kernel.py", "test_kernels_rows.py"],
+    "text": [
+        "test_vocabulary.py",
+        "test_normalize.py",
+        "test_json_kernel.py",
+        "test_kernels_rows.py",
+        "test_packing.py",
+    ],
 }
 # Watched code takes ten times as long; each example is still there in the ordinary run.
 EXAMPLES = "0.2"

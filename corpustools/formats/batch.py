@@ -40,7 +40,8 @@ class IdBatch:
     ids: int32, of all documents, one after another. They may stand in memory of the thread that its next batch fills.
     ends: int64, where each document ends in `ids`.
     columns: values beside the ids, by name: one for each document.
-    pieces: of context windows: how many ids each piece of each window has.
+    pieces: of context windows, int64: how many ids each piece of all windows has, and where the pieces of each window
+        end among them.
     numbers: int64, the number of each document's record in its input, from 1.
     special: the documents in which text became a special token.
     """
@@ -48,7 +49,7 @@ class IdBatch:
     ids: Ids
     ends: Counts
     columns: dict[str, list[float]] = field(default_factory=dict)
-    pieces: list[list[int]] | None = None
+    pieces: tuple[Counts, Counts] | None = None
     numbers: Counts | None = None
     special: Special = Special()
 

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from corpustools.errors import DataError
-from corpustools.formats.batch import Counts, IdBatch, Ids
+from corpustools.formats.batch import IdBatch, Ids
+from corpustools.formats.decimals import decimal_rows
 from corpustools.formats.reader import LineReader
 from corpustools.formats.writer import Writer
-from corpustools.kernels import load
 
-# The digits of 0 to 999 as the kernels copy them: three and a space each.
-_DIGITS = b"".join(b"%03d " % i for i in range(1000))
 _LINE = re.compile(rb"[0-9 \t\r\n]*")
 
 
@@ -26,14 +24,12 @@ class IdsWriter(Writer):
 
     def format_documents(self, batch: IdBatch) -> memoryview:
         """Return the lines of whole documents."""
-        return format_lines(batch.ids, batch.ends)
+        return decimal_rows(batch.ids, batch.ends)[0]
 
-    def format_part(self, ids: Ids, first: bool) -> bytes:
+    def format_part(self, ids: Ids, first: bool) -> memoryview:
         """Return further ids of a line."""
-        if not len(ids):
-            return b""
-        line = format_lines(ids, np.array([len(ids)], np.int64))
-        return (b"" if first else b" ") + bytes(line[:-1])
+        before = b"" if first or not len(ids) else b" "
+        return decimal_rows(ids, np.array([len(ids)], np.int64), before, b" ", b"")[0]
 
     def format_end(self) -> bytes:
         """Return the end of a line."""
@@ -57,10 +53,3 @@ class IdsReader(LineReader):
             return ids
         except (OverflowError, ValueError) as error:
             raise DataError(f"{place}: an id is larger than any model has") from error
-
-
-def format_lines(ids: Ids, ends: Counts) -> memoryview:
-    """Return lines of ids, one space between two."""
-    out = np.empty(11 * len(ids) + 2 * len(ends) + 8, np.uint8)
-    size = load("lattice").format_ids(ids, ends, 0, len(ends), _DIGITS, out)
-    return out[:size].data

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from corpustools.errors import DataError
-from corpustools.formats.batch import IdBatch, Ids
-from corpustools.formats.ids import format_lines
+from corpustools.formats.batch import Counts, IdBatch, Ids
+from corpustools.formats.decimals import decimal_rows
 from corpustools.formats.layout import Layout
 from corpustools.formats.reader import LineReader
 from corpustools.formats.vocabulary import Vocabulary
 from corpustools.formats.writer import Writer
+from corpustools.kernels import load
+
+_BEGIN, _COMMA = b'{"ids": [', b", "
 
 
 class JsonlWriter(Writer):
@@ -27,34 +30,27 @@ class JsonlWriter(Writer):
         super().__init__(vocabulary, columns, layout)
         self._names = [json.dumps(name) for name in vocabulary.names] if "pieces" in columns else []
 
-    def format_documents(self, batch: IdBatch) -> bytes:
+    def format_documents(self, batch: IdBatch) -> memoryview:
         """Return the objects of whole documents."""
-        lists = bytes(format_lines(batch.ids, batch.ends)).replace(b" ", b", ").decode().split("\n")
-        ids = batch.ids.tolist() if self._names else []
-        lines, start = [], 0
-        for i, end in enumerate(batch.ends.tolist()):
-            parts = [f'{{"ids": [{lists[i]}]']
-            for name in self.columns:
-                if name == "pieces":
-                    parts.append(f'"pieces": [{", ".join([self._names[j] for j in ids[start:end]])}]')
-                else:
-                    parts.append(f'"{name}": {_number(batch.columns[name][i])}')
-            if batch.pieces is not None:
-                parts.append(f'"seq_lengths": {batch.pieces[i]}')
-            lines.append(", ".join(parts) + "}\n")
-            start = end
-        return "".join(lines).encode()
+        if not self.columns and batch.pieces is None:
+            return decimal_rows(batch.ids, batch.ends, _BEGIN, _COMMA, b"]}\n")[0]
+        lists, ends = decimal_rows(batch.ids, batch.ends, _BEGIN, _COMMA, b"]")
+        if batch.pieces is not None:
+            rest, rest_ends = decimal_rows(*batch.pieces, b', "seq_lengths": [', _COMMA, b"]}\n")
+        else:
+            rest, rest_ends = self._columns_of(batch)
+        out = np.empty(len(lists) + len(rest), np.uint8)
+        load("rows").interleave(lists, ends, rest, rest_ends, out)
+        return out.data
 
-    def format_part(self, ids: Ids, first: bool) -> bytes:
+    def format_part(self, ids: Ids, first: bool) -> memoryview:
         """Return further ids of an object."""
-        if not len(ids):
-            return b""
-        line = bytes(format_lines(ids, np.array([len(ids)], np.int64)))
-        return (b'{"ids": [' if first else b", ") + line[:-1].replace(b" ", b", ")
+        before = b"" if not len(ids) else _BEGIN if first else _COMMA
+        return decimal_rows(ids, np.array([len(ids)], np.int64), before, _COMMA, b"")[0]
 
     def format_end(self) -> bytes:
         """Return the end of an object."""
-        begun = b"" if self._part_length else b'{"ids": ['
+        begun = b"" if self._part_length else _BEGIN
         return b"}\n" if self.columns else begun + b"]}\n"
 
     def add_columns(self, values: Mapping[str, float], ids: Iterable[Ids]) -> None:
@@ -73,6 +69,21 @@ class JsonlWriter(Writer):
                 self.put(b"]")
             else:
                 self.put(f', "{name}": {_number(values[name])}'.encode())
+
+    def _columns_of(self, batch: IdBatch) -> tuple[memoryview, Counts]:
+        """Return what stands behind the ids of each object, and where each ends."""
+        ids = batch.ids.tolist() if self._names else []
+        rests, start = [], 0
+        for i, end in enumerate(batch.ends.tolist()):
+            parts = [""]
+            for name in self.columns:
+                if name == "pieces":
+                    parts.append(f'"pieces": [{", ".join([self._names[j] for j in ids[start:end]])}]')
+                else:
+                    parts.append(f'"{name}": {_number(batch.columns[name][i])}')
+            rests.append((", ".join(parts) + "}\n").encode())
+            start = end
+        return memoryview(b"".join(rests)), np.cumsum([len(rest) for rest in rests], dtype=np.int64)
 
 
 class JsonlReader(LineReader):

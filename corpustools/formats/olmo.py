@@ -10,7 +10,7 @@ import numpy as np
 from corpustools.errors import UsageError
 from corpustools.formats.batch import Counts
 from corpustools.formats.bounded import BoundedWriter
-from corpustools.formats.ids import format_lines
+from corpustools.formats.decimals import decimal_rows
 from corpustools.formats.training import require_ids
 
 _ROWS = 1 << 14
@@ -60,10 +60,7 @@ class OlmoWriter(BoundedWriter):
         file.finish()
 
 
-def _table(starts: Counts, stops: Counts, numbers: Counts) -> bytes:
+def _table(starts: Counts, stops: Counts, numbers: Counts) -> memoryview:
     """Return the rows of documents."""
     rows = np.stack([starts, stops, numbers], axis=1)
-    if int(stops[-1]) >> 31:
-        return "".join([f"{a},{b},{i},,\n" for a, b, i in rows.tolist()]).encode()
-    lines = bytes(format_lines(rows.astype(np.int32).ravel(), np.arange(3, 3 * len(rows) + 1, 3)))
-    return lines.replace(b" ", b",").replace(b"\n", b",,\n")
+    return decimal_rows(rows.ravel(), np.arange(3, 3 * len(rows) + 1, 3), b"", b",", b",,\n")[0]

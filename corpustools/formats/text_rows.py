@@ -38,10 +38,7 @@ class TextRows(RowWriter):
 
     def write_rows(self, rows: Rows) -> None:
         """Write a line for each row."""
-        pieces = None
-        if self.layout.context:
-            starts = np.cumsum(rows.counts)[:-1]
-            pieces = [part.tolist() for part in np.split(rows.pieces, starts)]
+        pieces = (rows.pieces, np.cumsum(rows.counts)) if self.layout.context else None
         data = self._inner.format_documents(IdBatch(rows.ids, np.cumsum(rows.lengths), pieces=pieces))
         self._file.write(data)
         self.bytes += len(data)

@@ -16,7 +16,6 @@ SPAN_BYTES: int
 TILE_SIZE: int
 
 def workspace_size(cells: int, arcs: int) -> int: ...
-def format_ids(ids: Buffer, ends: Buffer, first: int, lines: int, table: Buffer, out: Buffer) -> int: ...
 
 class Lattice:
     def __init__(

@@ -284,5 +284,4 @@ def workspace_size(int64_t cells, int64_t arcs):
     return 24 * cells + 2 * <int64_t>sizeof(arc) * arcs
 
 
-include "format_ids.pxi"
 include "words.pxi"

@@ -80,8 +80,5 @@ cdef extern from "moments.h" nogil:
     void measure(const lattice *, const double *, moments *, moment *, int64_t, const uint8_t *, int64_t, int64_t, int,
                  int)
 
-cdef extern from "format_ids.h" nogil:
-    int64_t format_lines(const int32_t *, const int64_t *, int64_t, int64_t, const uint8_t *, uint8_t *)
-
 cdef extern from "math.h" nogil:
     double log(double)

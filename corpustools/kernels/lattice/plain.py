@@ -14,7 +14,7 @@ import numpy as np
 
 from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
 from corpustools.kernels.lattice.plain_forward import Arc, Forward, Pair, moments, record_draw_state
-from corpustools.kernels.lattice.plain_text import character_length, code_point, format_ids, is_character, parts
+from corpustools.kernels.lattice.plain_text import character_length, code_point, is_character, parts
 from corpustools.kernels.lattice.plain_words import measure_words, segment_words
 from corpustools.kernels.vocabulary import plain as vocabulary_plain
 
@@ -32,7 +32,6 @@ __all__ = [
     "VITERBI",
     "VITERBI_F32",
     "Lattice",
-    "format_ids",
     "measure_words",
     "segment_words",
     "workspace_size",

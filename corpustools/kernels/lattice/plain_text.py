@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
-from typing import Any
 
 
 def parts(text: bytes, cuts: int) -> Iterator[tuple[int, bytes]]:
@@ -48,14 +46,3 @@ def is_character(text: bytes) -> bool:
         return len(text.decode("utf-8", "surrogatepass")) == 1
     except UnicodeDecodeError:
         return False
-
-
-def format_ids(ids: Any, ends: Any, first: int, lines: int, table: Any, out: Any) -> int:
-    """Write lines of decimal ids, one space between two; return the bytes written."""
-    bounds = [first, *(int(end) for end in ends[:lines])]
-    if any(a > b for a, b in itertools.pairwise(bounds)):
-        raise ValueError("ends are not in ascending order")
-    values = ids.tolist()
-    text = b"".join(b" ".join(b"%d" % i for i in values[a:b]) + b"\n" for a, b in itertools.pairwise(bounds))
-    memoryview(out)[: len(text)] = text
-    return len(text)

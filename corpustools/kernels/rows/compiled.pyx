@@ -6,6 +6,18 @@ from libc.string cimport memcpy
 
 include "../buffers.pxi"
 
+cdef extern from "decimals.h" nogil:
+    ctypedef struct text:
+        const uint8_t *bytes
+        int64_t size
+    ctypedef struct digit_table:
+        uint32_t *alone
+    int64_t DECIMAL_SLACK
+    int64_t write_rows_32(const int32_t *, const int64_t *, int64_t, const text *, const text *, const text *,
+                          const digit_table *, uint8_t *, int64_t *)
+    int64_t write_rows_64(const int64_t *, const int64_t *, int64_t, const text *, const text *, const text *,
+                          const digit_table *, uint8_t *, int64_t *)
+
 
 cdef int64_t rising(const int64_t *ends, int64_t count) noexcept nogil:
     """Return the last end, or 0 if there is none; -1 if an end lies before the one in front of it, or before 0."""
@@ -131,3 +143,74 @@ def varints(ids, ends, out, out_ends):
         return written
     finally:
         release(&held)
+
+
+cdef text taken_text(views *held, source) except *:
+    cdef text one
+    one.bytes = <const uint8_t *>take(held, source, 0, False)
+    one.size = taken(held)
+    return one
+
+
+cdef int64_t write_rows(const void *numbers, int width, const int64_t *ends, int64_t rows, const text *before,
+                        const text *between, const text *after, const digit_table *table, uint8_t *out,
+                        int64_t *out_ends) noexcept nogil:
+    if width == 4:
+        return write_rows_32(<const int32_t *>numbers, ends, rows, before, between, after, table, out, out_ends)
+    return write_rows_64(<const int64_t *>numbers, ends, rows, before, between, after, table, out, out_ends)
+
+
+def decimals(numbers, int width, ends, before, between, after, table, out, out_ends):
+    """Write rows of decimal numbers with text around them; return the bytes that were written.
+
+    Args:
+        numbers: int32 or int64, none negative, of all rows, one after another.
+        width: bytes of a number, 4 or 8.
+        ends: where each row ends in `numbers`, int64.
+        before: what stands before the first number of each row.
+        between: what stands between two numbers, at most 8 bytes.
+        after: what stands behind the last number of each row.
+        table: the digits of 0 to 999 in three forms: in front of three more digits (0 is nothing there), always three,
+            and alone. A number has four bytes: its digits from the left, and in the last byte how many.
+        out: receives the bytes; it has the room that `decimals_size` tells.
+        out_ends: receives where each row ends in `out`, int64.
+
+    Raises:
+        ValueError: a number is negative, ends do not rise or lie outside of `numbers`, there is too little room, or
+            width or `between` are other than said.
+    """
+    cdef views held
+    cdef const void *values
+    cdef const int64_t *row_ends
+    cdef uint8_t *target
+    cdef int64_t *target_ends
+    cdef const digit_table *digits
+    cdef int64_t size, count, last, written
+    cdef text first, gap, final
+    held.count = 0
+    try:
+        values = take(&held, numbers, 0, False)
+        size = taken(&held) // (width if width == 4 or width == 8 else 1 << 62)
+        row_ends = <const int64_t *>take(&held, ends, 0, False)
+        count = taken(&held) // 8
+        first, gap, final = taken_text(&held, before), taken_text(&held, between), taken_text(&held, after)
+        with nogil:
+            last = rising(row_ends, count)
+        if not 0 <= last <= size or gap.size > 8:
+            raise ValueError("the ends of rows do not rise, or lie outside of the numbers")
+        digits = <const digit_table *>take(&held, table, sizeof(digit_table), False)
+        target = <uint8_t *>take(&held, out, decimals_size(last, width, count, before, between, after), True)
+        target_ends = <int64_t *>take(&held, out_ends, 8 * count, True)
+        with nogil:
+            written = write_rows(values, width, row_ends, count, &first, &gap, &final, digits, target, target_ends)
+        if written < 0:
+            raise ValueError("a negative number")
+        return written
+    finally:
+        release(&held)
+
+
+def decimals_size(int64_t numbers, int width, int64_t rows, before, between, after):
+    """Return the most bytes that `decimals` writes, and some that it needs behind them."""
+    cdef int64_t digits = 10 if width == 4 else 19
+    return numbers * (digits + len(between)) + rows * (len(before) + len(after)) + 2 * DECIMAL_SLACK

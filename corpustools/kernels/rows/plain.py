@@ -46,6 +46,44 @@ def varints(ids: Any, ends: Any, out: Any, out_ends: Any) -> int:
     return written
 
 
+def decimals(
+    numbers: Any,
+    width: int,
+    ends: Any,
+    before: bytes,
+    between: bytes,
+    after: bytes,
+    table: Any,
+    out: Any,
+    out_ends: Any,
+) -> int:
+    """Write rows of decimal numbers with text around them; return the bytes that were written."""
+    # The table is for the compiled twin.
+    if width not in (4, 8) or len(between) > 8:
+        raise ValueError("numbers have 4 or 8 bytes, and at most 8 bytes stand between two of them: no more are needed")
+    values, rows = np.frombuffer(numbers, np.int32 if width == 4 else np.int64), np.frombuffer(ends, np.int64)
+    last = _last(rows, len(values))
+    target = _room(out, decimals_size(last, width, len(rows), before, between, after))
+    target_ends = _room(out_ends, 8 * len(rows)).view(np.int64)
+    written = at = 0
+    for row, end in enumerate(rows.tolist()):
+        some = values[at:end].tolist()
+        if any(value < 0 for value in some):
+            raise ValueError("a negative number")
+        line = before + between.join([b"%d" % value for value in some]) + after
+        target[written : written + len(line)] = np.frombuffer(line, np.uint8)
+        written += len(line)
+        at = end
+        target_ends[row] = written
+    return written
+
+
+def decimals_size(numbers: int, width: int, rows: int, before: bytes, between: bytes, after: bytes) -> int:
+    """Return the most bytes that `decimals` writes, and some that it needs behind them."""
+    digits = 10 if width == 4 else 19
+    return numbers * (digits + len(between)) + rows * (len(before) + len(after)) + 16
+
+
 def _last(ends: np.ndarray[Any, np.dtype[np.int64]], size: int) -> int:
     """Return the last end, or 0 if there is none."""
     if (np.diff(ends, prepend=0) < 0).any() or (len(ends) and ends[-1] > size):
