@@ -72,6 +72,7 @@ WRONG = {
     "no temporary space for a pipe": (2, ["-", "--no-temp", "-o", "out"], ["standard input", "file"]),
     "a format that cannot be written": (2, ["in", "-o", "out.xz"], [".xz", ".zst"]),
     "an unknown spill": (2, ["in", "--spill", "lz4"], ["lz4"]),
+    "an unknown way past the page cache": (2, ["in", "--direct", "always"], ["always", "auto"]),
     "no workers": (2, ["in", "-j", "0"], ["workers"]),
     "left-over bytes": (1, ["in", "--record-bytes", "7777", "-o", "out"], ["in:", "left over", "7777"]),
 }
@@ -107,9 +108,15 @@ def test_a_full_device(small: Folder, output: str):
     untouched(small)
 
 
+FULL = ["spill", "output", "both", "overflow", "shards", "zst"]
+
+
 @needs_speed
-@pytest.mark.parametrize("where", ["spill", "output", "both", "overflow", "shards", "zst"])
-def test_a_full_disk(small: Folder, where: str):
+@pytest.mark.parametrize(
+    ("where", "direct"),
+    [*((where, "auto") for where in FULL), *((where, "yes") for where in ("spill", "both")), ("both", "no")],
+)
+def test_a_full_disk(small: Folder, where: str, direct: str):
     """In the spill, the output, a long record's overflow file: the line names the folder, the old output stays."""
     line = b"".join(b"%d " % (i * 7919 % 10007) for i in range(25)) + b"\n"
     data = (
@@ -126,7 +133,7 @@ def test_a_full_disk(small: Folder, where: str):
         temporary = "tmp" if where in ("output", "shards", "zst") else "disk"
         more = ["--shards", "3"] if where == "shards" else []
         # A pipe has no size: nothing can be refused before the disk is really full.
-        options = ("-m", "64MiB", "--spill", "raw", "-o", output, "-T", temporary, *more)
+        options = ("-m", "64MiB", "--spill", "raw", "--direct", direct, "-o", output, "-T", temporary, *more)
         if where == "zst":
             data = os.urandom(30 * MIB)
         outcome = small.corpus("shuffle", *options, stdin=data)

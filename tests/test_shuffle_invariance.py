@@ -59,6 +59,10 @@ def large(tmp_path_factory) -> Large:
         "-m 64MiB -j 1 --no-temp",
         "-m 64MiB -j 1 --no-temp -n 1000000000",
         "-m 200MiB -j 3",
+        "-m 64MiB -j 2 --direct yes --spill raw",
+        "-m 110MiB -j 2 --direct no",
+        "-m 70MiB -j 3 --direct yes --spill zstd",
+        "-m 8G -j 2 --direct yes",
     ],
 )
 def test_the_resources_change_nothing(large: Large, options: str):

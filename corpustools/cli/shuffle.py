@@ -126,6 +126,14 @@ Examples:
     help="How to store temporary data. auto compresses it when the disk is slow.",
 )
 @click.option(
+    "--direct",
+    type=click.Choice(["auto", "yes", "no"]),
+    default="auto",
+    show_default=True,
+    help="Keep what is read or written once out of the system's page cache. auto does so for inputs and temporary data "
+    "that do not fit the memory, and their outputs.",
+)
+@click.option(
     "--no-temp",
     is_flag=True,
     help="Write no temporary files. Read the inputs as often as the memory requires instead.",

@@ -14,6 +14,7 @@ import stat
 
 from corpustools.errors import from_os
 from corpustools.files.descriptors import Descriptor, close
+from corpustools.files.page_cache import WriteBehind
 from corpustools.files.targets import is_mount_point
 from corpustools.files.unfinished import hidden_name, release
 
@@ -56,6 +57,11 @@ class FileSink:
         """Write the data at an offset; threads may do so at once, besides `write` at the front."""
         self._out.write_at(offset, data)
 
+    def spare_cache(self) -> None:
+        """Keep from now on out of the page cache what is written."""
+        if self._out.behind is None:
+            self._out.behind = WriteBehind(self._out.descriptor)
+
     def flush(self) -> None:
         """Hand over what `write` gathered, so that `write_at` may go over it."""
         self._out.flush()
@@ -88,6 +94,8 @@ class FileSink:
             os.fsync(self._out.descriptor)
         except OSError as error:
             raise from_os(error, f"{self.name}: cannot be made durable", "the old file stays") from error
+        if self._out.behind is not None:
+            self._out.behind.finish()
         self._synced = True
 
     def close(self) -> None:

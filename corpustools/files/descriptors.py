@@ -6,6 +6,7 @@ import os
 from typing import Protocol
 
 from corpustools.errors import SystemFailure, from_os
+from corpustools.files.page_cache import WriteBehind
 
 _SMALL = 1 << 16
 
@@ -24,11 +25,18 @@ class Sink(Protocol):
 
 
 class Descriptor:
-    """Writes to an open descriptor, small pieces gathered into larger calls."""
+    """Writes to an open descriptor, small pieces gathered into larger calls.
+
+    Attributes:
+        descriptor: as given. name: what messages call it.
+        written: bytes that were written in order, which stand at the front of a file.
+        behind: takes what was written out of the page cache, or None.
+    """
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.descriptor, self.name = descriptor, name
         self.written = 0
+        self.behind: WriteBehind | None = None
         self._small = bytearray()
 
     def write(self, data: memoryview | bytes) -> None:
@@ -61,6 +69,8 @@ class Descriptor:
         try:
             while view:
                 n = os.pwrite(self.descriptor, view, offset)
+                if self.behind is not None:
+                    self.behind.wrote(offset, n)
                 offset += n
                 view = view[n:]
         except OSError as error:
@@ -70,6 +80,8 @@ class Descriptor:
         try:
             while view:
                 n = os.write(self.descriptor, view)
+                if self.behind is not None:
+                    self.behind.wrote(self.written, n)
                 self.written += n
                 view = view[n:]
         except BrokenPipeError:

@@ -46,6 +46,7 @@ class FileSet:
         self._unnamed = 0
         self._superseded: list[str] = []
         self._tidied: set[str] = set()
+        self._spares_cache = False
 
     def open(self, path: str, last: bool = False) -> SetFile:
         """Begin a file of the set.
@@ -64,10 +65,18 @@ class FileSet:
             raise UsageError(f"outputs '{other.name}' and '{path}' are the same file", "give each a name of its own")
         self._tidy(os.path.dirname(os.path.realpath(path)))
         file = SetFile(path, self)
+        if self._spares_cache:
+            file.spare_cache()
         self._files[file.path] = file
         if last:
             self._last.append(file)
         return file
+
+    def spare_cache(self) -> None:
+        """Keep from now on out of the page cache what is written to files of the set."""
+        self._spares_cache = True
+        for file in self._files.values():
+            file.spare_cache()
 
     def supersede(self, path: str) -> None:
         """Let an old file go when the set is published, unless the set has a file of this name."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from corpustools.errors import DataError, UsageError, from_os
 from corpustools.files.compression import decoder, detect
 from corpustools.files.foreign import HEAD_BYTES, refuse_foreign, table_format
+from corpustools.files.page_cache import Passing, ReadBehind
 from corpustools.files.pipes import require_finished
 from corpustools.files.streams import Reader
 from corpustools.files.zstd import first_window
@@ -122,6 +123,11 @@ def _inspect(path: str, tables: bool) -> Input:
 class OpenInput:
     """An input being read: decoded bytes in order, with a place to put bytes back.
 
+    Args:
+        source: what is read.
+        memory: what a decoder may allocate, in bytes.
+        passing: how a file that is read once treats the page cache.
+
     Attributes:
         descriptor: the open file.
         plain: whether decoded bytes stand in a regular file as they are, the first at `origin`.
@@ -133,7 +139,7 @@ class OpenInput:
         DataError: it is another file than was found, or of a format that is not read.
     """
 
-    def __init__(self, source: Input, memory: int) -> None:
+    def __init__(self, source: Input, memory: int, passing: Passing = Passing.STAYS) -> None:
         self.source = source
         self.raw_bytes = self.delivered = self.origin = 0
         try:
@@ -150,6 +156,9 @@ class OpenInput:
                 _widen_pipe(self.descriptor)
         except OSError as error:
             raise from_os(error, f"{source.name}: cannot be read") from error
+        self._behind: ReadBehind | None = None
+        if source.size is not None and passing is not Passing.STAYS:
+            self._behind = ReadBehind(self.descriptor, self.origin + source.size, passing is Passing.LEAVES)
         head = bytearray(HEAD_BYTES)
         filled = 0
         # No more is waited for than the longest magic: a pipe may be slow.
@@ -233,6 +242,8 @@ class OpenInput:
             where = f"{self.source.name}: reading failed after byte {self.raw_bytes}"
             raise from_os(error, where) from error
         self.raw_bytes += n
+        if self._behind is not None:
+            self._behind.passed(self.origin + self.raw_bytes)
         if not n and len(view):
             self._at_end()
         return n

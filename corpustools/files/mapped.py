@@ -12,6 +12,7 @@ from corpustools import kernels
 from corpustools.errors import from_os
 from corpustools.files.chunks import SLACK, Buffer, Chunk, Fragment, RecordFormat, last_record_end
 from corpustools.files.inputs import Input, OpenInput
+from corpustools.files.page_cache import Passing
 from corpustools.files.reader import InputRecords, RecordReader, Records
 
 _SAMPLE = 1 << 16
@@ -104,8 +105,8 @@ class MappedReader(RecordReader):
     The arguments are those of RecordReader. Chunks are good until the reader itself goes.
     """
 
-    def __init__(self, inputs: list[Input], form: RecordFormat, memory: int) -> None:
-        super().__init__(inputs, form, memory)
+    def __init__(self, inputs: list[Input], form: RecordFormat, memory: int, passing: Passing = Passing.STAYS) -> None:
+        super().__init__(inputs, form, memory, passing)
         kernels.load("records").guard()
         # Records that cannot stay in a map: the last of each file, and small files whole.
         self._kept, self._kept_bytes = mmap.mmap(-1, _KEPT), 0

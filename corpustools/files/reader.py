@@ -18,6 +18,7 @@ from corpustools.files.chunks import (
     long_record_end,
 )
 from corpustools.files.inputs import Input, OpenInput
+from corpustools.files.page_cache import Passing
 
 # A header is held in memory and written first.
 HEADER_LIMIT = 1 << 20
@@ -131,6 +132,7 @@ class RecordReader:
         inputs: in order.
         form: what a record is.
         memory: what a decoder may allocate, in bytes.
+        passing: what becomes of the pages of files that were read.
 
     Attributes:
         form: what a record is.
@@ -138,11 +140,11 @@ class RecordReader:
         current: the input that the last chunk or fragment came from, open until the next call of `read`.
     """
 
-    def __init__(self, inputs: list[Input], form: RecordFormat, memory: int) -> None:
+    def __init__(self, inputs: list[Input], form: RecordFormat, memory: int, passing: Passing = Passing.STAYS) -> None:
         self.form = form
         self.header = b""
         self.current: OpenInput | None = None
-        self._inputs, self._memory = inputs, memory
+        self._inputs, self._memory, self._passing = inputs, memory, passing
         self._next = 0
         self._closed_bytes = 0
         self._records: Records | None = None
@@ -214,7 +216,7 @@ class RecordReader:
 
     def _open(self) -> Records:
         number = self._next
-        self.current = OpenInput(self._inputs[number], self._memory)
+        self.current = OpenInput(self._inputs[number], self._memory, self._passing)
         self._next += 1
         if self.form.header:
             header, whole = take_header(self.current, self.form)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import tempfile
 import threading
-from functools import cache
-from typing import Any
 
 from corpustools.errors import SystemFailure, from_os
-
-_KEEP_SIZE, _PUNCH_HOLE = 1, 2
+from corpustools.files.direct import DirectFile, Parts
+from corpustools.files.linux import punch_hole
 
 
 class TemporaryFiles:
@@ -21,11 +18,19 @@ class TemporaryFiles:
     Args:
         directories: where to put the files; each file is made when its first extent is used.
         extent_bytes: the size of an extent. A file is sparse: an extent takes disk space only where it was written.
+        direct: whether direct I/O is tried, see DirectFile.
+        spares: whether what went through the page cache is dropped from it.
+
+    Attributes:
+        bytes_written: in all extents.
     """
 
-    def __init__(self, directories: list[str], extent_bytes: int) -> None:
+    def __init__(
+        self, directories: list[str], extent_bytes: int, *, direct: bool = False, spares: bool = False
+    ) -> None:
         self.directories, self.extent_bytes = directories, extent_bytes
-        self._descriptors: list[int | None] = [None] * len(directories)
+        self._direct, self._spares = direct, spares
+        self._files: list[DirectFile | None] = [None] * len(directories)
         self._lock = threading.Lock()
         self._extents = 0
         self._punch = True
@@ -41,33 +46,27 @@ class TemporaryFiles:
             number = self._extents
             self._extents += 1
             slot = number % len(self.directories)
-            if self._descriptors[slot] is None:
-                self._descriptors[slot] = _open_unnamed(self.directories[slot])
+            if self._files[slot] is None:
+                self._files[slot] = DirectFile(_open_unnamed(self.directories[slot]), self._direct, self._spares)
             return number
 
-    def write(self, extent: int, offset: int, parts: list[memoryview | bytes]) -> None:
+    def write(self, extent: int, offset: int, parts: Parts) -> None:
         """Write the parts one after another at an offset of an extent.
 
         Raises:
             SystemFailure: the disk is full or fails.
         """
-        descriptor, start = self._where(extent)
-        position, left = start + offset, [memoryview(part) for part in parts]
+        file, start = self._where(extent)
         try:
-            while left:
-                n = os.pwritev(descriptor, left, position)
-                position += n
-                self.bytes_written += n
-                while left and n >= len(left[0]):
-                    n -= len(left.pop(0))
-                if left:
-                    left[0] = left[0][n:]
+            file.write(parts, start + offset)
         except OSError as error:
             raise from_os(
                 error,
                 f"{self._directory(extent)}: writing temporary data failed after {self.bytes_written} bytes",
                 "free some space, name another temporary directory, compress temporary data, or do without it",
             ) from error
+        with self._lock:
+            self.bytes_written += sum(map(len, parts))
 
     def read(self, extent: int, offset: int, parts: list[memoryview]) -> None:
         """Fill the parts one after another from an offset of an extent.
@@ -75,48 +74,40 @@ class TemporaryFiles:
         Raises:
             SystemFailure: reading failed, or the data ended early.
         """
-        descriptor, start = self._where(extent)
-        position, left = start + offset, list(parts)
+        file, start = self._where(extent)
         try:
-            while left:
-                n = os.preadv(descriptor, left, position)
-                if not n:
-                    raise SystemFailure(
-                        f"{self._directory(extent)}: the temporary file is shorter than what was written"
-                    )
-                position += n
-                while left and n >= len(left[0]):
-                    n -= len(left.pop(0))
-                if left:
-                    left[0] = left[0][n:]
+            n = file.read(parts, start + offset)
         except OSError as error:
             raise from_os(error, f"{self._directory(extent)}: reading temporary data failed") from error
+        if n < sum(map(len, parts)):
+            raise SystemFailure(f"{self._directory(extent)}: the temporary file is shorter than what was written")
 
     def expect(self, extent: int) -> None:
-        """Tell the system that an extent will be read soon."""
-        descriptor, start = self._where(extent)
-        with contextlib.suppress(OSError):
-            os.posix_fadvise(descriptor, start, self.extent_bytes, os.POSIX_FADV_WILLNEED)
+        """Tell the system that an extent will be read soon; it reads ahead only into the page cache."""
+        file, start = self._where(extent)
+        if not file.alignment:
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(file.descriptor, start, self.extent_bytes, os.POSIX_FADV_WILLNEED)
 
     def release(self, extent: int) -> None:
         """Give an extent's disk space back, where the file system can."""
         if self._punch:
-            descriptor, start = self._where(extent)
-            self._punch = _punch_hole(descriptor, start, self.extent_bytes)
+            file, start = self._where(extent)
+            self._punch = punch_hole(file.descriptor, start, self.extent_bytes)
 
     def close(self) -> None:
         """Close the files, which ends them."""
         with self._lock:
-            for descriptor in self._descriptors:
-                if descriptor is not None:
-                    os.close(descriptor)
-            self._descriptors = [None] * len(self.directories)
+            for file in self._files:
+                if file is not None:
+                    file.close()
+            self._files = [None] * len(self.directories)
 
-    def _where(self, extent: int) -> tuple[int, int]:
+    def _where(self, extent: int) -> tuple[DirectFile, int]:
         turn, slot = divmod(extent, len(self.directories))
-        descriptor = self._descriptors[slot]
-        assert descriptor is not None
-        return descriptor, turn * self.extent_bytes
+        file = self._files[slot]
+        assert file is not None
+        return file, turn * self.extent_bytes
 
     def _directory(self, extent: int) -> str:
         return self.directories[extent % len(self.directories)]
@@ -132,20 +123,6 @@ def _open_unnamed(directory: str) -> int:
         raise from_os(
             error, f"{directory}: no temporary file can be made", "name another temporary directory"
         ) from error
-
-
-def _punch_hole(descriptor: int, start: int, length: int) -> bool:
-    """Free a stretch of a file; False where the system does not offer it."""
-    fallocate = _fallocate()
-    if fallocate is None:
-        return False
-    mode = _KEEP_SIZE | _PUNCH_HOLE
-    return bool(fallocate(descriptor, mode, ctypes.c_int64(start), ctypes.c_int64(length)) == 0)
-
-
-@cache
-def _fallocate() -> Any:
-    return getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
 
 
 class OverflowFile:

@@ -50,6 +50,10 @@ class BucketTable:
         """Return the bytes of a bucket's stream, records and headers, in memory and on disk."""
         return self._fields[COLUMNS * bucket + STREAM]
 
+    def stream_bytes_below(self, bucket: int) -> int:
+        """Return the bytes of the streams of all buckets below one, in memory and on disk."""
+        return sum(self._column(STREAM, bucket))
+
     def head(self, bucket: int) -> int:
         """Return the first block of a bucket that is still in memory, or NO_BLOCK."""
         return self._fields[COLUMNS * bucket + HEAD]

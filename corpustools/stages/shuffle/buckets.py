@@ -1,7 +1,8 @@
 """The buckets of one worker: blocks in memory, runs on disk, and the rule for what is spilled.
 
-All buckets are resident at first. When the blocks run out, the highest resident bucket goes to disk, and from then on
-its later blocks do too as they fill: each byte is spilled at most once, and the low keys stay in memory.
+All buckets are resident at first. When the blocks run out, the highest resident bucket goes to disk. What comes to it
+later waits in memory until room is wanted again, and goes when it is the most of what waits: each byte is spilled at
+most once and with many others, and the low keys stay in memory.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class BucketSet:
     Attributes:
         table: counts, sizes and blocks of the buckets.
         runs: what was spilled, by bucket.
+        resident: the lowest bucket that was spilled or dropped; the number of buckets where none was.
         dropped_from: the lowest bucket that was dropped; the number of buckets where none was.
         dropped: whether records were dropped, so that the kernel's checksum holds more than the buckets do.
     """
@@ -68,6 +70,7 @@ class BucketSet:
         self.kernel.cover(covered.low, covered.span, shift)
         self.table = BucketTable(table)
         self.runs: dict[int, SpillRun] = {}
+        self.resident = buckets
         self.codec = BlockCodec()
         self.dropped_from, self.dropped = buckets, takes_over is not None
         self._checksum_before = takes_over.checksum_passed if takes_over is not None else 0
@@ -107,31 +110,66 @@ class BucketSet:
             RangeTooFull: nothing may be spilled, and the lowest bucket alone is too large.
             SystemFailure: a record does not fit even when all buckets are given up, or the disk failed.
         """
-        self.settle()
-        if self.kernel.free_count >= self.pool.record_blocks:
-            return
-        while self.kernel.free_count < 2 * self.pool.record_blocks and self.kernel.resident:
-            self._give_up(self.kernel.resident - 1)
+        wanted = 2 * self.pool.record_blocks
+        while self.kernel.free_count < wanted and self._free_some(wanted):
+            pass
         if self.kernel.free_count < self.pool.record_blocks:
             raise SystemFailure("the memory is too small for the records of this input", "give more memory")
 
     def settle(self) -> None:
-        """Spill the full blocks that the kernel has listed since the last call."""
-        pairs = array("I", self.kernel.take_full())
-        for bucket, block in zip(pairs[::2], pairs[1::2], strict=True):
-            self._write(bucket, block)
-        self.give(pairs[1::2])
+        """Spill until the gather has room to read a bucket: what waits is no more than what will be free soon."""
+        waiting = self._waiting()
+        blocks = sum(count for count, _ in waiting)
+        while waiting and blocks > self._resident_blocks() + self.kernel.free_count:
+            count, bucket = waiting.pop()
+            self._spill_chain(bucket)
+            blocks -= count
+
+    def _free_some(self, wanted: int) -> bool:
+        """Free some blocks, at most about as many as are wanted; False where there is nothing left to give up.
+
+        The highest resident bucket is given up while less waits of spilled ones than is resident. Else the longest of
+        what waits is spilled, since long writes and reads are fast.
+        """
+        waiting = self._waiting()
+        if self.resident and (self._may_drop() or sum(count for count, _ in waiting) <= self._resident_blocks()):
+            self.resident -= 1
+            self._give_up(self.resident)
+            return True
+        some = bool(waiting)
+        while waiting and self.kernel.free_count < wanted:
+            self._spill_chain(waiting.pop()[1])
+        return some
+
+    def _waiting(self) -> list[tuple[int, int]]:
+        """Return how many full blocks wait in memory of each spilled bucket, and the bucket, the most at the end."""
+        waiting = []
+        for bucket in range(self.resident, self.dropped_from):
+            run = self.runs.get(bucket)
+            written = run.blocks if run is not None else 0
+            full = (self.table.stream_bytes(bucket) - 1) // self.pool.block_bytes - written
+            if full > 0:
+                waiting.append((full, bucket))
+        return sorted(waiting)
+
+    def _resident_blocks(self) -> int:
+        return self.table.stream_bytes_below(self.resident) // self.pool.block_bytes
+
+    def _may_drop(self) -> bool:
+        """Whether nothing of the highest resident bucket is wanted any more."""
+        highest, limit = self.resident - 1, self.drop_beyond
+        return highest > 0 and limit is not None and self.table.count_below(highest) >= limit
 
     def _give_up(self, bucket: int) -> None:
-        """Drop or spill the highest resident bucket."""
-        if bucket < self.dropped_from:
-            if bucket and self.drop_beyond is not None and self.table.count_below(bucket) >= self.drop_beyond:
-                self._drop_from(bucket)
-            elif self.spill is None:
-                raise RangeTooFull
-            else:
-                self._spill_chain(bucket)
-        self.kernel.spill_from(bucket)
+        """Drop or spill a bucket, the highest that was resident."""
+        if bucket >= self.dropped_from:
+            return
+        if bucket and self.drop_beyond is not None and self.table.count_below(bucket) >= self.drop_beyond:
+            self._drop_from(bucket)
+        elif self.spill is None:
+            raise RangeTooFull
+        else:
+            self._spill_chain(bucket)
 
     def _drop_from(self, bucket: int) -> None:
         """Forget this bucket and those above it, and refuse their records from now on."""
@@ -154,17 +192,15 @@ class BucketSet:
         if self.table.open(bucket) == NO_BLOCK:
             return
         blocks = self.pool.chain(self.table.head(bucket))[:-1]
-        for block in blocks:
-            self._write(bucket, block)
-        self.table.begin_at_open(bucket)
-        self.give(blocks)
-
-    def _write(self, bucket: int, block: int) -> None:
+        if not blocks:
+            return
         assert self.spill is not None
         run = self.runs.get(bucket)
         if run is None:
             run = self.runs[bucket] = SpillRun()
-        self.spill.append(run, block, self.codec)
+        self.spill.append(run, blocks, self.codec)
+        self.table.begin_at_open(bucket)
+        self.give(blocks)
 
 
 @dataclass(frozen=True)

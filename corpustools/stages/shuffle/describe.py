@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corpustools.machine import available_memory
-from corpustools.stages.shuffle.plan import plan_shuffle, temporary_bytes
+from corpustools.stages.shuffle.plan import Plan, plan_shuffle, temporary_bytes
 from corpustools.stages.shuffle.request import ShuffleRequest
 
 
@@ -28,10 +28,17 @@ def describe_plan(request: ShuffleRequest) -> str:
         ("buckets", str(plan.buckets)),
         ("passes over the input", _passes(request, plan.pool)),
         ("temporary space", "what does not fit the pool" if temporary is None else f"about {temporary}"),
+        ("temporary files", _way(plan)),
         ("temporary directories", ", ".join(request.tmp_dirs)),
         ("seed", request.seed),
     ]
     return "\n".join(f"{name}: {value}" for name, value in lines)
+
+
+def _way(plan: Plan) -> str:
+    if plan.direct_spill:
+        return "past the page cache where the file system can"
+    return "dropped from the page cache" if plan.spares_cache else "through the page cache"
 
 
 def _passes(request: ShuffleRequest, pool: int) -> str:

@@ -29,6 +29,9 @@ _MAPPED_BLOCK = 16 << 10
 _MAPPED_BUCKET = 2 * MIB
 # An address and its header take as much memory and time as so many bytes.
 _WORTH_MAPPING = 32
+# About half of the pool waits to be spilled, the longest first: a piece is the pool's share of a worker's bucket. The
+# page cache makes more of shorter ones.
+_LONG_WRITE = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Plan:
         fixed: the process before any of this, and what is held back.
         expected: decoded bytes of input, as far as they are known.
         mapped: bytes of input that are mapped and stay where they are, or 0.
+        direct: whether the page cache is spared: auto, yes or no.
     """
 
     memory: int
@@ -62,6 +66,17 @@ class Plan:
     fixed: int
     expected: int | None
     mapped: int
+    direct: str
+
+    @property
+    def spares_cache(self) -> bool:
+        """Whether temporary data is kept out of the page cache."""
+        return self.direct != "no"
+
+    @property
+    def direct_spill(self) -> bool:
+        """Whether temporary data is written and read directly where the file system can, which pays for long pieces."""
+        return self.direct == "yes" or (self.spares_cache and self.pool >= self.workers * self.buckets * _LONG_WRITE)
 
     @property
     def record_blocks(self) -> int:
@@ -109,7 +124,7 @@ def plan_shuffle(request: ShuffleRequest) -> Plan:
     fixed, mapped = resident() + encoders, _mappable_bytes(request)
     if mapped * 5 // 4 + fixed + 64 * MIB > request.memory:
         mapped = 0
-    return make_plan(request.memory, workers, expected, request.exact, fixed, decoder, mapped)
+    return make_plan(request.memory, workers, expected, request.exact, fixed, decoder, mapped, request.direct)
 
 
 def temporary_bytes(request: ShuffleRequest, plan: Plan) -> int | None:
@@ -156,7 +171,7 @@ def _mappable_bytes(request: ShuffleRequest) -> int:
     """Return the bytes of input if it pays to leave them where they are: plain files, no tiny records."""
     if not request.exact or request.head_count is not None or request.part is not None:
         return 0
-    if not kernels.load("records").MAPS:
+    if not kernels.load("records").MAPS or request.direct == "yes":
         return 0
     small = request.form.record_bytes or mean_record(request.inputs[0], request.form)
     return (request.expected or 0) if small >= _WORTH_MAPPING else 0
@@ -174,7 +189,14 @@ def tables_bytes(workers: int, buckets: int, blocks: int) -> int:
 
 
 def make_plan(
-    memory: int, workers: int, expected: int | None, exact: bool, fixed: int, decoder: int, mapped: int = 0
+    memory: int,
+    workers: int,
+    expected: int | None,
+    exact: bool,
+    fixed: int,
+    decoder: int,
+    mapped: int = 0,
+    direct: str = "auto",
 ) -> Plan:
     """Lay out `memory` for `workers` threads and an input of about `expected` decoded bytes.
 
@@ -186,6 +208,7 @@ def make_plan(
         fixed: what the process holds already.
         decoder: what the decoders of compressed inputs may allocate.
         mapped: bytes of input that are mapped.
+        direct: whether the page cache is spared: auto, yes or no.
 
     Raises:
         UsageError: the memory is below the floor, or too small for what is fixed.
@@ -209,7 +232,7 @@ def make_plan(
         most = 10 * expected // block + 2 * workers * buckets + workers * (4 * buffer // block + 256)
         blocks = min(blocks, max(most, 1))
     chunk = min(buffer, MIB // 2)
-    return Plan(memory, workers, buckets, block, blocks, chunk, buffer, lists, decoder, fixed, expected, mapped)
+    return Plan(memory, workers, buckets, block, blocks, chunk, buffer, lists, decoder, fixed, expected, mapped, direct)
 
 
 def _usable(memory: int, fixed: int, decoder: int, mapped: int) -> int:

@@ -46,7 +46,7 @@ def made_finer(old: BucketSet) -> BucketSet:
     Returns the set that has the records now: a new one, or `old` itself where it is fine enough or has spilled.
     """
     few = old.dropped_from <= _COARSE and old.dropped_from < old.buckets
-    if not few or old.shift < _BITS or old.kernel.resident == 0 or old.runs:
+    if not few or old.shift < _BITS or old.resident == 0 or old.runs:
         return old
     new = BucketSet(
         old.pool,

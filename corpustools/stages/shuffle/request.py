@@ -9,6 +9,7 @@ from corpustools.errors import DataError, UsageError
 from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input, Paths, as_paths, inspect
 from corpustools.files.outputs import SHARD, shard_paths
+from corpustools.files.page_cache import Passing
 from corpustools.files.targets import descriptor_of, refuse_own_output
 from corpustools.formats import refuse_suffix
 from corpustools.machine import default_memory, default_workers
@@ -45,6 +46,7 @@ class ShuffleRequest:
     shards: int | None
     part: tuple[int, int] | None
     spill: str
+    direct: str
     no_temp: bool
     val: int | None
     val_output: str | None
@@ -71,6 +73,8 @@ class ShuffleRequest:
             raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1, to at most 2^64")
         if self.spill not in ("auto", "raw", "zstd"):
             raise UsageError(f"spill '{self.spill}'", "accepted are auto, raw and zstd")
+        if self.direct not in ("auto", "yes", "no"):
+            raise UsageError(f"direct '{self.direct}'", "accepted are auto, yes and no")
         self._refuse_pipes_without_temporary_space()
         self._check_held_out()
         self._check_tables()
@@ -156,6 +160,20 @@ class ShuffleRequest:
         return any(one.table for one in self.inputs)
 
     @property
+    def passing(self) -> Passing:
+        """What becomes of the pages of inputs: inputs larger than the memory leave no trace in the page cache.
+
+        Without temporary space they are read again and again, and the system may know best.
+        """
+        if self.direct == "auto" and not self.no_temp:
+            return Passing.AS_FOUND if sum(one.size or 0 for one in self.inputs) > self.memory else Passing.STAYS
+        return Passing.LEAVES if self.direct == "yes" else Passing.STAYS
+
+    def spares_cache(self, spilled: int) -> bool:
+        """Whether the output is kept out of the page cache, where so many bytes did not fit the memory."""
+        return self.direct == "yes" or (self.direct == "auto" and spilled > 0)
+
+    @property
     def expected(self) -> int | None:
         """Bytes of decoded input: known for plain files, guessed for compressed ones, None for pipes."""
         sizes = [one.size * (_EXPANSION if one.codec else 1) for one in self.inputs if one.size is not None]
@@ -182,6 +200,7 @@ def shuffle_request(
     shards: int | None = None,
     part: tuple[int, int] | None = None,
     spill: str = "auto",
+    direct: str = "auto",
     no_temp: bool = False,
     val: int | None = None,
     val_output: Path | None = None,
@@ -217,6 +236,7 @@ def shuffle_request(
         shards=shards,
         part=part,
         spill=spill,
+        direct=direct,
         no_temp=no_temp,
         val=val,
         val_output=None if val_output is None else os.fspath(val_output),

@@ -40,6 +40,7 @@ def shuffle(
     shards: int | None = None,
     part: tuple[int, int] | None = None,
     spill: str = "auto",
+    direct: str = "auto",
     no_temp: bool = False,
     val: int | None = None,
     val_output: Path | None = None,
@@ -67,6 +68,8 @@ def shuffle(
         shards: write so many slices of equal count, which concatenate to the whole.
         part: (I, N): write only the I-th of N key ranges, from 1; the parts concatenate to the whole.
         spill: how temporary data is kept: 'raw', 'zstd', or 'auto', which compresses when the disk is slow.
+        direct: whether what is read or written once is kept out of the page cache: 'auto' where it does not fit the
+            memory, 'yes', or 'no'. Temporary data is read and written directly where the file system can.
         no_temp: use no temporary space, but read the inputs again for each key range that fits the memory.
         val: hold so many records out of the output, the last ones of the order; they go to `val_output`.
         val_output: where the records held out go, with the header.
@@ -95,6 +98,7 @@ def shuffle(
         shards=shards,
         part=part,
         spill=spill,
+        direct=direct,
         no_temp=no_temp,
         val=val,
         val_output=val_output,
@@ -121,7 +125,7 @@ def run_shuffle(
         if manifest is not None:
             manifest.open(files)
         with closing(BucketStore(plan, request.form.delimiter, request.tmp_dirs, spill)) as store:
-            passes = _Passes(request, store, sink, progress)
+            passes = _Passes(request, store, sink, files, progress)
             passes.run()
         sink.finish()
         result = passes.result(time.monotonic() - begin)
@@ -145,8 +149,11 @@ class _Passes:
         temporary_bytes: bytes that went to temporary files.
     """
 
-    def __init__(self, request: ShuffleRequest, store: BucketStore, sink: Sink, progress: Progress | None) -> None:
+    def __init__(
+        self, request: ShuffleRequest, store: BucketStore, sink: Sink, files: FileSet, progress: Progress | None
+    ) -> None:
         self._request, self._store, self._sink, self._progress = request, store, sink, progress
+        self._files = files
         self._range = part_range(request.part)
         self.written = Tally()
         self.count = self.records_read = self.temporary_bytes = 0
@@ -171,6 +178,8 @@ class _Passes:
                 if not span:
                     raise SystemFailure("the memory is too small for a record", "give more memory") from None
                 continue
+            if self._request.spares_cache(receipt.spilled_bytes):
+                self._files.spare_cache()
             if not self.count:
                 self._begin_output(receipt)
                 checksum = receipt.checksum_all
@@ -205,6 +214,7 @@ class _Passes:
             limit=request.head_count,
             # Later passes are compared with what the first one has seen.
             check_all=request.no_temp and not self.count and self._whole(),
+            passing=request.passing,
         )
         receipt = scatter(task, self._store, self._progress)
         self.records_read = receipt.records

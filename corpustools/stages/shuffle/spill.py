@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 import time
 from array import array
+from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from corpustools.errors import DataError
@@ -80,36 +82,41 @@ class Spill:
         self.files, self._pool, self.block_bytes = files, pool, pool.block_bytes
         self.disk = SlowDisk(codec)
 
-    def append(self, run: SpillRun, number: int, codec: Any) -> None:
-        """Put one full block of the pool at the end of a run; `codec` is the worker's BlockCodec."""
-        block = self._pool.block(number)
-        run.written += self._pool.checksum(number, run.blocks * self.block_bytes)
+    def append(self, run: SpillRun, numbers: list[int], codec: Any) -> None:
+        """Put full blocks of the pool at the end of a run, in order; `codec` is the worker's BlockCodec.
+
+        Raises:
+            SystemFailure: the disk is full or fails.
+        """
+        blocks = [self._pool.block(number) for number in numbers]
+        for position, number in enumerate(numbers, run.blocks):
+            run.written += self._pool.checksum(number, position * self.block_bytes)
         if self.disk.compress:
-            packed = codec.compress(block)
-            if len(packed) >= len(block):
-                packed = block
-            self._write(run, [_FRAME.pack(len(packed), len(block)), packed])
+            self._write(run, [b"".join(part for block in blocks for part in _framed(block, codec))])
         else:
             start = time.perf_counter()
-            self._write(run, [block])
-            run.raw += 1
-            self.disk.judge(len(block), time.perf_counter() - start)
-        run.blocks += 1
+            self._write(run, blocks)
+            run.raw += len(blocks)
+            self.disk.judge(len(blocks) * self.block_bytes, time.perf_counter() - start)
+        run.blocks += len(blocks)
 
-    def _write(self, run: SpillRun, parts: list[memoryview | bytes]) -> None:
-        size = self.files.extent_bytes
-        total = sum(len(part) for part in parts)
-        within = run.length % size
-        if within and total > size - within:
-            data = memoryview(b"".join(parts))
-            self.files.write(run.extents[-1], within, [data[: size - within]])
-            run.length += size - within
-            parts = [data[size - within :]]
-            total, within = len(parts[0]), 0
-        if not within:
-            run.extents.append(self.files.allocate())
-        self.files.write(run.extents[-1], within, parts)
-        run.length += total
+    def _write(self, run: SpillRun, parts: Sequence[memoryview | bytes]) -> None:
+        """Write the parts one after another, extent by extent."""
+        left = deque(memoryview(part) for part in parts)
+        while left:
+            within = run.length % self.files.extent_bytes
+            if not within:
+                run.extents.append(self.files.allocate())
+            room, batch = self.files.extent_bytes - within, []
+            while left and room:
+                part = left.popleft()
+                if len(part) > room:
+                    left.appendleft(part[room:])
+                    part = part[:room]
+                batch.append(part)
+                room -= len(part)
+            self.files.write(run.extents[-1], within, batch)
+            run.length += self.files.extent_bytes - within - room
 
     def read(self, run: SpillRun, first: int, numbers: list[int], codec: Any, at: int) -> int:
         """Fill blocks of the pool with a run's blocks from number `first`, in order; return the next byte.
@@ -186,6 +193,13 @@ class Spill:
         """Free the disk space of a run that has been read."""
         for extent in run.extents:
             self.files.release(extent)
+
+
+def _framed(block: memoryview, codec: BlockCodec) -> tuple[bytes, memoryview | bytes]:
+    """Return the header of a block's frame and what follows it."""
+    packed: memoryview | bytes = codec.compress(block)
+    packed = packed if len(packed) < len(block) else block
+    return _FRAME.pack(len(packed), len(block)), packed
 
 
 class BlockCodec:

@@ -37,7 +37,9 @@ class BucketStore:
         self.pool = Pool(plan.blocks, plan.block, plan.record_blocks)
         slack = self.pool.kernel.SLACK
         self.buffers = [allocate(plan.buffer + slack, huge=True) for _ in range(plan.workers)]
-        self._files = TemporaryFiles(tmp_dirs, max(_EXTENT, 16 * plan.block))
+        self._files = TemporaryFiles(
+            tmp_dirs, max(_EXTENT, 16 * plan.block), direct=plan.direct_spill, spares=plan.spares_cache
+        )
         self.spill = Spill(self._files, self.pool, spill) if spill is not None else None
         self.long_records = LongRecords(tmp_dirs[0] if spill is not None else None, delimiter)
         self.buckets: list[BucketSet] = []

@@ -107,7 +107,7 @@ def _open_spill(request: ShuffleRequest, stack: ExitStack) -> TableSpill | None:
         # A batch system's TMPDIR may be gone where nothing is spilled; a folder that was named has to be there.
         if directory != os.environ.get("TMPDIR"):
             require_space(directory, 0, "temporary data", "name another temporary directory, or use none")
-    return stack.enter_context(closing(TableSpill(request.tmp_dirs, request.spill)))
+    return stack.enter_context(closing(TableSpill(request.tmp_dirs, request.spill, request.direct != "no")))
 
 
 class _Run:
@@ -128,6 +128,7 @@ class _Run:
         progress: Progress | None,
     ) -> None:
         self._request, self._tables, self._spill, self._progress = request, tables, spill, progress
+        self._files = files
         self._plan = plan_of(request, tables)
         self._columns = columns = common_columns(tables)
         require_pattern(request.output, request.shards)
@@ -175,6 +176,8 @@ class _Run:
             self.passes += 1
             if first is None:
                 first = done
+                if self._request.spares_cache(self._spill.bytes_written if self._spill is not None else 0):
+                    self._files.spare_cache()
                 self._begin_output(done)
             self.gather.write(done.table)
             low = done.table.end

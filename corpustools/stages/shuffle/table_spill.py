@@ -42,10 +42,11 @@ class TableSpill:
     Args:
         directories: where to.
         codec: raw, zstd, or auto: raw until the disk proves slow.
+        spares_cache: whether what was written is kept out of the page cache.
     """
 
-    def __init__(self, directories: list[str], codec: str) -> None:
-        self._files = TemporaryFiles(directories, _EXTENT)
+    def __init__(self, directories: list[str], codec: str, spares_cache: bool = False) -> None:
+        self._files = TemporaryFiles(directories, _EXTENT, spares=spares_cache)
         self._codec = BlockCodec()
         self._disk = SlowDisk(codec)
 

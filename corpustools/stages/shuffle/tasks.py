@@ -21,6 +21,7 @@ from corpustools.files.descriptors import Sink
 from corpustools.files.inputs import Input
 from corpustools.files.mapped import MappedReader
 from corpustools.files.ordered import Turns
+from corpustools.files.page_cache import Passing
 from corpustools.files.reader import RecordReader
 from corpustools.progress import Progress
 from corpustools.stages.shuffle.buckets import BucketRange
@@ -62,6 +63,7 @@ class ScatterTask:
         wanted: the range of sort keys.
         limit: how many records of the range are wanted, the lowest ones; None: all.
         check_all: whether records of other keys are read for their checksum too.
+        passing: what becomes of the inputs' pages in the page cache.
     """
 
     inputs: list[Input]
@@ -71,6 +73,7 @@ class ScatterTask:
     wanted: KeyRange
     limit: int | None
     check_all: bool
+    passing: Passing = Passing.STAYS
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ def scatter(task: ScatterTask, store: BucketStore, progress: Progress | None = N
     plan, before = store.plan, store.spilled_bytes
     with _clearing_after_failure(store):
         sets = empty_sets(store, task.keys, task.wanted, task.limit, task.check_all)
-        reader = (MappedReader if plan.mapped else RecordReader)(task.inputs, task.form, plan.decoder)
+        reader = (MappedReader if plan.mapped else RecordReader)(task.inputs, task.form, plan.decoder, task.passing)
         store.reader = reader
         group = ThreadGroup()
         distribution = Distribution(reader, store.long_records, task.first, plan.chunk, plan.buffer, group.stopped)
