@@ -25,6 +25,7 @@ THEMES = (
     "rows",
     "verify",
     "mixture",
+    "bpe",
 )
 
 
