@@ -236,6 +236,7 @@ cdef class Merger:
         cdef state_t *at
         cdef slot_t *slots
         cdef status_t status
+        cdef int64_t size
         held.count = 0
         try:
             self.hold_records(&held, &r, text, offsets)
@@ -243,14 +244,14 @@ cdef class Merger:
             if not 0 <= first <= r.count or at.codes < 0 or at.words < 0 or bos < -1 or eos < -1:
                 raise ValueError("the state is damaged")
             r.bos, r.eos = bos, eos
+            size = r.offsets[r.count] - r.offsets[first]
             r.out = <int32_t *>take(&held, out, 0, True)
-            if taken(&held) // 4 - at.codes < r.offsets[r.count] - r.offsets[first] + 2 * (r.count - first) + SLACK_OF_OUT:
+            if taken(&held) // 4 - at.codes < size + 2 * (r.count - first) + SLACK_OF_OUT:
                 raise ValueError("too little room for the codes")
             r.ends = <int64_t *>take(&held, ends, 8 * r.count, True)
             r.word_ends = NULL
             if word_ends is not None:
-                r.word_ends = <int64_t *>take(&held, word_ends, 8 * (at.words + r.offsets[r.count] - r.offsets[first]),
-                                              True)
+                r.word_ends = <int64_t *>take(&held, word_ends, 8 * (at.words + size), True)
             slots = <slot_t *>((<size_t>take(&held, cache, BYTES_OF_CACHE, True) + 63) & ~<size_t>63)
             space.heap = <uint64_t *>take(&held, room, 0, True)
             space.capacity = min(taken(&held) // BYTES_OF_LETTER, <Py_ssize_t>(1 << 30))

@@ -12,7 +12,7 @@
 #define NO_PAIR UINT32_MAX
 
 /* A letter of a long word, or what it has become. Of the pair of it and the one behind it: priority, and what it makes.
- * before, behind: its neighbours' places; -1 and the number of letters where there are none. code: -2 when it is gone. */
+ * before, behind: its neighbours' places; -1 and the number of letters where there are none. code: or GONE. */
 typedef struct {
     int32_t code, before, behind, made;
     uint32_t priority;
@@ -20,7 +20,7 @@ typedef struct {
 
 enum { GONE = -2, LETTER_BYTES = 16 + sizeof(letter_t) };
 
-/* room: for `capacity` letters of a long word: a heap of two entries each, then the letters. needed: letters of the word
+/* Room for `capacity` letters of a long word: a heap of two entries each, then the letters. needed: letters of a word
  * that has more. */
 typedef struct {
     uint64_t *heap;
@@ -70,7 +70,7 @@ static inline int64_t join_short(const merger_t *m, int32_t *codes, int64_t coun
     return count;
 }
 
-/* The heap of a long word: priority in the upper half of an entry, place in the lower, so that the least comes first. */
+/* The heap of a long word. An entry has the priority in its upper half and the place in its lower one. */
 static inline void sift_down(uint64_t *heap, int64_t size, int64_t at, uint64_t entry) {
     for (int64_t child; (child = 2 * at + 1) < size; at = child) {
         if (child + 1 < size && heap[child + 1] < heap[child]) child++;

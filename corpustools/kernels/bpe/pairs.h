@@ -22,7 +22,7 @@ static inline const pair_t *find_pair(const merger_t *m, int32_t left, int32_t r
     }
 }
 
-/* Fill a table of zeros with rows of left, right, priority and made. Return 0 where a row is negative or stands twice. */
+/* Fill a table of zeros with rows of left, right, priority and made. Return 0 where one is negative or stands twice. */
 static int fill_pairs(const int32_t *rows, int64_t count, pair_t *pairs, uint64_t mask) {
     for (int64_t i = 0; i < count; i++, rows += 4) {
         if ((rows[0] | rows[1] | rows[2] | rows[3]) < 0) return 0;

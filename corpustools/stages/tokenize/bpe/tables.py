@@ -16,9 +16,9 @@ from corpustools.stages.tokenize.models.model import Model
 LETTERS = 1 << 21
 
 
-def merger_of(model: Model, merges: Merges) -> Any:
-    """Return the kernel's `Merger` of a model; any number of threads may use it."""
-    kernel = load("bpe")
+def merger_of(model: Model, merges: Merges, kernel: Any = None) -> Any:
+    """Return a kernel's `Merger` of a model, by default that of the kernel in use; any number of threads may use it."""
+    kernel = load("bpe") if kernel is None else kernel
     characters = model.unit == "character"
     last = _last_code(model, merges)
     pairs = np.stack([merges.left, merges.right, merges.priority, merges.made], axis=1)
