@@ -18,6 +18,7 @@ THEMES = (
     "integers",
     "lattice",
     "normalize",
+    "split",
     "vocabulary",
     "wire",
     "packing",

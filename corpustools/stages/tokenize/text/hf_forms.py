@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 
+import numpy as np
+
 from corpustools.stages.tokenize.text.hf_regex import Classes
+from corpustools.stages.tokenize.text.tables import Table, two_stages
 from corpustools.stages.tokenize.text.unicode import combining_classes, mapping, written
 
 # A character of the new text, and how the library counts it: 1 if it is new, -n if n characters behind it went, else 0.
@@ -82,6 +86,25 @@ def _active(compatible: bool, composing: bool) -> str:
     starts = [code for code in codes if chr(code - 1) not in active]
     stops = [code for code in codes if chr(code + 1) not in active]
     return written(tuple(zip(starts, stops, strict=True)))
+
+
+@cache
+def composition_orders() -> Table:
+    """Return what NFC asks about each code point: 0 nothing, 1 it may change, more: a mark, by the order of marks.
+
+    A text is its own NFC if none of its characters may change and no mark follows one of a higher number (Unicode
+    Standard Annex 15, 9). Marks of one combining class have one number.
+    """
+    canonical, pairs, classes = mapping("canonical"), mapping("pairs"), combining_classes()
+    orders = {ord(mark): number + 1 for mark, number in classes.items()}
+    doubtful = {ord(pair[1]) for pair in pairs.values()} | {*range(_V, _V + 21), *range(_T + 1, _T + 28)}
+    # A character that is composed again stays, unless it begins with what joins backwards.
+    doubtful |= {
+        code for code, text in canonical.items() if code not in pairs or text[0] in classes or ord(text[0]) in doubtful
+    }
+    values = orders | dict.fromkeys(doubtful, 1)
+    edges = sorted({0, *values, *(code + 1 for code in values if code < sys.maxunicode)})
+    return two_stages(np.array(edges, np.int64), np.array([values.get(code, 0) for code in edges], np.uint8))
 
 
 def _decomposed(text: str, decompositions: dict[str, str]) -> Iterator[tuple[int, str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from functools import cached_property
+from typing import Any
 
 from corpustools.errors import UnsupportedModel
 from corpustools.stages.tokenize.text.unicode import category_names, complement, mapping, runs, written
@@ -38,16 +39,25 @@ class Classes:
 
     def __init__(self, pattern: str, flags: int = re.MULTILINE) -> None:
         self.pattern = pattern
-        self._flags = flags
-        self.whole = re.compile(pattern, flags)
+        self.flags = flags
+
+    @cached_property
+    def whole(self) -> re.Pattern[str]:
+        """The pattern for any text."""
+        return re.compile(self.pattern, self.flags)
+
+    @cached_property
+    def tree(self) -> Any:
+        """The pattern as Python's parser returns it."""
+        return re._parser.parse(self.pattern, self.flags)  # type: ignore[attr-defined]
 
     @cached_property
     def _bmp(self) -> re.Pattern[str]:
-        return re.compile(_ASTRAL_RANGES.sub(lambda _: "\\U0010ffff", self.pattern), self._flags)
+        return re.compile(_ASTRAL_RANGES.sub(lambda _: "\\U0010ffff", self.pattern), self.flags)
 
     @cached_property
     def _ascii(self) -> re.Pattern[str]:
-        return re.compile(_FAR_RANGES.sub(lambda _: "\\U0010ffff", self.pattern), self._flags)
+        return re.compile(_FAR_RANGES.sub(lambda _: "\\U0010ffff", self.pattern), self.flags)
 
     def of(self, text: str) -> re.Pattern[str]:
         """Return a pattern that has the matches of this one in a text."""
@@ -63,19 +73,15 @@ def translate(pattern: str) -> Classes:
         UnsupportedModel: a construct whose meaning differs or is unknown here, or a pattern that may match nothing.
     """
     made = _Translation(pattern).run()
+    classes = Classes(made)
     try:
-        classes = Classes(made)
+        least, _ = classes.tree.getwidth()[0], classes.whole
     except (re.error, RecursionError, OverflowError) as error:
         raise UnsupportedModel(_REFUSED.format(pattern, f"what is not understood ({error})")) from error
-    if _may_be_empty(made):
+    if least == 0:
+        # The engines go on differently behind an empty match.
         raise UnsupportedModel(_REFUSED.format(pattern, "matches of no characters"))
     return classes
-
-
-def _may_be_empty(pattern: str) -> bool:
-    # The engines go on differently behind an empty match.
-    parser = re._parser  # type: ignore[attr-defined]
-    return bool(parser.parse(pattern, re.MULTILINE).getwidth()[0] == 0)
 
 
 class _Translation:

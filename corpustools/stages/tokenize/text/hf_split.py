@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any
 
 from corpustools.errors import DataError, UnsupportedModel
 from corpustools.stages.tokenize.text.byte_alphabet import letters_of, text_of
+from corpustools.stages.tokenize.text.hf_chain import Cut, Marks, Part, Space, Splitter
 from corpustools.stages.tokenize.text.hf_regex import Classes, translate
 from corpustools.stages.tokenize.text.unicode import in_class
 
 Span = tuple[int, int, bool]  # start, end, is a delimiter
-Part = tuple[str, int]  # text, and how many of its first characters stand at offset 0 of the original text
 
 # Byte 0xFF as the error handler surrogateescape writes it; no text has it.
 CUT = "\udcff"
-LONGEST_REMEMBERED = 40
 BEHAVIORS = ("Removed", "Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext")
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-
-
-class Splitter:
-    """Cuts a text into parts.
-
-    Args:
-        quick: returns the parts.
-        slow: returns the same parts with their heads, of a text and its head.
-    """
-
-    def __init__(self, quick: Callable[[str], list[str]], slow: Callable[[str, int], list[Part]]) -> None:
-        self.quick = quick
-        self.slow = slow
 
 
 def build(spec: Any) -> list[Splitter]:
@@ -86,42 +72,8 @@ def _on_letters(splitter: Splitter) -> Splitter:
     def quick(text: str) -> list[str]:
         return [text_of(part) for part in splitter.quick(letters_of(text))]
 
-    return Splitter(quick, lambda text, _: [(part, 0) for part in quick(text)])
-
-
-class Chain:
-    """Splitters one behind the other. What becomes of a short part is remembered: words repeat."""
-
-    def __init__(self, splitters: list[Splitter]) -> None:
-        self._first = splitters[0] if splitters else None
-        self._others = Chain(splitters[1:]) if len(splitters) > 1 else None
-        self._remembered = lru_cache(1 << 16)(self._later)
-
-    def run(self, text: str, head: int) -> list[str]:
-        """Return the parts of a text after all splitters.
-
-        Args:
-            text: the text.
-            head: how many of its first characters stand at offset 0 of the original text.
-        """
-        if not self._first:
-            return [text] if text else []
-        if head and text:
-            heads = [(part, head) for part, head in self._first.slow(text, head) if part]
-            if not self._others:
-                return [part for part, _ in heads]
-            return [one for part, head in heads for one in self._others.run(part, head)]
-        parts = self._first.quick(text) if text else []
-        if not self._others:
-            return parts
-        out: list[str] = []
-        for part in parts:
-            out += self._remembered(part) if len(part) < LONGEST_REMEMBERED else self._later(part)
-        return out
-
-    def _later(self, part: str) -> list[str]:
-        assert self._others
-        return self._others.run(part, 0)
+    rule = replace(splitter.rule, in_letters=True) if isinstance(splitter.rule, Cut) else splitter.rule
+    return Splitter(rule, quick, lambda text, _: [(part, 0) for part in quick(text)])
 
 
 def _cut(classes: Classes, behavior: str, invert: bool = False) -> Splitter:
@@ -132,14 +84,15 @@ def _cut(classes: Classes, behavior: str, invert: bool = False) -> Splitter:
         spans = _merge(_spans(classes.of(text), text, invert), behavior)
         return [(text[a:b], max(0, head - a)) for a, b in spans if b > a]
 
+    rule = Cut(classes, behavior, invert)
     if behavior == "Isolated" and not classes.whole.groups:
-        around = Classes(f"({classes.pattern})", classes.whole.flags & ~re.UNICODE)
-        return Splitter(lambda text: list(filter(None, around.of(text).split(text))), slow)
+        around = Classes(f"({classes.pattern})", classes.flags)
+        return Splitter(rule, lambda text: list(filter(None, around.of(text).split(text))), slow)
     if behavior == "Removed" and not classes.whole.groups and not invert:
-        return Splitter(lambda text: list(filter(None, classes.of(text).split(text))), slow)
+        return Splitter(rule, lambda text: list(filter(None, classes.of(text).split(text))), slow)
     if behavior == "Removed" and not classes.whole.groups:
-        return Splitter(lambda text: classes.of(text).findall(text), slow)
-    return Splitter(lambda text: [part for part, _ in slow(text, 0)], slow)
+        return Splitter(rule, lambda text: classes.of(text).findall(text), slow)
+    return Splitter(rule, lambda text: [part for part, _ in slow(text, 0)], slow)
 
 
 def _spans(regex: re.Pattern[str], text: str, invert: bool) -> list[Span]:
@@ -182,7 +135,7 @@ def _byte_level(spec: dict[str, Any]) -> list[Splitter]:
     def prefixed(text: str, head: int) -> list[Part]:
         return [(text, head) if text.startswith(" ") else (" " + text, head + 1)]
 
-    splitters = [Splitter(lambda text: [prefix(text)], prefixed)] if spec["add_prefix_space"] else []
+    splitters = [Splitter(Space(), lambda text: [prefix(text)], prefixed)] if spec["add_prefix_space"] else []
     if spec.get("use_regex", True):
         splitters.append(_cut(translate(GPT2), "Isolated"))
     return splitters
@@ -208,6 +161,7 @@ def asks_where(spec: Any) -> bool:
 
 def _metaspace(spec: dict[str, Any]) -> list[Splitter]:
     mark, scheme = scheme_of(spec)
+    rule = Marks(mark, scheme, bool(spec.get("split", True)))
 
     def marked(text: str, head: int) -> str:
         text = text.replace(" ", mark)
@@ -221,7 +175,7 @@ def _metaspace(spec: dict[str, Any]) -> list[Splitter]:
     def slow(text: str, head: int) -> list[Part]:
         made = marked(text, head)
         head += len(made) - len(text) if head else 0
-        if not spec.get("split", True):
+        if not rule.cuts:
             return [(made, head)]
         parts, at = [], 0
         for part in cut(made):
@@ -229,9 +183,9 @@ def _metaspace(spec: dict[str, Any]) -> list[Splitter]:
             at += len(part)
         return parts
 
-    if spec.get("split", True):
-        return [Splitter(lambda text: cut(marked(text, 0)), slow)]
-    return [Splitter(lambda text: [marked(text, 0)], slow)]
+    if rule.cuts:
+        return [Splitter(rule, lambda text: cut(marked(text, 0)), slow)]
+    return [Splitter(rule, lambda text: [marked(text, 0)], slow)]
 
 
 def _split(spec: dict[str, Any]) -> list[Splitter]:

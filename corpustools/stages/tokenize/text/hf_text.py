@@ -6,9 +6,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import numpy as np
+
 from corpustools.stages.tokenize.text import hf_normalize, hf_split
+from corpustools.stages.tokenize.text.hf_chain import Chain
+from corpustools.stages.tokenize.text.hf_fast import NOT_DONE_HERE, PASSED_OVER, fast_splitter
 from corpustools.stages.tokenize.text.hf_normalize import Step, white_space
-from corpustools.stages.tokenize.text.normalize import Buffer, Normalizer
+from corpustools.stages.tokenize.text.normalize import Buffer, Normalizer, Offsets
 from corpustools.stages.tokenize.text.unicode import members
 
 # Bytes 0xF5 to 0xFF are in no UTF-8 text. 0xFF cuts; a token that is no text to be segmented (an added token,
@@ -76,6 +80,16 @@ class _Finder:
         return [*out, (last, text[last:])] if last < len(text) else out
 
 
+def _actions(tokens: list[AddedToken]) -> dict[bytes, int]:
+    """Return what becomes of each token that is found, as fast_splitter takes it."""
+    actions: dict[bytes, int] = {}
+    for token in tokens:
+        action = NOT_DONE_HERE if token.single_word or token.lstrip or token.rstrip else token.i
+        # Text has no surrogates, so that a token with one is never found.
+        actions.setdefault(token.content.encode("utf-8", "surrogatepass"), PASSED_OVER if token.passed_over else action)
+    return actions
+
+
 def _is_word(character: str) -> bool:
     return character != "" and ord(character) in members("rust word")
 
@@ -94,7 +108,9 @@ class Rewrite(Protocol):
 
 
 class HuggingFaceNormalizer(Normalizer):
-    """The way of a record through a tokenizer.json up to its model, in Python, record by record.
+    """The way of a record through a tokenizer.json up to its model.
+
+    A kernel does it where the file has one of the usual shapes, and what it leaves open is done in Python.
 
     Args:
         normalizer: that object of tokenizer.json.
@@ -125,10 +141,12 @@ class HuggingFaceNormalizer(Normalizer):
         self._arguments = (normalizer, pre_tokenizer, added, odd_bytes, surfaces, rewrite)
         self.normalizer, self.pre_tokenizer = normalizer, pre_tokenizer
         self._steps: list[Step] = hf_normalize.build(normalizer)
-        self._chain = hf_split.Chain(hf_split.build(pre_tokenizer))
+        splitters = hf_split.build(pre_tokenizer)
+        self._chain = Chain(splitters)
         self._asks_where = hf_split.asks_where(pre_tokenizer)
-        self._raw = _Finder([token for token in added if not token.normalized])
-        self._normal = _Finder([token for token in added if token.normalized])
+        raw, normal = ([token for token in added if token.normalized == wanted] for wanted in (False, True))
+        self._raw, self._normal = _Finder(raw), _Finder(normal)
+        self._fast = None if rewrite else fast_splitter(normalizer, splitters, _actions(raw), _actions(normal))
         self._odd = odd_bytes
         self._rewrite = rewrite
         self.surfaces = surfaces
@@ -136,8 +154,21 @@ class HuggingFaceNormalizer(Normalizer):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._arguments
 
+    def normalize_batch(self, data: Buffer, starts: Offsets, ends: Offsets) -> tuple[Buffer, Offsets]:
+        """Normalise many records of one buffer; see Normalizer.normalize_batch."""
+        if self._fast is None:
+            return super().normalize_batch(data, starts, ends)
+        return self._fast.batch(data, starts, ends, self.normalize_in_python)
+
     def normalize(self, data: Buffer) -> bytes:
         """Return the parts of a record, each to be segmented alone, with 0xFF between them."""
+        if self._fast is None:
+            return self.normalize_in_python(data)
+        made, _ = self.normalize_batch(data, np.zeros(1, np.int64), np.array([len(data)], np.int64))
+        return bytes(made)
+
+    def normalize_in_python(self, data: Buffer) -> bytes:
+        """Return the same without the kernel."""
         raw = bytes(data)
         odd = self._odd
         try:

@@ -1,0 +1,1 @@
+"""Text into the parts that a model segments alone."""
