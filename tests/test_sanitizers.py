@@ -32,6 +32,7 @@ TESTS = {
         "test_kernels_rows.py",
         "test_packing.py",
     ],
+    "split": ["test_split_kernel.py"],
 }
 # Watched code takes ten times as long; each example is still there in the ordinary run.
 EXAMPLES = "0.2"

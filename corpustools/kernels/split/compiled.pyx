@@ -111,6 +111,22 @@ cdef int hold_marks(views *held, object rule, marks_t *marks) except -1:
     return 0
 
 
+cdef int hold_program(views *held, object tables, program_t *program, marks_t *marks) except -1:
+    """Hold all tables."""
+    raw, normal, orders, cutters, program.space, mark_rule = tables
+    hold_finder(held, raw, &program.raw)
+    hold_finder(held, normal, &program.normal)
+    if orders is not None:
+        program.order_blocks = <const uint16_t *>take(held, orders[0], 2 * BLOCK_COUNT, False)
+        program.orders = <const uint8_t *>take(held, orders[1], 256, False)
+    if mark_rule is not None:
+        hold_marks(held, mark_rule, marks)
+        program.marks = marks
+    elif cutters is not None:
+        hold_cutters(held, cutters, program)
+    return 0
+
+
 def split(program, data, starts, ends, int64_t growth, out, offsets, done):
     """Write the marked bytes of records one after another, and say of each whether it was done here.
 
@@ -121,7 +137,8 @@ def split(program, data, starts, ends, int64_t growth, out, offsets, done):
         starts: first byte of each record, int64.
         ends: end of each record, int64.
         growth: no byte of a record becomes more bytes than that.
-        out: receives the marked bytes; it has `growth` bytes for each byte of the records, and OUT_SLACK more.
+        out: receives the marked bytes; it has `growth` bytes for each byte of the records, and OUT_SLACK more for
+            each record and once more.
         offsets: offsets[i + 1] receives the end of record i in `out`, int64; one more than records.
         done: receives 1 for each record that was done, 0 for any other, which has no bytes; uint8.
     """
@@ -134,18 +151,10 @@ def split(program, data, starts, ends, int64_t growth, out, offsets, done):
     cdef int64_t reached
     tables.count = held.count = 0
     memset(&rules, 0, sizeof(rules))
-    raw, normal, orders, cutters, rules.space, mark_rule = program
+    if growth < 1:
+        raise ValueError(f"a growth of {growth}")
     try:
-        hold_finder(&tables, raw, &rules.raw)
-        hold_finder(&tables, normal, &rules.normal)
-        if orders is not None:
-            rules.order_blocks = <const uint16_t *>take(&tables, orders[0], 2 * BLOCK_COUNT, False)
-            rules.orders = <const uint8_t *>take(&tables, orders[1], 256, False)
-        if mark_rule is not None:
-            hold_marks(&tables, mark_rule, &marks)
-            rules.marks = &marks
-        elif cutters is not None:
-            hold_cutters(&tables, cutters, &rules)
+        hold_program(&tables, program, &rules, &marks)
         records.data = <const uint8_t *>take(&held, data, 0, False)
         records.size = taken(&held)
         records.starts = <const int64_t *>take(&held, starts, 0, False)
@@ -156,8 +165,6 @@ def split(program, data, starts, ends, int64_t growth, out, offsets, done):
         records.growth = growth
         records.offsets = <int64_t *>take(&held, offsets, 8 * (records.count + 1), True)
         records.done = <uint8_t *>take(&held, done, records.count, True)
-        if growth < 1:
-            raise ValueError(f"a growth of {growth}")
         with nogil:
             reached = split_records(&rules, &records)
         if reached < records.count:

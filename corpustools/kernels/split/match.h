@@ -25,8 +25,8 @@ static inline const uint8_t *match_end(const cutter_t *c, const uint8_t *at, con
     }
 }
 
-/* A text on its way through one cutter: from `at` to `end` it is still to be cut. A match that was found behind the part
- * before it is kept: [from, to). */
+/* A text on its way through one cutter: from `at` to `end` it is still to be cut. A match that was found behind the
+ * part before it is kept: [from, to). */
 typedef struct {
     const uint8_t *at;
     const uint8_t *end;

@@ -66,7 +66,7 @@ class _Program:
         last = 0
         for character in text:
             code = ord(character)
-            order = _looked_up(*self._orders, code) if code > 127 else 0
+            order = _looked_up(self._orders[0], self._orders[1], code) if code > 127 else 0
             if order == 1 or 0 < order < last:
                 raise _NotDone
             last = order

@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Bytes that one record may take beyond its growth, the writing in steps of eight bytes among them. */
+/* Bytes that a record may take beyond its growth, for what is put before its text, and because some loops write eight
+ * bytes at a time. */
 enum { OUT_SLACK = 64 };
 
 /* Where a record's bytes go: to `out`, and its first one stood at `begin`. text: where the record itself begins. */

@@ -56,7 +56,8 @@ class FastSplitter:
         kernel = kernels.load("split")
         starts, ends = np.ascontiguousarray(starts, np.int64), np.ascontiguousarray(ends, np.int64)
         offsets, done = np.empty(len(starts) + 1, np.int64), np.empty(len(starts), np.uint8)
-        out = np.empty(int((ends - starts).sum()) * self._growth + kernel.OUT_SLACK, np.uint8)
+        room = int((ends - starts).sum()) * self._growth + kernel.OUT_SLACK * (len(starts) + 1)
+        out = np.empty(room, np.uint8)
         kernel.split(self._program, data, starts, ends, self._growth, out, offsets, done)
         left = np.flatnonzero(done == 0)
         if not len(left):
