@@ -8,6 +8,7 @@ from bpe_files import BYTE_LEVEL, byte_level_file, sentencepiece_file, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpustools.errors import UnsupportedModel
 from corpustools.files.batches import RecordBatch
 from corpustools.stages.tokenize.bpe.by_reference import ByReference
 from corpustools.stages.tokenize.bpe.canonical import Canonical
@@ -89,6 +90,44 @@ def test_text_of_a_special_token():
     wanted = [ids.tolist() for ids in load_reference(model, "text").encode_batch(documents)]
     assert ours(text, documents) == wanted
     assert not any(end in ids for ids in wanted)
+
+
+def with_special(data, *texts):
+    """Return a tokenizer.json in which pieces of the vocabulary are special added tokens too."""
+    content = json.loads(data)
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    vocabulary = content["model"]["vocab"]
+    content["added_tokens"] = [flags | {"id": vocabulary[text], "content": text} for text in texts]
+    return json.dumps(content).encode()
+
+
+def test_merges_make_no_special_token_of_text():
+    """A special token that merges lead to is written in the parts that it was made of, and what they lead on to is not.
+
+    The library makes the special id, so it is no reference for such a file.
+    """
+    data = with_special(byte_level_file(merges=joins("abcde")), "abc", "ab")
+    model = parse(data, "m")
+    places = json.loads(data)["model"]["vocab"]
+    text = without_special(model)
+    found = ours(text, [b"abc", b"abcd", b"abcde", b"ab", b"abab"])
+    a, b, c = (places[letter] for letter in "abc")
+    assert found == [[a, b, c], [places["abcd"]], [places["abcde"]], [a, b], [a, b, a, b]]
+    assert ours(model, [b"abc"]) == [[places["abc"]]]
+    with pytest.raises(UnsupportedModel, match="makes special tokens by merges"):
+        load_reference(model, "text")
+    whole = without_special(parse(with_special(byte_level_file(joins("abc"), ignore_merges=True), "abc"), "m"))
+    assert ours(whole, [b"abc"]) == [[a, b, c]]
+
+
+def test_symbols_make_no_special_token_of_text():
+    """A user-defined piece that bears the name of a special token is text like any other where that is asked for."""
+    model = parse(sentencepiece_file(user_defined_symbols="<pad>,<other>"), "m")
+    pad, other = (model.pieces.index(text) for text in (b"<pad>", b"<other>"))
+    [ids] = ours(model, [b"a<pad>b<other>"])
+    [text] = ours(without_special(model), [b"a<pad>b<other>"])
+    assert (pad in ids, other in ids) == (True, True)
+    assert (pad in text, other in text) == (False, True)
 
 
 @pytest.mark.parametrize("single", [True, False])

@@ -241,3 +241,42 @@ def test_errors_are_one_clear_line(folder, model):
     folder.corpus("explain", "a").failed(2, "--model")
     vocabulary = folder.write("v.tsv", b"a\t-1\n")
     assert folder.corpus("explain", "-m", vocabulary, stdin=os.fsencode("a\n")).ok()
+
+
+def test_the_canonical_segmentation_of_a_byte_pair_model():
+    """What the merges make is shown with its ids, and with its probability among all segmentations."""
+    tokenizer = Tokenizer(parse(by_hand().encode(), "m"))
+    found = tokenizer.explain("abc ab")
+    assert found.best is None
+    assert found.canonical.pieces == ["▁abc", "▁ab"] or len(found.canonical.pieces) < found.length
+    assert found.canonical.ids == Canonical(tokenizer.model).batch(
+        tokenizer.normalize("abc ab"), np.array([0, len(tokenizer.normalize("abc ab"))]), 0
+    ).ids.tolist()
+    assert found.canonical.probability == pytest.approx(1 / found.segmentations)
+    assert found.canonical.score is None
+    shorter = tokenizer.explain("abc ab", length_weight=0.5)
+    paths = tokenizer.explain("abc ab", nbest=found.segmentations).nbest
+    weights = [0.5 ** len(path.ids) for path in paths]
+    assert shorter.canonical.probability == pytest.approx(0.5 ** len(found.canonical.ids) / sum(weights))
+    lines = list(report(found))
+    place = lines.index("canonical segmentation")
+    assert lines[place + 1].endswith("ids " + " ".join(map(str, found.canonical.ids)))
+    assert as_fields(found)["canonical"]["ids"] == found.canonical.ids
+
+
+def test_a_canonical_segmentation_that_is_no_path():
+    """A special token that merges make of text is no arc: its probability is 0, and JSON stays valid."""
+    content = json.loads(by_hand())
+    content["model"]["vocab"] |= {"<unk>": 0}
+    content["added_tokens"] = [
+        {"id": content["model"]["vocab"]["ab"], "content": "ab", "special": True, "single_word": True}
+    ]
+    found = Tokenizer(parse(json.dumps(content).encode(), "m")).explain("aab")
+    assert (found.canonical.logprob, found.canonical.probability) == (-math.inf, 0.0)
+    assert any(line.startswith("  P 0 ") for line in report(found))
+    assert json.loads(json.dumps(as_fields(found), allow_nan=False))["canonical"]["logprob"] is None
+
+
+def test_other_models_have_no_canonical_segmentation():
+    """It is what merges make."""
+    assert Tokenizer.from_scores({"a": -1.0}).explain("a").canonical is None

@@ -55,6 +55,7 @@ def as_fields(found: Explanation) -> dict[str, Any]:
         "entropy": found.entropy,
         "length": found.length,
         "best": _path(found.best) if found.best else None,
+        "canonical": _path(found.canonical) if found.canonical else None,
         "nbest": [_path(one) for one in found.nbest],
         "marginals": [
             {"start": t.start, "end": t.end, "ids": t.ids, "piece": t.piece, "kind": t.kind, "p": t.probability}
@@ -68,7 +69,8 @@ def _path(one: Segmentation) -> dict[str, Any]:
         "ids": one.ids,
         "pieces": one.pieces,
         "score": one.score,
-        "logprob": one.logprob,
+        # JSON has no infinity.
+        "logprob": None if one.logprob == -math.inf else one.logprob,
         "p": one.probability,
     }
 
@@ -92,6 +94,9 @@ def report(found: Explanation, marginals: int | None = None) -> Iterator[str]:
     if found.best is not None:
         yield "best segmentation"
         yield _row(found.best)
+    if found.canonical is not None:
+        yield "canonical segmentation"
+        yield f"{_row(found.canonical)}  ids {' '.join(map(str, found.canonical.ids))}".rstrip()
     if found.nbest:
         yield "most probable segmentations"
         yield from map(_row, found.nbest)
@@ -110,4 +115,6 @@ def _row(one: Segmentation) -> str:
 
 def _probability(logprob: float) -> str:
     """Return P, also where no float is so small."""
+    if logprob == -math.inf:
+        return "0"
     return f"{math.exp(logprob):.6g}" if logprob > -690 else f"10^{logprob / math.log(10):.3f}"

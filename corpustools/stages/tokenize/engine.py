@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from corpustools.errors import UsageError
 from corpustools.kernels import load
 from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
+from corpustools.stages.tokenize.bpe.canonical import Canonical
 from corpustools.stages.tokenize.lattice import trie as tries
 from corpustools.stages.tokenize.lattice.nbest import nbest
 from corpustools.stages.tokenize.lattice.paths import Lattice, lattice_of, path_of, score_of, written
@@ -92,6 +93,20 @@ class Engine:
         found = segmenter.batch(text, np.array([0, len(text)], np.int64), 0, measured=False)
         ids: list[int] = found.ids.tolist()
         return ids
+
+    def canonical_ids(self, text: bytes) -> list[int]:
+        """Return the ids that the model's merges make of one record, without bos and eos.
+
+        Raises:
+            UsageError: the model has no merges.
+            DataError: a character that the vocabulary cannot write.
+        """
+        ids: list[int] = self._canonical.batch(text, np.array([0, len(text)], np.int64), 0).ids.tolist()
+        return ids
+
+    @cached_property
+    def _canonical(self) -> Canonical:
+        return Canonical(self.model)
 
     def nbest(self, text: bytes, segmenter: Segmenter, n: int) -> list[tuple[list[int], float]]:
         """Return the n best segmentations of one record, in pieces (see `Model.ids_of`), and their scores.

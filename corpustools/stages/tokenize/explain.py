@@ -7,13 +7,13 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from corpustools.errors import UsageError
+from corpustools.errors import DataError, UsageError
 from corpustools.formats.vocabulary import piece_name
 from corpustools.stages.tokenize.engine import Engine
 from corpustools.stages.tokenize.lattice.marginals import Marginals, count_paths
 from corpustools.stages.tokenize.lattice.nbest import nbest as best_paths
 from corpustools.stages.tokenize.lattice.paths import Lattice, path_of, score_of, tokens
-from corpustools.stages.tokenize.models.model import Model
+from corpustools.stages.tokenize.models.model import Model, piece_names
 
 # Tokens less probable than this are shown only on request.
 LIKELY = 0.01
@@ -24,7 +24,8 @@ class Segmentation:
     """One path.
 
     ids: as `tokenize` writes them. pieces: the text of each arc, what is not printable, and spaces, as <0x20>.
-    score: Σ log p, None where the model has no probabilities. logprob: log P. Both in nats.
+    score: Σ log p, None where the model has no probabilities. logprob: log P, -inf where it is none of the lattice's.
+        Both in nats.
     """
 
     ids: list[int]
@@ -61,6 +62,9 @@ class Explanation:
     segmentations: how many there are, None from 10^18 on; log10_segmentations: the logarithm of their number.
     best: the best segmentation, as `encode` returns it, or None where the model has no probabilities. The score of
         user-defined pieces is the one that best paths count, as in SentencePiece.
+    canonical: what the merges of a byte-pair model make, as `encode` returns it, with its probability among all
+        segmentations; None for other models. The lattice may not have it, as where bytes or special tokens are made of
+        text by merges: its probability is 0 then.
     nbest: the most probable segmentations, the most probable first.
     tokens: arcs with their marginal probabilities, by position.
     length: the expected number of arcs.
@@ -75,6 +79,7 @@ class Explanation:
     entropy: float
     length: float
     best: Segmentation | None
+    canonical: Segmentation | None
     nbest: list[Segmentation]
     tokens: list[Token]
 
@@ -127,6 +132,7 @@ def explain(
         entropy=flow.entropy,
         length=flow.length,
         best=best,
+        canonical=shown.canonical(engine.canonical_ids(normalized)) if engine.model.merges is not None else None,
         nbest=[shown.segmentation(codes, score_of(weights, codes) if weighted else None) for codes in by_weight],
         tokens=shown.tokens(marginals),
     )
@@ -136,7 +142,7 @@ class _Shown:
     """A lattice's text, paths and arcs as people read them."""
 
     def __init__(self, model: Model, lattice: Lattice, flow: Marginals) -> None:
-        self._model, self._text, self._flow = model, lattice.text, flow
+        self._model, self._lattice, self._text, self._flow = model, lattice, lattice.text, flow
 
     def text(self) -> str:
         """Return the whole text; its spaces stay."""
@@ -149,6 +155,14 @@ class _Shown:
         """Return a path."""
         ids = tokens(self._model, self._text, codes)
         return Segmentation(ids, self._pieces(codes), score, self._flow.logprob(codes))
+
+    def canonical(self, ids: list[int]) -> Segmentation:
+        """Return a segmentation by its ids, whether it is a path or not."""
+        try:
+            return self.segmentation(path_of(self._model, self._lattice, ids), None)
+        except DataError:
+            names = piece_names(self._model)
+            return Segmentation(ids, [names[i] for i in ids], None, -math.inf)
 
     def tokens(self, most: int | None) -> list[Token]:
         """Return the most probable arcs, or all likely ones, by position."""

@@ -139,6 +139,8 @@ def load_reference(model: Model, special: str = "library") -> Reference:
         SystemFailure: the library is not installed; the text names the extra.
     """
     if model.kind in ("hf-bpe", "tiktoken", "tekken"):
+        if special == "text" and model.merges is not None and model.written_special & set(model.merges.made.tolist()):
+            raise UnsupportedModel("tokenizers makes special tokens by merges in this model", "take the fast engine")
         return _Tokenizers(model, special)
     if model.kind == "sentencepiece-bpe":
         if special == "text" and model.special_codes is not None:

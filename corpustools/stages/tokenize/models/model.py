@@ -118,6 +118,12 @@ class Model:
         found = self.arc & np.isin(ids, list(self.special_ids))
         return found if found.any() else None
 
+    @property
+    def written_special(self) -> frozenset[int]:
+        """The codes that are written as special tokens, whether they are arcs or made by merges."""
+        ids = np.arange(len(self.pieces)) if self.outputs is None else self.outputs
+        return frozenset(np.flatnonzero(np.isin(ids, list(self.special_ids))).tolist())
+
 
 def piece_names(model: Model) -> list[str]:
     """Return how each id is printed: a piece's text, <0x41> for a byte piece, <bos> for a control id without text."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from corpustools.errors import UnsupportedModel
 from corpustools.formats.vocabulary import piece_name
+from corpustools.stages.tokenize.bpe.merges import Merges
 from corpustools.stages.tokenize.models.model import Mask, Model
 
 # Bytes of UTF-8 text.
@@ -26,6 +27,7 @@ def without_special(model: Model) -> Model:
     codes = model.special_codes
     if codes is None:
         return model
+    merges = None if model.merges is None else _without(model.merges, model.written_special, model.pieces)
     arc = model.arc & ~codes
     if model.unit == "byte-level":
         _require_bytes(model, arc)
@@ -35,6 +37,28 @@ def without_special(model: Model) -> Model:
         arc=arc,
         user_defined=model.user_defined & ~codes,
         normalizer=model.normalizer.without_special(pieces, model.special_ids),
+        merges=merges,
+    )
+
+
+def _without(merges: Merges, special: frozenset[int], pieces: list[bytes]) -> Merges:
+    """Return merges that write no special token: one that they make is taken apart again, into what it was made of."""
+    parts: dict[int, tuple[int, ...]] = {}
+    making = np.flatnonzero(np.isin(merges.made, list(special))).tolist()
+    # Shorter ones first, so that the parts of a part are known.
+    for i in sorted(making, key=lambda i: (len(pieces[merges.made[i]]), merges.priority[i])):
+        pair = (int(merges.left[i]), int(merges.right[i]))
+        found = tuple(one for code in pair for one in parts.get(code, merges.apart.get(code, (code,))))
+        parts.setdefault(int(merges.made[i]), found)
+    return replace(
+        merges,
+        letters={text: code for text, code in merges.letters.items() if code not in special},
+        wholes={text: code for text, code in merges.wholes.items() if code not in special},
+        symbols={text: code for text, code in merges.symbols.items() if code not in special},
+        apart={
+            code: tuple(one for part in row for one in parts.get(part, (part,)))
+            for code, row in {**merges.apart, **parts}.items()
+        },
     )
 
 
