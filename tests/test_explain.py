@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from bpe_models import by_hand
 from harness import needs_speed
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,8 +15,10 @@ from spm_files import spm_model, train
 from vocabularies import law, make_model, make_tokenizer, segmentations
 
 from corpustools.errors import DataError, UsageError
-from corpustools.inspect.explain import explain
+from corpustools.inspect.explain import as_fields, explain, report
+from corpustools.stages.tokenize.bpe.canonical import Canonical
 from corpustools.stages.tokenize.lattice.weights import exponential
+from corpustools.stages.tokenize.models import parse
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 SMALL = {"a": -1.0, "b": -1.5, "ab": -2.2, "ba": -1.9, "aba": -3.0}
@@ -249,9 +252,12 @@ def test_the_canonical_segmentation_of_a_byte_pair_model():
     found = tokenizer.explain("abc ab")
     assert found.best is None
     assert found.canonical.pieces == ["▁abc", "▁ab"] or len(found.canonical.pieces) < found.length
-    assert found.canonical.ids == Canonical(tokenizer.model).batch(
-        tokenizer.normalize("abc ab"), np.array([0, len(tokenizer.normalize("abc ab"))]), 0
-    ).ids.tolist()
+    assert (
+        found.canonical.ids
+        == Canonical(tokenizer.model)
+        .batch(tokenizer.normalize("abc ab"), np.array([0, len(tokenizer.normalize("abc ab"))]), 0)
+        .ids.tolist()
+    )
     assert found.canonical.probability == pytest.approx(1 / found.segmentations)
     assert found.canonical.score is None
     shorter = tokenizer.explain("abc ab", length_weight=0.5)
