@@ -95,7 +95,71 @@ def test_numbers_of_every_length(backend: Any):
     assert out[:size].tobytes().decode() == str(bounds)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@given(
+    pages=st.lists(st.lists(st.integers(0, 40))), room=st.integers(1, 45), before=st.binary(min_size=82, max_size=82)
+)
+def test_places_in_a_dictionary(backend: Any, pages: list[list[int]], room: int, before: bytes):
+    """Ids are numbered as they come, whatever the table held; a page with too many new ones changes nothing."""
+    table, ids, known = np.frombuffer(bytearray(before), np.uint16), np.full(room, 7, np.int32), 0
+    wanted: list[int] = []
+    for page in pages:
+        new = [i for i in dict.fromkeys(page) if i not in wanted]
+        places = np.empty(len(page), np.uint16)
+        done = backend.dictionary_places(np.array(page, np.int32), table, ids, known, places)
+        if len(wanted) + len(new) > room:
+            assert done == -1
+        else:
+            wanted += new
+            known = done
+            assert [wanted[place] for place in places.tolist()] == page
+        assert ids[:known].tolist() == wanted
+
+
+def test_a_dictionary_has_no_more_ids_than_places_can_name():
+    """Whatever room there is; the last place is 65,535."""
+    for backend in [one.values[0] for one in BACKENDS]:
+        table, ids, places = np.zeros(65537, np.uint16), np.zeros(65537, np.int32), np.zeros(65537, np.uint16)
+        every = np.arange(65537, dtype=np.int32)
+        assert backend.dictionary_places(every, table, ids, 0, places) == -1
+        assert backend.dictionary_places(every[:65536], table, ids, 0, places) == 65536
+        assert places[:65536].tolist() == list(range(65536))
+        assert backend.dictionary_places(every[65535:], table, ids, 65536, places) == -1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@given(lengths=st.lists(st.integers(0, 3) | st.integers(60, 70) | st.integers(8190, 8200) | st.integers(0, 1 << 30)))
+def test_levels_are_runs(backend: Any, lengths: list[int]):
+    """A list of n numbers is a run of one level and one of n - 1; lists of one kind are one run of the other levels."""
+    repetition, definition = (
+        np.full(8 * len(lengths) + 1, 0xEE, np.uint8),
+        np.full(11 * len(lengths) + 1, 0xEE, np.uint8),
+    )
+    sizes = backend.list_levels(np.array(lengths, np.int64), 5, 9, repetition[:-1], definition[:-1])
+    first = [pair for n in lengths for pair in ((1, 0), (n - 1, 1)) if pair[0] > 0]
+    second: list[tuple[int, int]] = []
+    for n in lengths:
+        count, level = (n, 9) if n else (1, 5)
+        if second and second[-1][1] == level:
+            count += second.pop()[0]
+        second.append((count, level))
+    for found, size, runs in ((repetition, sizes[0], first), (definition, sizes[1], second)):
+        assert found[:size].tobytes() == b"".join(varint(2 * count) + bytes([level]) for count, level in runs)
+        assert found[-1] == 0xEE
+
+
 TWO = np.array([1, 2], np.int64)
+
+
+def places(kernel: Any, ids: list[int], known: int = 0, out: int = 4, size: int = 4) -> None:
+    """Call the kernel with a dictionary that has room for three ids."""
+    buffers = np.zeros(size, np.uint16), np.zeros(3, np.int32), np.zeros(out, np.uint16)
+    kernel.dictionary_places(np.array(ids, np.int32), buffers[0], buffers[1], known, buffers[2])
+
+
+def levels(kernel: Any, lengths: list[int], first: int = 99, second: int = 99) -> None:
+    """Call the kernel with so much room."""
+    kernel.list_levels(np.array(lengths, np.int64), 1, 3, bytearray(first), bytearray(second))
 
 
 def decimals(kernel: Any, numbers: Any, ends: Any, **other: Any) -> None:
@@ -127,6 +191,17 @@ LIES = {
     "a long text between numbers": lambda k: decimals(k, np.ones(2, np.int32), TWO, between=bytes(9)),
     "too little room for text": lambda k: decimals(k, np.ones(2, np.int32), TWO, out=bytearray(37)),
     "too little room for ends of text": lambda k: decimals(k, np.ones(2, np.int32), TWO, out_ends=TWO[:1].copy()),
+    "a negative id for a dictionary": lambda k: places(k, [1, -1]),
+    "an id that the table does not have": lambda k: places(k, [1, 4]),
+    "a dictionary without a table": lambda k: places(k, [0], size=0),
+    "more ids than the dictionary has": lambda k: places(k, [1], known=4),
+    "fewer ids than none": lambda k: places(k, [1], known=-1),
+    "too little room for places": lambda k: places(k, [1, 2], out=1),
+    "a list of a negative length": lambda k: levels(k, [1, -1]),
+    "a list that is too long": lambda k: levels(k, [1, (1 << 30) + 1]),
+    "a list of the largest length": lambda k: levels(k, [(1 << 63) - 1]),
+    "too little room for repetition": lambda k: levels(k, [1, 2], first=15),
+    "too little room for definition": lambda k: levels(k, [1, 2], second=21),
     "an end of the largest size": lambda k: k.varints(
         np.ones(2, np.int32), np.array([1, (1 << 63) - 1], np.int64), bytearray(10), TWO.copy()
     ),

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from stores import DOCUMENTS, SMALL, bytes_of, pack, read_table, write
 
 from corpustools.errors import DataError, UsageError
-from corpustools.formats import make_writer, parquet, thrift
+from corpustools.formats import make_writer, parquet, parquet_dictionary, thrift
 from corpustools.formats.layout import Layout
-from corpustools.formats.parquet_layout import data_page, levels
+from corpustools.formats.parquet_layout import data_page, dictionary_page, levels
+from corpustools.formats.vocabulary import Vocabulary
 
 
 def groups_of(path: Path) -> list[Any]:
@@ -69,6 +70,23 @@ def test_a_page(tmp_path: Path):
     assert page.data == head.data + packed
 
 
+def test_a_page_of_places(tmp_path: Path):
+    """Behind the levels: 16 bits a place, one run of places in groups of eight, and what fills the last group."""
+    compress = zstandard.ZstdCompressor(level=1).compress
+    page = data_page(np.array([0, 1, 0x1234], np.uint16), np.array([3], np.int64), compress)
+    body = b"\4\0\0\0\2\0\4\1" + b"\2\0\0\0\6\3" + b"\x10\3" + b"\0\0\1\0\x34\x12" + bytes(10)
+    assert page.data.endswith(compress(body))
+    # The type of the values in the head: by their places in a dictionary.
+    assert thrift.struct({1: thrift.i32(3), 2: thrift.i32(8), 3: thrift.i32(3), 4: thrift.i32(3)}).data in page.data
+    ids = np.array([7, 300000], np.int32)
+    page = dictionary_page(ids, compress)
+    assert page.data.endswith(compress(ids.tobytes()))
+    assert page.values == 0
+    head = page.data.removesuffix(compress(ids.tobytes()))
+    assert head.startswith(thrift.struct({1: thrift.i32(2), 2: thrift.i32(8)}).data[:-1])
+    assert head.endswith(thrift.struct({1: thrift.i32(2), 2: thrift.i32(0)}).data + b"\0")
+
+
 def test_the_compact_protocol():
     """Values worked out by hand from Thrift's description of it."""
     assert thrift.varint(300) == b"\xac\x02"
@@ -88,16 +106,18 @@ def test_the_compact_protocol():
 @given(
     lengths=st.lists(st.integers(0, 3) | st.integers(0, 400), max_size=60),
     limits=st.tuples(st.integers(1, 20), st.integers(1, 2000), st.integers(1, 2000)),
+    room=st.integers(1, 400),
 )
 def test_pyarrow_reads_what_was_written(
-    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], limits: tuple[int, int, int]
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], limits: tuple[int, int, int], room: int
 ):
-    """For any lengths and limits, with checksums; each number is a column's."""
+    """For any lengths and limits, with checksums; each number is a column's; dictionaries may be small."""
     path = tmp_path_factory.mktemp("x") / "x"
     documents = [[(31 * i + j) % 300 for j in range(n)] for i, n in enumerate(lengths)]
     with pytest.MonkeyPatch.context() as patch:
         for name, value in zip(("GROUP_ROWS", "GROUP_BYTES", "PAGE_BYTES"), limits, strict=True):
             patch.setattr(parquet, name, value)
+        patch.setattr(parquet_dictionary, "ROOM", room)
         write("parquet", path, documents)
         table = read_table(path, "parquet")
         assert table["input_ids"].to_pylist() == documents
@@ -130,12 +150,36 @@ def test_row_groups_are_small(tmp_path: Path):
     columns = [group.column(0) for group in groups]
     at = 4
     for column in columns:
-        assert column.data_page_offset == at
+        assert column.dictionary_page_offset == at
+        assert at < column.data_page_offset < at + column.total_compressed_size
+        assert column.encodings == ("PLAIN", "RLE", "RLE_DICTIONARY")
         assert column.compression == "ZSTD"
         at += column.total_compressed_size
     # What follows the last page is the footer, and its length, and the magic.
     data = (tmp_path / "x").read_bytes()
     assert at + int.from_bytes(data[-8:-4], "little") + 8 == len(data)
+
+
+def test_more_ids_than_a_dictionary_has_room_for(tmp_path: Path):
+    """The pages that came before it was full hold places, the others ids; the next row group begins another one."""
+    vocabulary = Vocabulary(70_000, {}, list)
+    documents = [[3] * 300_000, list(range(70_000)), [3] * 200_000, *([[5]] * 1021), [69_999, 69_998]]
+    write("parquet", tmp_path / "x", documents, None, vocabulary)
+    assert read_table(tmp_path / "x", "parquet")["input_ids"].to_pylist() == documents
+    first, second = (group.column(0) for group in groups_of(tmp_path / "x"))
+    assert first.has_dictionary_page
+    assert second.has_dictionary_page
+    # 70,000 ids as they are, and places of the others, nearly all of them alike.
+    assert 300_000 < first.total_uncompressed_size - 4 * 70_000 < 600_000 * 2 + 5000
+
+
+def test_rows_without_ids_need_no_dictionary(tmp_path: Path):
+    """There is nothing that it would have."""
+    write("parquet", tmp_path / "x", [[]] * 5)
+    assert read_table(tmp_path / "x", "parquet")["input_ids"].to_pylist() == [[]] * 5
+    [group] = groups_of(tmp_path / "x")
+    assert not group.column(0).has_dictionary_page
+    assert group.column(0).encodings == ("PLAIN", "RLE")
 
 
 def test_a_large_row_group_ends_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -6,6 +6,7 @@ import numpy as np
 
 from corpustools.formats.batch import Counts
 from corpustools.formats.lists import ListWriter
+from corpustools.formats.parquet_dictionary import Dictionary
 from corpustools.formats.parquet_file import ParquetFile
 from corpustools.formats.parquet_layout import MOST_PAGE_IDS
 from corpustools.formats.portions import Portions
@@ -18,7 +19,7 @@ PAGE_BYTES = 1 << 20
 
 
 class ParquetWriter(ListWriter):
-    """Parquet with zstd pages. No more is held than a page, and what threads compress."""
+    """Parquet with zstd pages. What is held is a page, what threads compress, and a row group's compressed pages."""
 
     name = "parquet"
     longest = MOST_PAGE_IDS
@@ -29,6 +30,8 @@ class ParquetWriter(ListWriter):
         names = ["input_ids", "seq_lengths"] if self.layout.context else ["input_ids"]
         self._file = ParquetFile(self._sink, names, self.layout.workers)
         self._group_portions, self._page_portions = Portions(GROUP_BYTES, GROUP_ROWS), Portions(PAGE_BYTES)
+        self._dictionary = Dictionary(self.vocabulary.size)
+        self._uses_dictionary = False
         self._page: list[Rows] = []
         self._group: list[tuple[Counts, Counts]] = []  # pieces, and how many each row has
 
@@ -59,12 +62,19 @@ class ParquetWriter(ListWriter):
         if self._page:
             held, self._page = self._page, []
             ids = np.concatenate([rows.ids for rows in held])
-            self._file.page(0, ids, np.concatenate([rows.lengths for rows in held]))
+            places = self._dictionary.places(ids) if len(ids) else None
+            self._uses_dictionary |= places is not None
+            numbers = ids if places is None else places
+            self._file.page(0, numbers, np.concatenate([rows.lengths for rows in held]))
 
     def _end_group(self) -> None:
         self._end_page()
         self._page_portions.begin()
         if self._group:
+            if self._uses_dictionary:
+                self._file.dictionary(0, self._dictionary.ids)
+            self._dictionary.begin()
+            self._uses_dictionary = False
             pieces, counts = (np.concatenate(arrays) for arrays in zip(*self._group, strict=True))
             if self.layout.context:
                 self._file.page(1, pieces.astype("<i4"), counts)

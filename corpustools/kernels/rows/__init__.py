@@ -1,1 +1,1 @@
-"""Rows of ids on their way into bytes: heads set before them, and ids as varints."""
+"""Rows of ids on their way into bytes: varints, decimal text, places in a dictionary, and what stands around them."""

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
 """Rows of ids on their way into bytes, compiled. Twin: plain.py."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 include "../buffers.pxi"
@@ -214,3 +214,7 @@ def decimals_size(int64_t numbers, int width, int64_t rows, before, between, aft
     """Return the most bytes that `decimals` writes, and some that it needs behind them."""
     cdef int64_t digits = 10 if width == 4 else 19
     return numbers * (digits + len(between)) + rows * (len(before) + len(after)) + 2 * DECIMAL_SLACK
+
+
+include "dictionary.pxi"
+include "levels.pxi"

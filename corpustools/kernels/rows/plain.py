@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,52 @@ def decimals_size(numbers: int, width: int, rows: int, before: bytes, between: b
     """Return the most bytes that `decimals` writes, and some that it needs behind them."""
     digits = 10 if width == 4 else 19
     return numbers * (digits + len(between)) + rows * (len(before) + len(after)) + 16
+
+
+def dictionary_places(ids: Any, place_of: Any, dictionary: Any, known: int, places: Any) -> int:
+    """Write the places of ids in a dictionary, to which new ones are added; return how many it has then."""
+    values, table = np.frombuffer(ids, np.int32), _room(place_of, 0).view(np.uint16)
+    entries = _room(dictionary, 0).view(np.int32)
+    room = min(len(entries), 1 << 16)
+    if not 0 <= known <= room:
+        raise ValueError("a dictionary has more ids than are needed for its places")
+    out = _room(places, 2 * len(values)).view(np.uint16)
+    for i, value in enumerate(values.tolist()):
+        if not 0 <= value < len(table):
+            raise ValueError("a negative id, or one that the vocabulary does not have")
+        place = int(table[value])
+        if place >= known or entries[place] != value:
+            if known == room:
+                return -1
+            place = known
+            table[value], entries[place] = place, value
+            known += 1
+        out[i] = place
+    return known
+
+
+def list_levels(lengths: Any, empty: int, present: int, repetition: Any, definition: Any) -> tuple[int, int]:
+    """Write the levels of lists; return the bytes of the repetition levels and those of the definition levels."""
+    sizes = np.frombuffer(lengths, np.int64).tolist()
+    targets = _room(repetition, 8 * len(sizes)), _room(definition, 11 * len(sizes))
+    if any(not 0 <= size <= 1 << 30 for size in sizes):
+        raise ValueError("a list of a negative length, or too many numbers")
+    levels = [pair for size in sizes for pair in ((0, 1), (1, size - 1)) if pair[1] > 0]
+    kinds = itertools.groupby(sizes, lambda size: size > 0)
+    defined = [(present if full else empty, sum(max(size, 1) for size in some)) for full, some in kinds]
+    written = []
+    for target, runs in zip(targets, (levels, defined), strict=True):
+        data = b"".join(_varint(count << 1) + bytes([level]) for level, count in runs)
+        target[: len(data)] = np.frombuffer(data, np.uint8)
+        written.append(len(data))
+    return written[0], written[1]
+
+
+def _varint(value: int) -> bytes:
+    groups = [value & 0x7F]
+    while value := value >> 7:
+        groups.append(value & 0x7F)
+    return bytes([group | 0x80 for group in groups[:-1]] + groups[-1:])
 
 
 def _last(ends: np.ndarray[Any, np.dtype[np.int64]], size: int) -> int:
