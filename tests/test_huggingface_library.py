@@ -7,7 +7,17 @@ import pickle
 
 import numpy as np
 import pytest
-from test_huggingface import BYTE_LEVEL, NORMALIZERS, SPLITTERS, byte_level, metaspace, split, tokenizer_json
+from test_huggingface import (
+    BYTE_LEVEL,
+    NORMALIZERS,
+    SPLITTERS,
+    byte_level,
+    metaspace,
+    needs_peer,
+    split,
+    tokenizer_json,
+    tokenizers,
+)
 
 from corpustools.errors import DataError, UnsupportedModel
 from corpustools.stages.tokenize.models import parse
@@ -15,8 +25,6 @@ from corpustools.stages.tokenize.models.model import piece_names
 from corpustools.stages.tokenize.text.byte_alphabet import byte_alphabet
 from corpustools.stages.tokenize.text.hf_text import private
 from corpustools.stages.tokenize.tokenizer import Tokenizer
-
-tokenizers = pytest.importorskip("tokenizers", reason="the peer is missing: pip install tokenizers")
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 WORDS = ["\u2581", "\u2581hello", "\u2581world", "hello", "world", *"abcdhelowrdxyCafKs<>/0A4\u2603\u0915\u092e\u0e01"]
@@ -225,6 +233,7 @@ def without_bytes(missing, merges=()):
     return json.dumps(content).encode()
 
 
+@needs_peer
 @pytest.mark.parametrize(
     "text", ["", "\x03", "a\x03b", "\x03a\x03\x03b\x03", "ab\U00040001b", "a\x03\U00040001\x03b", "天\x03地"]
 )
