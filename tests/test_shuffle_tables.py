@@ -398,6 +398,54 @@ def test_tables_of_no_row_and_one(folder: Folder, kind: str, count: int):
     assert same(pq.read_table(folder.path / "out.parquet"), whole)
 
 
+def groups_of(path: Path) -> list[int]:
+    """The rows of each row group of a file."""
+    data = pq.ParquetFile(path).metadata
+    return [data.row_group(i).num_rows for i in range(data.num_row_groups)]
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "files"),
+    [
+        (0, "", {"o.parquet": []}),
+        (5, "-n 0", {"o.parquet": []}),
+        (0, "--shards 3", {"o0.parquet": [], "o1.parquet": [], "o2.parquet": []}),
+        (2, "--shards 3 --row-group-rows 1", {"o0.parquet": [], "o1.parquet": [1], "o2.parquet": [1]}),
+        (4, "--val 4 --val-output v.parquet", {"o.parquet": [], "v.parquet": [4]}),
+        (4, "--val 1 --val-output v.parquet --row-group-rows 3", {"o.parquet": [3], "v.parquet": [1]}),
+        (6, "--val 3 --val-output v.parquet --row-group-rows 3", {"o.parquet": [3], "v.parquet": [3]}),
+        (4, "-n 2 --val 2 --val-output v.parquet --shards 2", {"o0.parquet": [], "o1.parquet": [], "v.parquet": [2]}),
+        (1, "--part 1/2 -s 1", {"o.parquet": []}),
+        (1, "--part 2/2 -s 1", {"o.parquet": [1]}),
+    ],
+)
+def test_no_row_group_is_empty(folder: Folder, count: int, options: str, files: dict[str, list[int]]):
+    """Readers of data sets fail on one; a file of no rows has none, and all files are there."""
+    whole = text_table(count)
+    write_table(folder.path / "in", whole)
+    # An input with an empty group, as pyarrow writes an empty table.
+    pq.write_table(whole.slice(0, 0), folder.path / "empty")
+    output = "o{shard}.parquet" if "--shards" in options else "o.parquet"
+    folder.corpus("shuffle", "empty", "in", "empty", "-o", output, *options.split()).ok()
+    found = {name: groups_of(folder.path / name) for name in folder.names() if name.endswith(".parquet")}
+    assert found == files
+    names = [folder.path / name for name in sorted(found)]
+    assert all(pq.read_schema(name).equals(whole.schema) for name in names)
+    if "--part" not in options and "-n" not in options:
+        rows = pa.concat_tables([pq.read_table(name) for name in names]).to_pylist()
+        assert sorted(row["id"] for row in rows) == list(range(count))
+
+
+def test_datasets_takes_files_without_rows(folder: Folder):
+    """Hugging Face datasets reads shards of which some are empty; only where it is installed."""
+    datasets = pytest.importorskip("datasets")
+    write_table(folder.path / "in", text_table(2))
+    folder.corpus("shuffle", "in", "-o", "o{shard}.parquet", "--shards", 4).ok()
+    files = [str(folder.path / f"o{i}.parquet") for i in range(4)]
+    found = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(folder.path / "cache"))
+    assert sorted(found["id"]) == [0, 1]
+
+
 def test_the_plan_and_the_manifest(folder: Folder, rows):
     """The plan reads and writes nothing; the manifest names what was held out."""
     source = rows[0] / "in.parquet"

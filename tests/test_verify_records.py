@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpustools import UsageError, verify
+from corpustools.inspect.verify import multiset
 from corpustools.inspect.verify.difference import Difference
 from corpustools.inspect.verify.duplicates import DuplicateCount
 
@@ -95,6 +96,80 @@ def test_the_multiset_decides(tmp_path_factory, rows, data):
         verify(folder / "b", folder / "a")
     missing = Counter(rows) - Counter(other)
     assert caught.value.kind == ("missing" if missing else "added")
+
+
+@pytest.mark.parametrize("held", [1 << 22, 7])
+def test_the_head_of_a_shuffle(folder, monkeypatch, held):
+    """K records, each in the source at least as often; whatever of their fingerprints is held at once."""
+    monkeypatch.setattr(multiset, "HELD", held)
+    rows = [*lines(300), b"", b"", b"y" * (5 << 20), b"same", b"same"]
+    folder.write("a.txt", b"".join(row + b"\n" for row in rows))
+    source = folder.path / "a.txt"
+    for count in (0, 1, 40, 305, 400):
+        folder.corpus("shuffle", "-s", "3", "-n", count, "a.txt", "-o", "out").ok()
+        result = verify(folder.path / "out", source, head_count=count)
+        assert (result.documents, result.records) == (min(count, 305), 305)
+    for head, count, kind in (
+        ([b"line 7", *rows[:5]], 6, "added"),
+        ([b"same"] * 3, 3, "added"),
+        (rows[:5], 6, "length"),
+        (rows[:7], 6, "length"),
+        ([], 1, "length"),
+    ):
+        folder.write("bad", b"".join(row + b"\n" for row in head))
+        with pytest.raises(Difference) as caught:
+            verify(folder.path / "bad", source, head_count=count)
+        assert caught.value.kind == kind
+    folder.write("bad", b"same\nsame\n")
+    assert verify(folder.path / "bad", source, head_count=2).documents == 2
+
+
+def test_heads_on_the_command_line(folder):
+    """One line tells what was compared; the first record that is not in the source is named, and where it stands."""
+    folder.write("a.txt", b"".join(row + b"\n" for row in lines(200)))
+    folder.corpus("shuffle", "-s", "1", "a.txt", "-n", 50, "-o", "head.txt").ok()
+    done = folder.corpus("verify", "head.txt", "-n", 50, "--source", "a.txt").ok()
+    assert "50 records agree with some of the source's 200" in done.stderr
+    folder.corpus("verify", "head.txt", "--source", "a.txt").failed(1, "has 50 records, and the source has 200")
+    folder.corpus("verify", "head.txt", "-n", 60, "--source", "a.txt").failed(1, "the first 60 of 200 are 60")
+    rows = folder.read("head.txt").splitlines()
+    rows[20], rows[30] = b"foreign", rows[31]
+    folder.write("bad.txt", b"".join(row + b"\n" for row in rows))
+    folder.corpus("verify", "bad.txt", "-n", 50, "--source", "a.txt").failed(
+        1, "bad.txt: record 21 is not in the source: 'foreign'"
+    )
+    rows[20] = folder.read("head.txt").splitlines()[20]
+    folder.write("bad.txt", b"".join(row + b"\n" for row in rows))
+    folder.corpus("verify", "bad.txt", "-n", 50, "--source", "-", stdin=folder.read("a.txt")).failed(
+        1, "bad.txt: record 31 is there 2 times instead of 1: 'line "
+    )
+    folder.write("h", b"name\n1\n2\n3\n")
+    folder.write("h.out", b"name\n3\n1\n")
+    folder.corpus("verify", "h.out", "-n", 2, "--header", 1, "--source", "h").ok()
+    folder.write("h.out", b"names\n3\n1\n")
+    folder.corpus("verify", "h.out", "-n", 2, "--header", 1, "--source", "h").failed(1, "another header")
+    folder.write("words", b"a 1\n")
+    folder.corpus("verify", "h.out", "-n", 2, "-m", "words", "--source", "h").failed(2, "the head of a shuffle")
+
+
+@settings(max_examples=60)
+@given(
+    rows=st.lists(st.sampled_from([b"", b"a", b"b", b"ab"]), max_size=12),
+    head=st.lists(st.sampled_from([b"", b"a", b"b", b"ab"]), max_size=6),
+    held=st.sampled_from([1, 2, 100]),
+)
+def test_a_head_is_contained(tmp_path_factory, rows, head, held):
+    """It agrees if and only if its multiset is in the source's, with as many records as there should be."""
+    folder = tmp_path_factory.mktemp("rows")
+    for name, content in (("a", rows), ("b", head)):
+        (folder / name).write_bytes(b"".join(row + b"\n" for row in content))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multiset, "HELD", held)
+        if not Counter(head) - Counter(rows):
+            assert verify(folder / "b", folder / "a", head_count=len(head)).documents == len(head)
+            return
+        with pytest.raises(Difference, match=r"is not in the source|instead of"):
+            verify(folder / "b", folder / "a", head_count=len(head))
 
 
 def test_delimiters_that_are_none(tmp_path):

@@ -21,7 +21,8 @@ With -m, OUTPUT holds token ids, in any format that corpus tokenize writes or th
 document has to spell the text that the model segments for its record. So samples can be verified as well as best
 segmentations. The files of OUTPUT are held against each other too.
 
-Without -m, OUTPUT is a shuffled file: it has to have the records of the source, each as often.
+Without -m, OUTPUT is a shuffled file: it has to have the records of the source, each as often. Rows of Parquet and
+Arrow files are records too.
 
 The first document that differs ends the run with status 1, and both versions of it are shown.
 
@@ -107,6 +108,13 @@ Examples:
     help="The first N records of every input are its header, which a shuffled file has once.",
 )
 @click.option(
+    "-n",
+    "--head-count",
+    type=click.IntRange(min=0),
+    metavar="K",
+    help="A shuffled file has the first K records of the shuffle: each has to be in the source, at least as often.",
+)
+@click.option(
     "-j",
     "--workers",
     type=click.IntRange(min=1),
@@ -153,7 +161,7 @@ def command(
         named = [("the model", model)] if model is not None else []
         data = [*named, *(("the output", one) for one in outputs), *(("the source", one) for one in sources)]
         record = Manifest(manifest, data, "verify", outputs=list(outputs), model=model)
-    found = inspect(list(sources), tables=request.field is not None)
+    found = inspect(list(sources), tables=model is None or request.field is not None)
     with Reporter(progress, quiet) as report:
         result = carry_out(model, list(outputs), found, request, report, record)
         report.summary(
@@ -168,7 +176,8 @@ def command(
 def line_of(result: VerifyResult) -> str:
     """Return what was found, in one line for people."""
     if result.tokens is None:
-        return f"{result.documents} records agree in {result.seconds:.1f} s"
+        of = "" if result.documents == result.records else f" with some of the source's {result.records}"
+        return f"{result.documents} records agree{of} in {result.seconds:.1f} s"
     copies = f"{'' if result.exact else 'about '}{result.duplicates} equal to an earlier one"
     text = "" if result.compared == result.documents else f" (text of {result.compared})"
     lost = f"; the last {result.unwritten} records are in no window" if result.unwritten else ""

@@ -40,6 +40,7 @@ def verify(
     delimiter: bytes = b"\n",
     record_bytes: int = 0,
     header: int = 0,
+    head_count: int | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> VerifyResult:
@@ -50,7 +51,8 @@ def verify(
 
     With a model the output holds token ids. A document agrees if its ids spell the text that the model segments for
     its record: if their pieces, one after another, are the normalised text. So samples can be verified like best
-    segmentations. Without a model the output is a shuffled file: it has the records of the source, each as often.
+    segmentations. Without a model the output is a shuffled file: it has the records of the source, each as often. Rows
+    of tables are compared so too.
 
     Args:
         output: the output: a file, a folder, what names of files begin with, or a pattern with {shard}; or several.
@@ -81,6 +83,8 @@ def verify(
         delimiter: of a shuffled file, the byte that ends a record: newline or NUL.
         record_bytes: of a shuffled file, the size of records of equal size; 0: they have a delimiter.
         header: of a shuffled file, so many records of the first input stand on top.
+        head_count: a shuffled file has the first so many records of the shuffle; None: all of them. Each has to be in
+            the source, at least as often.
         workers: threads; None is one a processor.
         progress: called now and then with (phase, bytes done, bytes in all or None).
 
@@ -95,7 +99,7 @@ def verify(
         mode=mode_of(mode, alpha), alpha=1.0 if alpha is None else alpha, length_weight=length_weight,
         seed=None if seed is None else str(seed), epoch=epoch, unique=unique, nbest=nbest, scores=scores,
         sample=sample, special=special, workers=default_workers() if workers is None else workers,
-        form=record_format(delimiter, record_bytes, header),
+        form=record_format(delimiter, record_bytes, header), head_count=head_count,
     )  # fmt: skip
-    found = inspect(as_paths(source), tables=field is not None)
+    found = inspect(as_paths(source), tables=model is None or field is not None)
     return carry_out(model, as_paths(output), found, request, progress)

@@ -10,7 +10,7 @@ class Difference(DataError):
 
     Attributes:
         kind: 'missing', 'doubled', 'swapped', 'added', 'begin', 'end', 'boundary', 'text', 'range' or 'length'; for
-            shuffled records 'missing' or 'added'.
+            shuffled records 'missing', 'added', 'length' or, of tables, 'schema'.
         document: its number in the output, from 1; 0 where none is meant.
         record: where the source has it, such as 'a.jsonl: record 5'; empty where the source has none.
         expected: the source's text around the first difference, as it is segmented.

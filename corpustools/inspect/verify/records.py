@@ -1,74 +1,93 @@
-"""A shuffled file against its inputs: the same records, each as often, whatever their order.
-
-Every record has a fingerprint of 128 bits under a key that is drawn for the run. The sums of all fingerprints are
-compared, so memory does not grow with the records. Where they differ, the records are counted once more in a table,
-which tells which fingerprints are missing or too many; the records that have them are then looked for.
-"""
+"""A shuffled file against its inputs: the same records, each as often, whatever their order."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import blake2b
-from itertools import chain
-from typing import Any
 
 import numpy as np
 
+from corpustools.errors import UsageError
 from corpustools.files.batches import BatchReader, RecordBatch
 from corpustools.files.chunks import RecordFormat
 from corpustools.files.inputs import Input, inspect
 from corpustools.formats.readers.recognise import expand
 from corpustools.inspect.verify.difference import Difference
-from corpustools.inspect.verify.fingerprints import Sum, Words, rows_of
+from corpustools.inspect.verify.fingerprints import Words
+from corpustools.inspect.verify.multiset import Found, Side, require_equal, require_head, total
 from corpustools.inspect.verify.request import VerifyRequest
 from corpustools.inspect.verify.results import VerifyResult
 from corpustools.kernels import load
 from corpustools.progress import Progress
 
-# Records that are remembered while one that differs is looked for.
-_REMEMBERED = 10_000
-_MOST_ROWS = 64
 _SHOWN = 60
 
 
-class _Prints:
-    """Reads files and gives the fingerprints of their records.
+class Lines:
+    """The records of files of bytes, as a side of a comparison.
+
+    Args:
+        name: what messages call the side.
+        parts: files, and what a record is in them.
+        key: of the fingerprints, 32 bytes.
+        progress: takes (phase, bytes done, bytes in all or None).
 
     Attributes:
-        header: of the files that were read last.
+        header: of the first files, once they were read.
     """
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-        self.header = b""
-        self._words = np.frombuffer(key, np.uint64)
+    noun = "records"
 
-    def batches(
-        self, inputs: list[Input], form: RecordFormat, phase: str, progress: Progress | None
-    ) -> Iterator[tuple[Words, Any]]:
-        """Give fingerprints, shape (n, 2), and the batch that they are of; None for one long record."""
-        reader = BatchReader(inputs, form)
+    def __init__(
+        self, name: str, parts: list[tuple[list[Input], RecordFormat]], key: bytes, progress: Progress | None
+    ) -> None:
+        self.name, self._parts, self._key, self._progress = name, parts, key, progress
+        self.seekable = all(one.seekable for inputs, _ in parts for one in inputs)
+        self.header = b""
+
+    def prints(self, phase: str) -> Iterator[tuple[Words, Callable[[int], Found]]]:
+        """Give the fingerprints of all records; see `Side`."""
+        for number, (inputs, form) in enumerate(self._parts):
+            reader = BatchReader(inputs, form)
+            yield from self._prints(reader, inputs, phase)
+            if not number:
+                self.header = reader.header
+
+    def _prints(
+        self, reader: BatchReader, inputs: list[Input], phase: str
+    ) -> Iterator[tuple[Words, Callable[[int], Found]]]:
         sizes = [one.size for one in inputs]
-        total = None if None in sizes else sum(size or 0 for size in sizes)
-        long = None
+        size = None if None in sizes else sum(size or 0 for size in sizes)
+        key, long = np.frombuffer(self._key, np.uint64), None
         for item in reader:
             if isinstance(item, RecordBatch):
                 prints = np.empty((len(item.starts), 2), np.uint64)
-                load("verify").fingerprints(item.data, item.starts, item.ends, self._words, prints)
-                yield prints, item
+                load("verify").fingerprints(item.data, item.starts, item.ends, key, prints)
+                yield prints, _Tell(item)
             else:
                 # A record that is longer than a buffer is so in every file that it stands in.
                 long = long or blake2b(key=self._key, digest_size=16)
                 long.update(item.data)
                 if item.last:
-                    yield np.frombuffer(long.digest(), np.uint64).reshape(1, 2), None
+                    yield np.frombuffer(long.digest(), np.uint64).reshape(1, 2), lambda _: Found("a long record", "…")
                     long = None
-            if progress is not None:
-                progress(phase, reader.raw_bytes, total)
-        self.header = reader.header
+            if self._progress is not None:
+                self._progress(phase, reader.raw_bytes, size)
+
+
+class _Tell:
+    """Tells of the records of a batch."""
+
+    def __init__(self, batch: RecordBatch) -> None:
+        self._batch = batch
+
+    def __call__(self, i: int) -> Found:
+        batch = self._batch
+        text = bytes(batch.data[batch.starts[i] : batch.ends[i]])
+        return Found(batch.place(i), text[:_SHOWN].decode("utf-8", "replace") + "…" * (len(text) > _SHOWN))
 
 
 def verify_records(
@@ -83,95 +102,64 @@ def verify_records(
         progress: takes (phase, bytes done, bytes in all or None).
 
     Raises:
-        Difference: a record is missing, or there too often.
-        UsageError: options are given that mean token ids.
+        Difference: a record is missing, or there too often; the columns of tables are others.
+        UsageError: options are given that mean token ids, or lines and tables are mixed.
         DataError: an input is malformed.
         SystemFailure: a file cannot be read.
     """
     began = time.monotonic()
     request.check_records()
-    paths = [one for output in outputs for one in expand(output)]
-    made = inspect(paths)
-    prints = _Prints(os.urandom(32))
-    wanted, found = Sum(), Sum()
-    for words, _ in prints.batches(sources, request.form, "reading the source", progress):
-        wanted.add(words)
-    header = prints.header
-    for inputs, form in _parts(made, request.form):
-        for words, _ in prints.batches(inputs, form, "verifying", progress):
-            found.add(words)
-        if form.header and prints.header != header:
-            raise Difference(
-                "text", f"{outputs[0]}: has another header than the source", "shuffle the source again",
-                expected=header.decode("utf-8", "replace"), written=prints.header.decode("utf-8", "replace"),
-            )  # fmt: skip
-    if not found.equals(wanted):
-        raise _Search(prints, sources, made, outputs[0], request.form, progress).difference(wanted, found)
+    tables = [one.table is not None for one in sources]
+    made = inspect([one for output in outputs for one in expand(output)], tables=any(tables))
+    key = os.urandom(32)
+    if any(tables):
+        from corpustools.inspect.verify.tables import sides_of
+
+        if not all(tables) or not all(one.table for one in made):
+            raise UsageError("rows of tables against lines", "rows are verified against rows, and lines against lines")
+        records, written = _compare(*sides_of(outputs[0], sources, made, key, progress), request.head_count)
+    else:
+        source = Lines("the source", [(sources, request.form)], key, progress)
+        output = Lines(outputs[0], _parts(made, request.form), key, progress)
+        records, written = _compare(source, output, request.head_count, lambda: _require_header(source, output))
     return VerifyResult(
-        documents=found.records, tokens=None, compared=found.records, records=wanted.records, skipped=0,
-        duplicates=None, exact=True, bos=None, eos=None, width=None, format=None, unwritten=0,
-        seconds=time.monotonic() - began,
+        documents=written, tokens=None, compared=written, records=records, skipped=0, duplicates=None, exact=True,
+        bos=None, eos=None, width=None, format=None, unwritten=0, seconds=time.monotonic() - began,
     )  # fmt: skip
+
+
+def _compare(source: Side, output: Side, head: int | None, check: Callable[[], None] = lambda: None) -> tuple[int, int]:
+    """Compare two sides; return how many records both have.
+
+    Args:
+        source: what went in.
+        output: what came out.
+        head: the output has so many of the source's records; None: all of them.
+        check: looks at what else was read.
+    """
+    if head is not None:
+        counts = require_head(source, output, head)
+        check()
+        return counts
+    wanted, found = total(source, "reading the source"), total(output, "verifying")
+    check()
+    require_equal(source, output, wanted, found)
+    return wanted.records, found.records
+
+
+def _require_header(source: Lines, output: Lines) -> None:
+    """Hold headers against each other, which were read.
+
+    Raises:
+        Difference: the output has another one.
+    """
+    if source.header != output.header:
+        raise Difference(
+            "text", f"{output.name}: has another header than the source", "shuffle the source again",
+            expected=source.header.decode("utf-8", "replace"), written=output.header.decode("utf-8", "replace"),
+        )  # fmt: skip
 
 
 def _parts(made: list[Input], form: RecordFormat) -> list[tuple[list[Input], RecordFormat]]:
     """Return files with what a record is in them: of shards, only the first has the header."""
     return [(made[:1], form), (made[1:], replace(form, header=0))] if form.header else [(made, form)]
-
-
-class _Search:
-    """Looks for a record that stands in one side more often than in the other."""
-
-    def __init__(
-        self, prints: _Prints, sources: list[Input], made: list[Input], output: str, form: RecordFormat,
-        progress: Progress | None,
-    ) -> None:  # fmt: skip
-        self._prints, self._sources, self._made, self._form = prints, sources, made, form
-        self._output, self._progress = output, progress
-
-    def difference(self, wanted: Sum, found: Sum) -> Difference:
-        """Return what differs."""
-        counts = f"{self._output}: has {found.records} records, and the source has {wanted.records}"
-        remedy = "shuffle the source again"
-        if not all(one.seekable for one in (*self._sources, *self._made)):
-            return Difference("missing", f"{counts}; they are not the same ones", remedy)
-        chosen = found.differing_rows(wanted, _MOST_ROWS)
-        source = self._records_in(chosen, [(self._sources, self._form)])
-        output = self._records_in(chosen, _parts(self._made, self._form))
-        for value, (there, place, text) in source.items():
-            here = output[value][0] if value in output else 0
-            if here < there:
-                times = "is missing" if not here else f"is there {here} times instead of {there}"
-                return Difference(
-                    "missing", f"{counts}; {place} {times}: '{text}'", remedy, record=place, expected=text
-                )
-        for value, (here, place, text) in output.items():
-            there = source[value][0] if value in source else 0
-            if there < here:
-                times = "is not in the source" if not there else f"is there {here} times instead of {there}"
-                return Difference("added", f"{counts}; {place} {times}: '{text}'", remedy, written=text)
-        return Difference("missing", f"{counts}; they are not the same ones", remedy)
-
-    def _records_in(
-        self, chosen: Any, parts: list[tuple[list[Input], RecordFormat]]
-    ) -> dict[bytes, tuple[int, str, str]]:
-        """Return the records of chosen rows of the table: how often, where first, and what."""
-        found: dict[bytes, tuple[int, str, str]] = {}
-        phase = "looking for the difference"
-        batches = (self._prints.batches(inputs, form, phase, self._progress) for inputs, form in parts)
-        for words, batch in chain.from_iterable(batches):
-            for i in np.flatnonzero(chosen[rows_of(words)]).tolist():
-                value = words[i].tobytes()
-                if value in found:
-                    count, place, text = found[value]
-                    found[value] = count + 1, place, text
-                elif len(found) < _REMEMBERED:
-                    found[value] = 1, batch.place(i) if batch else "a long record", _shown(batch, i)
-        return found
-
-
-def _shown(batch: RecordBatch | None, i: int) -> str:
-    if batch is None:
-        return "…"
-    text = bytes(batch.data[batch.starts[i] : batch.ends[i]])
-    return text[:_SHOWN].decode("utf-8", "replace") + "…" * (len(text) > _SHOWN)

@@ -50,6 +50,7 @@ class VerifyRequest:
     scores: str = "auto"
     workers: int = 1
     form: RecordFormat = LINES
+    head_count: int | None = None
 
     def check(self, model: Model) -> None:
         """Check the options against each other and the model.
@@ -67,6 +68,8 @@ class VerifyRequest:
             )
         if self.pack == "best-fit":
             _ = self.tokenizing
+        if self.head_count is not None:
+            raise UsageError("the head of a shuffle, with a model", "ids are verified against all of their source")
         if self.form != LINES:
             raise UsageError("records that are no lines, with a model", "ids are verified against lines")
         for name in ("bos", "eos"):
