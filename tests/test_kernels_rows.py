@@ -97,6 +97,30 @@ def test_numbers_of_every_length(backend: Any):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @given(
+    lengths=st.lists(st.integers(0, 3) | st.sampled_from([254, 255, 256, 257, 65534, 65535, 65536, 65537]), max_size=6),
+    width=st.sampled_from([1, 2, 4, 8]),
+    more=st.integers(0, 3),
+)
+def test_arrays_with_heads(backend: Any, lengths: list[int], width: int, more: int):
+    """A size that counts what follows it, a byte for one dimension and the width of its length, the length."""
+    numbers = np.resize(np.arange(251, dtype=np.uint8), sum(lengths) * width + more)
+    wanted, at = b"", 0
+    for length in lengths:
+        digits, kind = (1, 4) if length < 256 else (2, 5) if length < 65536 else (4, 6)
+        body = numbers[at : at + length * width].tobytes()
+        head = bytes([kind]) + length.to_bytes(digits, "little")
+        wanted += len(head + body).to_bytes(4, "little") + head + body
+        at += length * width
+    out = np.full(len(wanted) + 3, 0xEE, np.uint8)
+    assert backend.headed_arrays(numbers, np.array(lengths, np.int64), width, out) == len(wanted)
+    assert out.tobytes() == wanted + b"\xee" * 3
+    if wanted:
+        with pytest.raises(ValueError, match="needed"):
+            backend.headed_arrays(numbers, np.array(lengths, np.int64), width, out[: len(wanted) - 1])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@given(
     pages=st.lists(st.lists(st.integers(0, 40))), room=st.integers(1, 45), before=st.binary(min_size=82, max_size=82)
 )
 def test_places_in_a_dictionary(backend: Any, pages: list[list[int]], room: int, before: bytes):
@@ -157,6 +181,11 @@ def places(kernel: Any, ids: list[int], known: int = 0, out: int = 4, size: int 
     kernel.dictionary_places(np.array(ids, np.int32), buffers[0], buffers[1], known, buffers[2])
 
 
+def arrays(kernel: Any, lengths: list[int], width: int = 4) -> None:
+    """Call the kernel with four numbers of four bytes."""
+    kernel.headed_arrays(bytes(16), np.array(lengths, np.int64), width, bytearray(99))
+
+
 def levels(kernel: Any, lengths: list[int], first: int = 99, second: int = 99) -> None:
     """Call the kernel with so much room."""
     kernel.list_levels(np.array(lengths, np.int64), 1, 3, bytearray(first), bytearray(second))
@@ -191,6 +220,11 @@ LIES = {
     "a long text between numbers": lambda k: decimals(k, np.ones(2, np.int32), TWO, between=bytes(9)),
     "too little room for text": lambda k: decimals(k, np.ones(2, np.int32), TWO, out=bytearray(37)),
     "too little room for ends of text": lambda k: decimals(k, np.ones(2, np.int32), TWO, out_ends=TWO[:1].copy()),
+    "an array of a negative length": lambda k: arrays(k, [2, -1]),
+    "more arrays than there are numbers": lambda k: arrays(k, [2, 3]),
+    "an array that is too long for its head": lambda k: arrays(k, [1 << 30]),
+    "an array of the largest length": lambda k: arrays(k, [(1 << 63) - 1]),
+    "arrays of numbers without bytes": lambda k: arrays(k, [1], width=0),
     "a negative id for a dictionary": lambda k: places(k, [1, -1]),
     "an id that the table does not have": lambda k: places(k, [1, 4]),
     "a dictionary without a table": lambda k: places(k, [0], size=0),

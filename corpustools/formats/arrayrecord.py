@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,7 @@ class ArrayRecordWriter(ListWriter):
         super().abort()
 
 
+@lru_cache(maxsize=1 << 14)
 def example_head(size: int) -> bytes:
     """Return what stands before the packed ids of a tf.Example: five messages, one in another.
 

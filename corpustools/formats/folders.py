@@ -109,11 +109,12 @@ class FolderWriter(RowWriter):
         width = np.dtype(self.dtype).itemsize
         require_room(self.name, rows.lengths, (LARGEST_FILE - len(self.preface)) // width - _HEADS, self._rows)
         self._rows += len(rows.lengths)
-        sizes = self.row_sizes(rows)
+        sizes, at = self.row_sizes(rows), 0
         for part, ended in self._portions.cut(rows, sizes + 4):
             if ended:
                 self._write_file()
-            part_sizes = self.row_sizes(part)
+            part_sizes = sizes[at : at + len(part.lengths)]
+            at += len(part_sizes)
             self._held.append((len(part.ids), part_sizes, self.row_bytes(part)))
             self.bytes += int(part_sizes.sum())
 

@@ -15,9 +15,9 @@ from corpustools.formats.rows import Rows
 from corpustools.formats.vocabulary import Vocabulary
 from corpustools.kernels import load
 
-# The head of an array of one dimension: its size in bytes, a byte for the number and the type of its dimensions, and
-# its length in one, two or four bytes (NDArray in streaming/base/format/mds/encodings.py).
-_DIMENSIONS = 1 << 2
+# Of the head of an array of one dimension: its size, and a byte for the number and the type of its dimensions. Its
+# length follows, in one, two or four bytes (NDArray in streaming/base/format/mds/encodings.py).
+_HEAD_BYTES = 5
 
 
 class MdsWriter(FolderWriter):
@@ -64,37 +64,18 @@ class MdsWriter(FolderWriter):
 
     def row_bytes(self, rows: Rows) -> memoryview:
         """Return the bytes of all rows."""
-        bodies = super().row_bytes(rows)
         if self._length:
-            return bodies
-        heads, ends = array_heads(rows.lengths, np.dtype(self.dtype).itemsize)
-        out = np.empty(len(heads) + len(bodies), np.uint8)
-        load("rows").interleave(heads, ends, bodies, np.cumsum(super().row_sizes(rows)), out)
+            return super().row_bytes(rows)
+        ids, lengths = np.ascontiguousarray(rows.ids), np.ascontiguousarray(rows.lengths)
+        out = np.empty(ids.nbytes + int(_head_sizes(lengths).sum()), np.uint8)
+        load("rows").headed_arrays(ids, lengths, ids.itemsize, out)
         return out.data
 
 
-def array_heads(lengths: Counts, width: int) -> tuple[bytes, Counts]:
-    """Return the heads of arrays of one dimension, one behind another, and where each ends.
-
-    Args:
-        lengths: int64, of each array.
-        width: bytes of a number.
-    """
-    digits = _digits(lengths)
-    sizes = (1 + digits + lengths * width).astype("<u4").view(np.uint8).reshape(-1, 4)
-    kinds = (_DIMENSIONS | digits >> 1).astype(np.uint8)[:, None]
-    shapes = lengths.astype("<u4").view(np.uint8).reshape(-1, 4)
-    there = np.arange(9) < _head_sizes(lengths)[:, None]
-    return np.hstack([sizes, kinds, shapes])[there].tobytes(), np.cumsum(_head_sizes(lengths))
-
-
-def _digits(lengths: Counts) -> Counts:
-    """Return in how many bytes each length is written: 1, 2 or 4."""
-    return np.where(lengths < 1 << 8, 1, np.where(lengths < 1 << 16, 2, 4))
-
-
 def _head_sizes(lengths: Counts) -> Counts:
-    return 5 + _digits(lengths)
+    """Return the bytes of the heads of arrays of such lengths."""
+    # 1, 2 or 4 bytes for the length.
+    return _HEAD_BYTES + 1 + (lengths >= 1 << 8) + 2 * (lengths >= 1 << 16)
 
 
 def _config(dtype: str, length: int) -> dict[str, Any]:

@@ -216,5 +216,6 @@ def decimals_size(int64_t numbers, int width, int64_t rows, before, between, aft
     return numbers * (digits + len(between)) + rows * (len(before) + len(after)) + 2 * DECIMAL_SLACK
 
 
+include "arrays.pxi"
 include "dictionary.pxi"
 include "levels.pxi"

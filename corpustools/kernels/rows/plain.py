@@ -107,6 +107,24 @@ def dictionary_places(ids: Any, place_of: Any, dictionary: Any, known: int, plac
     return known
 
 
+def headed_arrays(numbers: Any, lengths: Any, width: int, out: Any) -> int:
+    """Write arrays with their heads, one behind another; return the bytes that were written."""
+    if not 0 < width <= 8:
+        raise ValueError("numbers have 1 to 8 bytes: no more are needed")
+    source, parts, at = np.frombuffer(numbers, np.uint8), [], 0
+    for length in np.frombuffer(lengths, np.int64).tolist():
+        end = at + length * width
+        if not 0 <= length <= ((1 << 31) - 1) // width or end > len(source):
+            raise ValueError("negative lengths, or too many numbers")
+        digits = 1 if length < 1 << 8 else 2 if length < 1 << 16 else 4
+        head = (1 + digits + length * width).to_bytes(4, "little") + bytes([1 << 2 | digits >> 1])
+        parts += [head + length.to_bytes(digits, "little"), source[at:end].tobytes()]
+        at = end
+    data = b"".join(parts)
+    _room(out, len(data))[: len(data)] = np.frombuffer(data, np.uint8)
+    return len(data)
+
+
 def list_levels(lengths: Any, empty: int, present: int, repetition: Any, definition: Any) -> tuple[int, int]:
     """Write the levels of lists; return the bytes of the repetition levels and those of the definition levels."""
     sizes = np.frombuffer(lengths, np.int64).tolist()
