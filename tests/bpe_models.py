@@ -74,6 +74,13 @@ def by_hand(*, unknown=True, fallback=False, metaspace=True, **model):
     return tokenizer_json(**settings, normalizer=LLAMA if metaspace else None)
 
 
+def inner_mark():
+    """Return a tokenizer.json of characters in which one piece has a mark ▁ behind another character, as in Gemma's."""
+    merges = ["< /", "▁ </", "b ▁</", "▁ ▁", "▁ a", "a b", "▁▁ b", "中 a"]
+    made = ["</", "▁</", "b▁</", "▁▁", "▁a", "ab", "▁▁b", "中a"]
+    return tokenizer_json(["<unk>", *LETTERS, "<", "/", *made], merges, normalizer=LLAMA, unk_token="<unk>")
+
+
 ODD = [
     ("▁", -1.0),
     ("a", -2.0),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bpe_models import by_hand, odd_sentencepiece, trained_byte_level, trained_sentencepiece
+from bpe_models import by_hand, inner_mark, odd_sentencepiece, trained_byte_level, trained_sentencepiece
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spm_files import TEXT
@@ -17,6 +17,7 @@ from spm_files import TEXT
 from corpustools.errors import DataError, UnsupportedModel
 from corpustools.kernels.bpe.plain import joined
 from corpustools.stages.tokenize.bpe.canonical import Canonical
+from corpustools.stages.tokenize.bpe.merges import SPACE_MARK, bytes_before_words
 from corpustools.stages.tokenize.models import parse
 
 tokenizers = pytest.importorskip("tokenizers")
@@ -30,7 +31,9 @@ FILES = {
     "bytes": lambda: by_hand(unknown=False, fallback=True),
     "bytes and an unknown token": lambda: by_hand(fallback=True, fuse_unk=True),
     "whole texts first": lambda: by_hand(ignore_merges=True, metaspace=False),
+    "inner marks": inner_mark,
     "sentencepiece": trained_sentencepiece,
+    "sentencepiece, inner marks": lambda: trained_sentencepiece(split_by_whitespace=False, vocab_size=120),
     "sentencepiece with bytes": lambda: trained_sentencepiece(byte_fallback=True, vocab_size=340),
     "sentencepiece, odd pieces": odd_sentencepiece,
     "sentencepiece, odd pieces and bytes": lambda: odd_sentencepiece(fallback=True),
@@ -67,6 +70,7 @@ def encode(canonical: Canonical, texts: list[str | bytes]) -> list[list[int]]:
 @settings(max_examples=60)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4))
 @example(["aaaaaaaaa", "", "ababab bab", "▁▁▁a▁a ▁ b", "中中b中b", "xyxyx xyx", "aa bab aa b"])
+@example(["b </b  </ b </", "b▁▁b </", "b", "b <", "中 a b </中a"])
 @example(["üü ü中é  éü▁ü", "ü", "ü ü", "abcabbcc ab cccc", "\n\n a\n"])
 def test_ids_equal_those_of_the_library(name: str, texts: list[str]):
     """Whatever the model: letters, unknown letters, bytes, pieces that are taken apart, symbols that stand alone."""
@@ -105,14 +109,26 @@ def test_words_are_told_by_their_ends():
     assert words_of("sentencepiece, odd pieces", "a 中aa b") == ["▁a", "▁", "中", "aa▁b"]
     assert [pair(name)[0].model.word_cuts for name in FILES] == [
         *("marks", "marks", "space-marks", "space-marks", "space-marks", "space-marks", "marks"),
-        *("space-marks", "space-marks", "space-marks", "space-marks"),
+        *("space-marks", "space-marks", "space-marks", "space-marks", "space-marks", "space-marks"),
     ]
 
 
-def test_a_merge_across_a_mark_keeps_words_whole():
-    """Where a piece has a mark behind another character, a record is one word."""
-    model = parse(trained_sentencepiece(split_by_whitespace=False, vocab_size=120), "m")
-    assert model.word_cuts == "none"
+def test_no_word_begins_where_a_piece_goes_on():
+    """Behind a character that a piece has before a mark no word begins; behind all others one does."""
+    assert words_of("inner marks", "b a</b </ a </中 a") == ["▁b▁a</b▁</", "▁a", "▁</中", "▁a"]
+    assert pair("inner marks")[0].model.merges.begins == frozenset(range(256)) - {ord("b")}
+    model = pair("sentencepiece, inner marks")[0].model
+    texts = [piece.decode() for piece, made in zip(model.pieces, model.arc, strict=True) if made]
+    inner = {text[i - 1].encode()[-1] for text in texts for i, c in enumerate(text) if c == "▁" and text[:i].strip("▁")}
+    assert 3 < len(inner - {0x81}) < 100
+    assert model.merges.begins | {0x81} == frozenset(range(256)) - inner | {0x81}
+
+
+def test_where_a_word_can_begin_nowhere_a_record_is_one():
+    """Words are whole records where pieces have marks behind every byte that a character can end with."""
+    assert not bytes_before_words(bytes([byte]) + SPACE_MARK for byte in range(256))
+    assert bytes_before_words([b"a", SPACE_MARK * 3, SPACE_MARK + b"a"]) == frozenset(range(256))
+    assert bytes_before_words([b"a" + SPACE_MARK * 2 + b"b" + SPACE_MARK]) == frozenset(range(256)) - set(b"ab")
 
 
 def test_bytes_that_are_no_text():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bpe_models import by_hand, odd_sentencepiece, trained_byte_level
+from bpe_models import by_hand, inner_mark, odd_sentencepiece, trained_byte_level
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +31,7 @@ FILES = {
     "wholes": trained_byte_level(ignore_merges=True).encode(),
     "characters": by_hand(fuse_unk=True).encode(),
     "bytes of characters": by_hand(unknown=False, fallback=True).encode(),
+    "inner marks": inner_mark().encode(),
     "symbols": odd_sentencepiece(),
     "symbols and bytes": odd_sentencepiece(fallback=True),
 }
@@ -41,7 +42,7 @@ MERGERS = {
     for backend in BACKENDS
 }
 PARTS = st.sampled_from(
-    [b"a", b"b", b"\xe2\x96\x81", b"\xff", b"the ", b"\xc3\xa9", b"\xe4\xb8\xad", b"xy", b"\xf5\x80"]
+    [b"a", b"b", b"\xe2\x96\x81", b"\xff", b"the ", b"\xc3\xa9", b"\xe4\xb8\xad", b"xy", b"\xf5\x80", b"</"]
 )
 RECORDS = st.lists(st.binary(max_size=20) | st.lists(PARTS, max_size=60).map(b"".join), min_size=1, max_size=5)
 

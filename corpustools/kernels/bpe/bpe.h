@@ -41,7 +41,8 @@ typedef struct {
  * apart: code c is written as apart[apart_ends[c - 1]:apart_ends[c]], where that is not empty and c < apart_count.
  * byte_codes: what an unknown letter's bytes become; or NULL. unknown: the code that is written otherwise; or UNKNOWN.
  * fuse: neighbouring unknown letters are written as one.
- * characters: letters are characters of UTF-8. space_marks: words begin at marks, too. */
+ * characters: letters are characters of UTF-8.
+ * begins: whether a mark begins a word behind a byte that is not of a mark. space_marks: whether it ever does. */
 typedef struct {
     const pair_t *pairs;
     uint64_t pair_mask;
@@ -55,6 +56,7 @@ typedef struct {
     int64_t apart_count;
     const int32_t *byte_codes;
     int32_t unknown;
+    const uint8_t *begins;
     int fuse, characters, space_marks;
 } merger_t;
 

@@ -25,7 +25,7 @@ class Merger:
         unknown: int,
         fuse: bool,
         characters: bool,
-        space_marks: bool,
+        begins: Buffer,
     ) -> None: ...
     def segment(
         self,

@@ -2,7 +2,7 @@
 """Byte-pair encoding, compiled (the loops: records.h). Twin: plain.py."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memchr, memset
 
 include "../buffers.pxi"
 
@@ -42,6 +42,7 @@ cdef extern from "records.h" nogil:
         int32_t unknown
         int fuse
         int characters
+        const uint8_t *begins
         int space_marks
     ctypedef struct records_t:
         const uint8_t *text
@@ -98,7 +99,7 @@ cdef class Merger:
         unknown: the code of other unknown letters, or -1.
         fuse: whether neighbouring unknown letters are one.
         characters: whether letters are characters, else bytes.
-        space_marks: whether words begin at marks that follow another letter.
+        begins: 256 flags: whether a mark begins a word behind a byte that is not of a mark.
 
     Raises:
         ValueError: tables do not fit each other.
@@ -109,7 +110,7 @@ cdef class Merger:
 
     def __cinit__(self, *, pairs, pair_slots, letters, whole_text, whole_ends, whole_codes, whole_slots, symbol_text,
                   symbol_ends, symbol_codes, apart_ends, apart, byte_codes, int unknown, bint fuse, bint characters,
-                  bint space_marks):
+                  begins):
         cdef merger_t *m = &self.inner
         memset(m, 0, sizeof(merger_t))
         self.held.count = 0
@@ -125,7 +126,9 @@ cdef class Merger:
             m.byte_codes = <const int32_t *>take(&self.held, byte_codes, 4 * 256, False)
         if unknown < NO_CODE:
             raise ValueError("no code of unknown letters")
-        m.unknown, m.fuse, m.characters, m.space_marks = unknown, fuse, characters, space_marks
+        m.unknown, m.fuse, m.characters = unknown, fuse, characters
+        m.begins = <const uint8_t *>take(&self.held, begins, 256, False)
+        m.space_marks = memchr(m.begins, 1, 256) != NULL
 
     def __dealloc__(self):
         release(&self.held)

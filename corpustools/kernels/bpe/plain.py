@@ -74,7 +74,7 @@ class Merger:
         unknown: int,
         fuse: bool,
         characters: bool,
-        space_marks: bool,
+        begins: Any,
     ) -> None:
         rows = np.frombuffer(pairs, np.int32).reshape(-1, 4).tolist()
         self._pairs = {(left, right): (priority, made) for left, right, priority, made in rows}
@@ -85,7 +85,7 @@ class Merger:
         self._apart_ends, self._apart = np.frombuffer(apart_ends, np.int32), np.frombuffer(apart, np.int32).tolist()
         self._bytes = np.frombuffer(byte_codes, np.int32).tolist()
         self._unknown, self._fuse = unknown, fuse
-        self._characters, self._space_marks = characters, space_marks
+        self._characters, self._begins = characters, bytes(begins)
 
     def segment(
         self,
@@ -170,7 +170,7 @@ class Merger:
                 marks = True
                 continue
             is_mark = data[at : min(at + 3, end)] == _MARK
-            if self._space_marks and is_mark and not marks:
+            if is_mark and not marks and self._begins[data[at - 1]]:
                 yield begin, at
                 begin = at
             marks = is_mark

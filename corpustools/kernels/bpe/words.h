@@ -87,8 +87,11 @@ static inline int64_t word_end(const merger_t *m, const uint8_t *text, int64_t a
     *symbol = -1;
     if (!m->symbols.count) {
         if (!m->space_marks) return next_cut(text, at, end);
-        while (is_mark(text, i, end)) i += 3;
-        return next_cut_or_mark(text, i, end);
+        do {
+            while (is_mark(text, i, end)) i += 3;
+            i = next_cut_or_mark(text, i, end);
+        } while (i < end && text[i] != CUT && !m->begins[text[i - 1]]);
+        return i;
     }
     int marks = 1; /* all that the word has so far */
     while (i < end && text[i] != CUT) {
@@ -96,7 +99,7 @@ static inline int64_t word_end(const merger_t *m, const uint8_t *text, int64_t a
         int mark = is_mark(text, i, end);
         if (size && i == at) *symbol = which;
         if (size) return i == at ? at + size : i;
-        if (mark && !marks && m->space_marks) return i;
+        if (mark && !marks && m->begins[text[i - 1]]) return i;
         marks = mark;
         i += mark ? 3 : 1;
     }

@@ -33,6 +33,7 @@ class Merges:
         these the characters beyond Unicode that stand for added tokens and for bytes that are no text.
     wholes: words that become a code at once, whatever their letters would become, by their bytes.
     symbols: text that is found before words are cut and is never joined with its neighbours, by its bytes.
+    begins: the last bytes of characters behind which a mark ▁ begins a word, as no pair is ever joined across there.
     apart: the codes that are written in the place of a code: UNKNOWN, or codes that are not apart themselves.
     """
 
@@ -44,7 +45,7 @@ class Merges:
     wholes: Mapping[bytes, int] = field(default_factory=dict)
     symbols: Mapping[bytes, int] = field(default_factory=dict)
     apart: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    space_marks: bool = False
+    begins: frozenset[int] = frozenset()
 
     @cached_property
     def pairs(self) -> Pairs:
@@ -55,7 +56,7 @@ class Merges:
     def __reduce__(self) -> tuple[Any, ...]:
         # Without what is computed from them.
         fields = (self.left, self.right, self.made, self.priority, self.letters, self.wholes, self.symbols, self.apart)
-        return type(self), (*fields, self.space_marks)
+        return type(self), (*fields, self.begins)
 
 
 def of_splits(priorities: Mapping[bytes, int], codes: Mapping[bytes, int], *, characters: bool) -> Columns:
@@ -86,9 +87,17 @@ def columns(rows: Sequence[tuple[int, int, int, int]]) -> Columns:
     return left, right, made, priority
 
 
-def begins_words_at_marks(pieces: Iterable[bytes]) -> bool:
-    """Say whether no piece has a mark ▁ behind another character, so that nothing is ever joined across there."""
-    return not any(SPACE_MARK in piece and SPACE_MARK in _without_first_marks(piece) for piece in pieces)
+def bytes_before_words(pieces: Iterable[bytes]) -> frozenset[int]:
+    """Return the last bytes of characters behind which a mark ▁ begins a word, where these pieces are made.
+
+    No piece has such a mark behind such a character, so nothing is ever joined across there.
+    """
+    joined: set[int] = set()
+    for piece in pieces:
+        inner = _without_first_marks(piece)
+        places = inner.split(SPACE_MARK)[:-1] if SPACE_MARK in inner else []
+        joined.update(part[-1] for part in places if part)
+    return frozenset(range(256)) - joined
 
 
 def _without_first_marks(piece: bytes) -> bytes:

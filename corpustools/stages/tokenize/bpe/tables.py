@@ -42,7 +42,7 @@ def merger_of(model: Model, merges: Merges, kernel: Any = None) -> Any:
         unknown=UNKNOWN if model.unknown_id is None else model.unknown_id,
         fuse=model.fuse_unknown,
         characters=characters,
-        space_marks=merges.space_marks,
+        begins=bytes(byte in merges.begins for byte in range(256)),
     )
 
 

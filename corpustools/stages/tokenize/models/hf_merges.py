@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from corpustools.errors import DataError, UnsupportedModel
-from corpustools.stages.tokenize.bpe.merges import Merges, begins_words_at_marks, columns
+from corpustools.stages.tokenize.bpe.merges import Merges, bytes_before_words, columns
 from corpustools.stages.tokenize.models.hf_vocabulary import Pieces
 from corpustools.stages.tokenize.text.byte_alphabet import byte_alphabet
 
@@ -35,8 +35,10 @@ def merges_of(spec: dict[str, Any], tokens: list[str], made: Pieces, *, byte_lev
     if spec.get("ignore_merges"):
         known = (i for i, token in enumerate(tokens) if token and (alphabet is None or alphabet.keys() >= set(token)))
         wholes = {made.pieces[i]: i for i in known}
-    at_marks = not byte_level and not wholes and begins_words_at_marks(made.pieces[i] for i in {row[2] for row in rows})
-    return Merges(*columns(rows), letters, wholes, space_marks=at_marks)
+    begins: frozenset[int] = frozenset()
+    if not byte_level and not wholes:
+        begins = bytes_before_words(made.pieces[i] for i in {row[2] for row in rows})
+    return Merges(*columns(rows), letters, wholes, begins=begins)
 
 
 def _rows(spec: dict[str, Any], places: dict[str, int]) -> list[tuple[int, int, int, int]]:

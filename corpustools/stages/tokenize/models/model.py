@@ -94,10 +94,10 @@ class Model:
     def word_cuts(self) -> str:
         """Where words begin that merges never join.
 
-        'marks': behind every byte 0xFF. 'space-marks': there and before every ▁ that follows another character. 'none':
-        a record is one word.
+        'marks': behind every byte 0xFF. 'space-marks': there, and before a ▁ that follows another character, except
+        behind the few that a piece holds before an inner ▁. 'none': a record is one word.
         """
-        if self.merges is not None and self.merges.space_marks:
+        if self.merges is not None and self.merges.begins:
             return "space-marks"
         return "marks" if self.cuts == "marks" else "none"
 

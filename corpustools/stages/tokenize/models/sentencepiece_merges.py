@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from corpustools.kernels.bpe.plain import joined
-from corpustools.stages.tokenize.bpe.merges import UNKNOWN, Merges, begins_words_at_marks, of_splits
+from corpustools.stages.tokenize.bpe.merges import UNKNOWN, Merges, bytes_before_words, of_splits
 from corpustools.stages.tokenize.models.model import Floats, Integers, Mask
 
 
@@ -39,8 +39,8 @@ def merges_of(
             apart[code] = (UNKNOWN,) if byte_ids is None else tuple(byte_ids[list(letter)].tolist())
     _take_apart({piece: i for piece, i in places.items() if unused[i]}, found, apart)
     symbols = {pieces[i]: i for i in np.flatnonzero(user_defined).tolist()}
-    at_marks = begins_words_at_marks(places.keys() - symbols.keys())
-    return Merges(*joint, found.letters, {}, symbols, apart, at_marks)
+    begins = bytes_before_words(places.keys() - symbols.keys())
+    return Merges(*joint, found.letters, {}, symbols, apart, begins)
 
 
 def _take_apart(unused: Mapping[bytes, int], merges: Merges, apart: dict[int, tuple[int, ...]]) -> None:
