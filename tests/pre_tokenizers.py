@@ -80,6 +80,9 @@ BYTE_LEVEL = {
     ),
     "DeepSeek 3": sequence(split(r"\p{N}{1,3}"), split("[\u4e00-\u9fa5\u3040-\u309f]+"), split(DEEPSEEK_3), BYTES),
     "three digits": sequence(split("[0-9][0-9][0-9]"), WORDS),
+    "Falcon": sequence(
+        {"type": "Punctuation", "behavior": "Contiguous"}, WORDS, digits(False), split("[0-9][0-9][0-9]")
+    ),
     "lazy": sequence(split(r"a{2,4}?b|\p{L}+?(?=x)|(?:ab|a)(?:c|bcd)?"), BYTES),
 }
 

@@ -155,6 +155,6 @@ print((peak() - before) / 1024)
 
 @pytest.mark.skipif(not compiled, reason="the twin is not made for long texts")
 def test_a_long_record_takes_memory_for_what_is_written():
-    """A record of 20 MB whose parts are 28 MB."""
+    """A record of 20 MB whose parts are 28 MB, half of which are moved."""
     done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 40
+    assert float(done.stdout) < 50

@@ -75,6 +75,31 @@ def test_bytes_that_are_no_text_are_left_to_python(shape, records):
             assert left == wrong
 
 
+@pytest.mark.parametrize("shape", ["GPT-2", "with a space", "Llama 3", "o200k", "StarCoder", "DeepSeek 3", "Llama 2"])
+@settings(max_examples=60)
+@given(
+    pieces=st.lists(
+        st.sampled_from([piece for piece in PIECES if piece.isascii()] + ["word", "Word ", " a", "1 "]),
+        min_size=1,
+        max_size=12,
+    ),
+    times=st.integers(10, 120),
+    ends=st.text("aA1 \n'.\t\u00e9", max_size=5),
+)
+@example([" "], 128, "a")
+@example(["\t "], 100, "\n")
+@example(["a"], 200, "'")
+@example([" \n"], 100, "'s")
+@example(["ab, "], 40, "é")
+def test_long_texts_are_those_of_the_way_in_python(shape, pieces, times, ends):
+    """A long text is split in two stretches at once: wherever the second one begins, the parts are the same."""
+    made = normalizer(shape)
+    records = [start + "".join(pieces) * times + ends for start in ("", "x", "x'", " \n ")]
+    parts, left = run(BEST, made, [record.encode() for record in records])
+    assert left == []
+    assert parts == [made.normalize_in_python(record.encode()) for record in records]
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", ["Llama 3", "Command R", "marks always", "Gemma"])
 def test_a_batch_of_many_records(backend, shape):

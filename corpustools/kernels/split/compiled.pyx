@@ -87,10 +87,11 @@ cdef int hold_cutters(views *held, object tables, program_t *program) except -1:
     rows = taken(held)
     next_rows = <const uint16_t *>take(held, all_next, 2 * rows, False)
     for i in range(program.count):
-        first_class, first_entry, total = places[i]
+        first_class, first_entry, bytewise, total = places[i]
         if not 0 <= first_class < class_bytes or not 0 <= first_entry < rows:
             raise ValueError(f"cutter {i} lies outside the tables")
-        program.cutters[i].blocks = blocks + BLOCK_COUNT * i
+        if not bytewise:
+            program.cutters[i].blocks = blocks + BLOCK_COUNT * i
         program.cutters[i].classes = classes + <int64_t>first_class
         program.cutters[i].next = next_rows + <int64_t>first_entry
         program.cutters[i].verdicts = verdicts + <int64_t>first_entry

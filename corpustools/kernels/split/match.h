@@ -4,11 +4,6 @@
 #include "program.h"
 #include <stdint.h>
 
-/* The column of the character at `at`. */
-static inline uint32_t column_of(const cutter_t *c, const uint8_t *at) {
-    return *at < 0x80 ? *at : looked_up(c->blocks, c->classes, code_point(at));
-}
-
 /* The end of the match that begins at `at`, or NULL where none does. */
 static inline const uint8_t *match_end(const cutter_t *c, const uint8_t *at, const uint8_t *end) {
     const uint8_t *remembered = 0;
@@ -17,11 +12,12 @@ static inline const uint8_t *match_end(const cutter_t *c, const uint8_t *at, con
         switch (c->verdicts[entry]) {
         case ENDED: return at;
         case FAILED: return remembered;
+        case ENDED_BEFORE: return before(c, at);
         case MAY_END: remembered = at; break;
         default: break;
         }
         row = c->next[entry];
-        at += character_size(*at);
+        at += size_of(c, at);
     }
 }
 
@@ -49,7 +45,7 @@ static inline const uint8_t *take_part(const cutter_t *c, stage_t *s) {
             s->to = match_end(c, next, s->end);
             if (s->to) break;
         }
-        next += character_size(*next);
+        next += size_of(c, next);
     }
     s->from = next;
     s->at = next;

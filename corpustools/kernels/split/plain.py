@@ -12,7 +12,7 @@ MOST_CUTTERS = 12
 OUT_SLACK = 64
 
 _CUT, _SPACE, _END_COLUMN = b"\xff", 0x20, 255
-_GO_ON, _ENDED, _MAY_END, _FAILED = range(4)
+_GO_ON, _ENDED, _MAY_END, _FAILED, _ENDED_BEFORE = range(5)
 _PASSED_OVER, _NOT_DONE_HERE = -1, -2
 _NO_PREFIX, _ALWAYS, _UNLESS_MARKED, _AT_START = range(4)
 # Where a double array begins, as in kernels/lattice/trie.h.
@@ -89,7 +89,7 @@ class _Program:
             return [self._marked(text, first)]
         parts = [b" " + text if self._space and text[0] != _SPACE else text]
         for cutter in self._cutters:
-            parts = [one for part in parts for one in cutter.parts(part.decode())]
+            parts = [one for part in parts for one in cutter.parts(part)]
         return parts
 
     def _marked(self, text: bytes, first: bool) -> bytes:
@@ -105,34 +105,45 @@ class _Cutter:
 
     def __init__(self, tables: Any, i: int) -> None:
         places, blocks, classes, following, verdicts = tables
-        first_class, first_entry, _ = places[i]
+        first_class, first_entry, self._bytewise, _ = places[i]
         self._blocks, self._classes = blocks[0x1100 * i :], classes[first_class:]
         self._next, self._verdicts = following[first_entry:], verdicts[first_entry:]
 
-    def parts(self, text: str) -> Iterator[bytes]:
+    def parts(self, text: bytes) -> Iterator[bytes]:
         """Give the matches in a text and what stands between them."""
+        columns, ends = self._columns(text)
         last = at = 0
-        while at < len(text):
-            end = self._match_end(text, at)
+        while at < len(ends) - 1:
+            end = self._match_end(columns, at)
             if end and last < at:
-                yield text[last:at].encode()
+                yield text[ends[last] : ends[at]]
             if end:
-                yield text[at:end].encode()
+                yield text[ends[at] : ends[end]]
                 last = end
             at = end or at + 1
-        if last < len(text):
-            yield text[last:].encode()
+        if last < at:
+            yield text[ends[last] :]
 
-    def _match_end(self, text: str, at: int) -> int:
+    def _columns(self, text: bytes) -> tuple[list[int], list[int]]:
+        """Return the column of each character and of the end, and where each begins."""
+        if self._bytewise:
+            return [*(int(self._classes[byte]) for byte in text), _END_COLUMN], list(range(len(text) + 1))
+        codes = [ord(character) for character in text.decode()]
+        columns = [_looked_up(self._blocks, self._classes, code) if code > 127 else code for code in codes]
+        starts = [i for i, byte in enumerate(text) if byte & 0xC0 != 0x80]
+        return [*columns, _END_COLUMN], [*starts, len(text)]
+
+    def _match_end(self, columns: list[int], at: int) -> int:
         row = remembered = 0
         while True:
-            code = ord(text[at]) if at < len(text) else _END_COLUMN
-            entry = row + (_looked_up(self._blocks, self._classes, code) if code > 127 and at < len(text) else code)
+            entry = row + columns[at]
             verdict = self._verdicts[entry]
             if verdict == _ENDED:
                 return at
             if verdict == _FAILED:
                 return remembered
+            if verdict == _ENDED_BEFORE:
+                return at - 1
             remembered = at if verdict == _MAY_END else remembered
             row, at = int(self._next[entry]), at + 1
 

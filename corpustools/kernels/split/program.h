@@ -16,10 +16,12 @@
 enum { MOST_CUTTERS = 12, ROW = 256, END_COLUMN = 255, BLOCKS = 0x1100, MARK_CUT = 0xFF };
 
 /* What an entry says of the match so far: nothing new; it ended right here and no longer one is possible; it may end
- * here, and that has to be remembered; it cannot go on, and ended where that was last remembered. */
-typedef enum { GO_ON, ENDED, MAY_END, FAILED } verdict_t;
+ * here, and that has to be remembered; it cannot go on, and ended where that was last remembered; it cannot go on, and
+ * ended before the last character. */
+typedef enum { GO_ON, ENDED, MAY_END, FAILED, ENDED_BEFORE } verdict_t;
 
-/* blocks, classes: the column of the code point c is classes[256 * blocks[c >> 8] + (c & 255)].
+/* blocks, classes: the column of the code point c is classes[256 * blocks[c >> 8] + (c & 255)]. Without blocks the text
+ * is taken byte by byte, and the column of a byte b is classes[b].
  * next, verdicts: rows of 256 entries; the first row is the start. An entry of `next` is where its row begins; behind
  * ENDED, where the next match stands that begins with this character.
  * total: a match begins at every character, and an end of it is known before a second one is taken. */
@@ -92,5 +94,19 @@ static inline uint32_t code_point(const uint8_t *at) {
 /* What a two-stage table has for a code point. */
 static inline uint8_t looked_up(const uint16_t *blocks, const uint8_t *values, uint32_t code) {
     return values[(uint32_t)blocks[code >> 8] << 8 | (code & 255)];
+}
+
+/* The column of the character at `at`, and its bytes. */
+static inline uint32_t column_of(const cutter_t *c, const uint8_t *at) {
+    if (!c->blocks) return c->classes[*at];
+    return *at < 0x80 ? *at : looked_up(c->blocks, c->classes, code_point(at));
+}
+static inline int size_of(const cutter_t *c, const uint8_t *at) { return c->blocks ? character_size(*at) : 1; }
+
+/* Where the character before `at` begins. */
+static inline const uint8_t *before(const cutter_t *c, const uint8_t *at) {
+    do at--;
+    while (c->blocks && (*at & 0xC0) == 0x80);
+    return at;
 }
 #endif

@@ -3,10 +3,10 @@
 #define CORPUS_SPLIT_SPLIT_H
 #include "check.h"
 #include "find.h"
+#include "lanes.h"
 #include "marks.h"
 #include "match.h"
 #include "program.h"
-#include "stream.h"
 #include <stdint.h>
 #include <string.h>
 

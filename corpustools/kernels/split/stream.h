@@ -4,50 +4,80 @@
 #define CORPUS_SPLIT_STREAM_H
 #include "program.h"
 #include <stdint.h>
-#include <string.h>
 
-/* Writes [at, end), which is not empty, to `out` with a cut between two parts; returns the byte behind it.
- * space: a space that is written first and stands in no buffer. */
-static inline uint8_t *stream(const cutter_t *c, const uint8_t *at, const uint8_t *end, int space, uint8_t *out) {
-    const uint16_t *const next = c->next, *const blocks = c->blocks;
-    const uint8_t *const verdicts = c->verdicts, *const classes = c->classes;
-    const uint8_t *remembered = at;
-    uint8_t *out_then = out;
-    uint32_t row = 0;
-    if (space) {
-        row = next[' '];
-        *out++ = ' ';
+/* Where a walk over a text stands: at the next character, with the row of its state, and what it has written up to
+ * `out`. remembered, out_then: the same where the match may last have ended. */
+typedef struct {
+    const uint8_t *at;
+    uint8_t *out;
+    const uint8_t *remembered;
+    uint8_t *out_then;
+    uint32_t row;
+} lane_t;
+
+/* Does what a verdict beyond ENDED asks for; says whether the lane went back to the end of its match. */
+static inline int heed(const cutter_t *c, lane_t *l, uint8_t verdict) {
+    if (verdict == MAY_END) {
+        l->remembered = l->at;
+        l->out_then = l->out;
+        return 0;
     }
+    if (verdict == FAILED) {
+        l->at = l->remembered;
+        l->out = l->out_then;
+    } else {
+        const uint8_t *const last = before(c, l->at);
+        l->out -= l->at - last;
+        l->at = last;
+    }
+    *l->out++ = MARK_CUT;
+    l->row = 0;
+    return 1;
+}
+
+/* Takes the next character, or goes back. */
+static inline void take_character(const cutter_t *c, lane_t *l) {
+    const uint32_t entry = l->row + column_of(c, l->at);
+    const uint8_t verdict = c->verdicts[entry];
+    if (verdict > ENDED && heed(c, l, verdict)) return;
+    *l->out = MARK_CUT;
+    l->out += verdict == ENDED;
+    l->row = c->next[entry];
+    for (int size = size_of(c, l->at); size; size--) *l->out++ = *l->at++;
+}
+
+/* Goes on to `end`, which is no end of the text for the match. */
+static inline void walk(const cutter_t *c, lane_t *l, const uint8_t *end) {
+    const uint16_t *const next = c->next;
+    const uint8_t *const verdicts = c->verdicts;
+    while (l->at < end) {
+        const uint8_t *at = l->at;
+        uint8_t *out = l->out;
+        uint32_t row = l->row;
+        while (at < end) {
+            const uint8_t byte = *at;
+            const uint32_t entry = row + byte;
+            /* A byte beyond ASCII is a column that says nothing about it. */
+            if (byte >= 0x80 || verdicts[entry] > ENDED) break;
+            *out = MARK_CUT;
+            out += verdicts[entry];
+            row = next[entry];
+            *out++ = byte;
+            at++;
+        }
+        l->at = at;
+        l->out = out;
+        l->row = row;
+        if (at < end) take_character(c, l);
+    }
+}
+
+/* Goes on to the end of the text. */
+static inline void finish(const cutter_t *c, lane_t *l, const uint8_t *end) {
     for (;;) {
-        int size = 0;
-        uint32_t entry = row + END_COLUMN;
-        if (at < end) {
-            uint32_t column = *at;
-            size = 1;
-            if (column >= 0x80) {
-                size = character_size(*at);
-                column = looked_up(blocks, classes, code_point(at));
-            }
-            entry = row + column;
-        }
-        const uint8_t verdict = verdicts[entry];
-        if (verdict > ENDED) {
-            if (verdict == FAILED) {
-                at = remembered;
-                out = out_then;
-                *out++ = MARK_CUT;
-                row = 0;
-                continue;
-            }
-            remembered = at;
-            out_then = out;
-        }
-        if (!size) return out;
-        *out = MARK_CUT;
-        out += verdict == ENDED;
-        row = next[entry];
-        *out++ = *at++;
-        while (--size) *out++ = *at++;
+        walk(c, l, end);
+        const uint8_t verdict = c->verdicts[l->row + END_COLUMN];
+        if (verdict <= ENDED || !heed(c, l, verdict)) return;
     }
 }
 #endif

@@ -15,6 +15,11 @@ _LETTERS = {byte: letter for letter, byte in _BYTES.items()}
 _FROM_LATIN1 = str.maketrans({chr(byte): letter for byte, letter in _LETTERS.items()})
 
 
+def letters_of_bytes() -> str:
+    """Return the letters of the 256 bytes, in the bytes' order."""
+    return "".join(_LETTERS[byte] for byte in range(256))
+
+
 def letters_of(text: str) -> str:
     """Return the letters of a text's bytes; bytes that are no text stand in it as `surrogateescape` has them."""
     return text.encode("utf-8", "surrogateescape").decode("latin-1").translate(_FROM_LATIN1)

@@ -10,7 +10,7 @@ are read, stands in kernels/split/program.h.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from corpustools.stages.tokenize.text.program import Look, Match, Program, Split, Take, compile_tree
 from corpustools.stages.tokenize.text.tables import MOST_SETS, Partition, Table
 
-GO_ON, ENDED, MAY_END, FAILED = range(4)
+GO_ON, ENDED, MAY_END, FAILED, ENDED_BEFORE = range(5)
 _ROW, _END_COLUMN, _FIRST_CLASS = 256, 255, 128
 # An entry of the table is a row's beginning in 16 bits.
 MOST_STATES = 255
@@ -34,12 +34,24 @@ class Automaton:
     next: where the row of the next state begins, uint16, shape (256 * states,).
     verdicts: what is known of the match before a character is taken, uint8, the same shape.
     total: a match begins at every character, and an end of it is known before a second one is taken.
+    bytewise: the text is taken byte by byte, and `columns` has a second stage alone: the column of each byte.
     """
 
     columns: Table
     next: np.ndarray[Any, np.dtype[np.uint16]]
     verdicts: np.ndarray[Any, np.dtype[np.uint8]]
     total: bool
+    bytewise: bool = False
+
+    def of_bytes(self, letters: str) -> Automaton:
+        """Return the automaton that meets a letter for each byte; letters: those of the 256 bytes."""
+        blocks, classes = self.columns
+        columns = [
+            code if code < _FIRST_CLASS else int(classes[256 * int(blocks[code >> 8]) + (code & 255)])
+            for code in map(ord, letters)
+        ]
+        table = np.zeros_like(blocks), np.array(columns, np.uint8)
+        return replace(self, columns=table, total=False, bytewise=True)
 
 
 def automaton(tree: Any) -> Automaton | None:
@@ -124,30 +136,52 @@ class _States:
                 return takes, True
         return takes, False
 
+    def _one_too_far(self, sure: list[bool]) -> set[int]:
+        """Return the states that are entered only where a match may end, and left only so or by failing.
+
+        Such a state holds a run of spaces, whose last one belongs to the word behind it.
+        """
+        entered = {state: True for state in range(1, len(self._rows)) if not sure[state]}
+        for row in self._rows:
+            for state, matched in row:
+                if state in entered and not matched:
+                    entered[state] = False
+        return {
+            number
+            for number, always in entered.items()
+            if always and all(matched for state, matched in self._rows[number] if state is not None)
+        }
+
     def automaton(self) -> Automaton:
         """Return the tables."""
         sure = [all(matched for _, matched in row) for row in self._rows]
+        short = self._one_too_far(sure)
         start = self._rows[0]
         total = all(state is not None and sure[state] for state, _ in start[:-1])
         columns = [*self._partition.of_ascii(), *range(self._partition.count)]
         following = np.zeros((len(self._rows), _ROW), np.uint16)
         verdicts = np.full((len(self._rows), _ROW), FAILED, np.uint8)
         for number, row in enumerate(self._rows):
-            entries = [_entry(one, first, sure) for one, first in zip(row, start, strict=True)]
+            failed = ENDED_BEFORE if number in short else FAILED
+            entries = [_entry(one, first, sure, short, failed) for one, first in zip(row, start, strict=True)]
             for column, one in enumerate(columns):
                 verdicts[number, column], following[number, column] = entries[one]
             verdicts[number, _END_COLUMN] = entries[-1][0]
         return Automaton(self._partition.table(_FIRST_CLASS), following.reshape(-1), verdicts.reshape(-1), total)
 
 
-def _entry(one: tuple[int | None, bool], first: tuple[int | None, bool], sure: list[bool]) -> tuple[int, int]:
+def _entry(
+    one: tuple[int | None, bool], first: tuple[int | None, bool], sure: list[bool], short: set[int], failed: int
+) -> tuple[int, int]:
     """Return verdict and next row.
 
     one: where the state goes on, and whether a match ends before that.
     first: the same of the start state.
     sure: of each state, whether a match ends before whatever comes next: then no earlier end needs to be remembered.
+    short: the states for which none needs to be remembered because their match ended before the last character.
+    failed: what is said where the state cannot go on.
     """
     state, matched = one
     if state is None:
-        return (ENDED, _ROW * (first[0] or 0)) if matched else (FAILED, 0)
-    return (MAY_END if matched and not sure[state] else GO_ON), _ROW * state
+        return (ENDED, _ROW * (first[0] or 0)) if matched else (failed, 0)
+    return (MAY_END if matched and not sure[state] and state not in short else GO_ON), _ROW * state

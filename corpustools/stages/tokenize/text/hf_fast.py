@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from corpustools import kernels
+from corpustools.stages.tokenize.text.byte_alphabet import letters_of_bytes
 from corpustools.stages.tokenize.text.dfa import Automaton, automaton
 from corpustools.stages.tokenize.text.hf_chain import Cut, Marks, Space, Splitter
 from corpustools.stages.tokenize.text.hf_forms import composition_orders
@@ -24,6 +25,8 @@ PASSED_OVER, NOT_DONE_HERE = -1, -2
 
 # When a mark is put before a text: by a normalizer, or by a Metaspace.
 _ALWAYS, _SCHEMES = 1, {"never": 0, "always": 2, "first": 3}
+# The kernel's lanes have so much room.
+_LANE_GROWTH = 3
 # Bytes of a cut, of a token, of the cut behind it, and of a space before a text.
 _AROUND_A_TOKEN = 8
 _LONGEST_MARK, _LONGEST_PREFIX = 4, 32
@@ -99,7 +102,7 @@ def fast_splitter(
     if (marks is None) == (cutters is None) or (space and len(rest) > 1):
         return None
     shortest = min(map(len, [*raw, *normal]), default=1)
-    growth = _LONGEST_MARK + 1 if marks else 2
+    growth = _LONGEST_MARK + 1 if marks else _LANE_GROWTH
     growth += -(-(_AROUND_A_TOKEN + (_LONGEST_PREFIX if marks else 0)) // shortest) if raw or normal else 0
     orders = composition_orders() if composed else None
     return FastSplitter((token_tables(raw), token_tables(normal), orders, cutters, space, marks), growth)
@@ -163,7 +166,7 @@ def _cutters(splitters: list[Splitter]) -> tuple[Any, ...] | None:
         made.append(one)
     places, class_at, entry_at = [], 0, 0
     for one in made:
-        places.append((class_at, entry_at, one.total))
+        places.append((class_at, entry_at, one.bytewise, one.total))
         class_at, entry_at = class_at + len(one.columns[1]), entry_at + len(one.next)
     if not made:
         return ((), b"", b"", b"", b"")
@@ -177,11 +180,10 @@ def _cutters(splitters: list[Splitter]) -> tuple[Any, ...] | None:
 
 
 def _cutter(rule: Cut) -> Automaton | None:
-    if rule.in_letters:
-        return None
+    made = None
     if rule.behavior == "Isolated":
-        return automaton(rule.classes.tree)
-    if rule.behavior == "Contiguous" and rule.classes.tree.getwidth() == (1, 1):
+        made = automaton(rule.classes.tree)
+    elif rule.behavior == "Contiguous" and rule.classes.tree.getwidth() == (1, 1):
         # Characters in a row become one part.
-        return automaton(Classes(f"(?:{rule.classes.pattern})+", rule.classes.flags).tree)
-    return None
+        made = automaton(Classes(f"(?:{rule.classes.pattern})+", rule.classes.flags).tree)
+    return made.of_bytes(letters_of_bytes()) if made and rule.in_letters else made
