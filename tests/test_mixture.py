@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_bpe_kernel import FILES, MODELS, RECORDS
 from vocabularies import chi_square, chi_square_limit, make_model, segmentations
 
 from corpustools.kernels.lattice.modes import SAMPLE, SAMPLE_WIDE
 from corpustools.kernels.mixture import plain
-from corpustools.stages.tokenize.bpe.mixture import CanonicalWords, Mixture
+from corpustools.stages.tokenize.bpe.canonical import Canonical
+from corpustools.stages.tokenize.bpe.mixture import Mixture
 from corpustools.stages.tokenize.engine import Engine
 from corpustools.stages.tokenize.lattice.segmenter import SampleKey, Segmenter
 
@@ -44,24 +46,29 @@ def parts_of(text):
     return np.array(bounds, np.int64).reshape(-1, 2)
 
 
-class Canonical:
-    """Canonical pieces by brute force."""
+class ByBruteForce:
+    """Canonical pieces by the definition, as bpe.canonical.Canonical gives them."""
 
     def __init__(self, model):
-        self.codes = {piece: i for i, piece in enumerate(model.pieces) if piece}
+        self.pieces = {piece: i for i, piece in enumerate(model.pieces) if piece}
+        self.merger = self
 
     def word(self, word):
-        return [self.codes.get(piece, 0) for piece in brute(word, {piece: i for i, piece in enumerate(MERGES)})]
+        return [self.pieces.get(piece, 0) for piece in brute(word, {piece: i for i, piece in enumerate(MERGES)})]
 
-    def words(self, text, offsets, first_record):
+    def codes(self, text, offsets, first_record, *, parts):
         data = bytes(text)
         by_record = [parts_of(data[a:b]) + a for a, b in itertools.pairwise(offsets.tolist())]
-        bounds = np.concatenate([np.zeros((0, 2), np.int64), *by_record])
-        rows = [self.word(data[a:b]) for a, b in bounds.tolist()]
+        self.bounds = np.concatenate([np.zeros((0, 2), np.int64), *by_record])
+        self.counts = np.cumsum(list(map(len, by_record)), dtype=np.int64)
+        rows = [self.word(data[a:b]) for a, b in self.bounds.tolist()]
         pieces = np.array([code for row in rows for code in row], np.int32)
-        ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
-        starts, stops = (np.ascontiguousarray(column) for column in bounds.T)
-        return CanonicalWords(pieces, ends, starts, stops, np.cumsum(list(map(len, by_record)), dtype=np.int64))
+        return pieces, None, np.cumsum([len(row) for row in rows], dtype=np.int64)
+
+    def words(self, text, offsets, *, starts, ends, record_ends):
+        starts[: len(self.bounds)], ends[: len(self.bounds)] = self.bounds.T
+        record_ends[:] = self.counts
+        return len(self.bounds)
 
 
 def model_of(extra=(), **options):
@@ -69,11 +76,11 @@ def model_of(extra=(), **options):
     return make_model(scores, **({"cuts": "marks", "weighted": False} | options))
 
 
-def mixture_of(model, chance, key, *, length_weight=1.0, bos=-1, eos=-1):
+def mixture_of(model, chance, key, *, length_weight=1.0, bos=-1, eos=-1, canonical=None):
     engine = Engine(model)
     sampler = Segmenter(model, engine.trie, engine.weights_by_number(SAMPLE, 0.0, length_weight), key, bos, eos)
     wide = engine.weights_by_number(SAMPLE_WIDE, 0.0, length_weight)
-    return Mixture(model, Canonical(model), sampler, wide, chance)
+    return Mixture(model, canonical or ByBruteForce(model), sampler, wide, chance)
 
 
 def batch_of(texts):
@@ -159,9 +166,9 @@ def test_canonical_at_0_and_the_draw_of_the_lattice_at_1():
     texts = [b"abcd\xffabcde\xffedcba\xff\xff", b"", b"bc\xffab", b"\xff"]
     data, offsets = batch_of(texts)
     key = SampleKey("ends", epoch=3, samples=3)
-    canonical = Canonical(model)
+    canonical = ByBruteForce(model)
     at_0 = mixture_of(model, 0.0, key).batch(data, offsets, 7)
-    once = [canonical.words(*batch_of([text]), 0).pieces.tolist() for text in texts]
+    once = [canonical.codes(*batch_of([text]), 0, parts=True)[0].tolist() for text in texts]
     assert at_0.ids.tolist() == [i for ids in once for _ in range(3) for i in ids]
     sampler = mixture_of(model, 1.0, key).sampler
     at_1 = mixture_of(model, 1.0, key).batch(data, offsets, 7)
@@ -216,6 +223,43 @@ def test_growth_is_what_samples_grow_by():
     growth = batch.growth + batch.growth
     assert growth.canonical == 2 * 20_000 * (1 + 2 + 3)
     assert growth.share == pytest.approx(len(batch.ids) / (growth.canonical / 2) - 1, abs=0.01)
+
+
+@pytest.mark.parametrize("name", FILES)
+@settings(max_examples=60, deadline=None)
+@given(records=RECORDS, chance=st.sampled_from([0.0, 0.5, 1.0]))
+def test_models_of_every_kind(name, records, chance):
+    """Ids spell the same text as the canonical ones, word by word; they are those where nothing is drawn."""
+    model = MODELS[name]
+    records = [bytes(model.normalizer.normalize(record)) for record in records]
+    text, offsets = batch_of(records)
+    mixture = mixture_of(model, chance, SampleKey("kinds"), canonical=Canonical(model), bos=1, eos=2)
+    batch = mixture.batch(text, offsets, 3, ("logprob",))
+    canonical = Canonical(model, 1, 2).batch(text, offsets, 3)
+    if chance == 0:
+        assert batch.ids.tolist() == canonical.ids.tolist()
+        assert batch.special.tolist() == canonical.special.tolist()
+        assert not batch.columns["logprob"].any()
+    assert len(batch.special) == len(canonical.special)
+    assert (batch.columns["logprob"] <= 0).all()
+    canonical_ids, ids, starts = canonical.ids.tolist(), batch.ids.tolist(), [0, *batch.ends.tolist()]
+    canonical_starts = [0, *canonical.ends.tolist()]
+    for i in range(len(records)):
+        made = [model.pieces[i] for i in ids[starts[i] : starts[i + 1]]]
+        usual = [model.pieces[i] for i in canonical_ids[canonical_starts[i] : canonical_starts[i + 1]]]
+        assert b"".join(made) == b"".join(usual)
+
+
+@pytest.mark.parametrize("name", ["bytes", "wholes"])
+def test_all_words_drawn_are_the_samples_of_the_lattice(name):
+    """With probability 1 ids are those that a segmenter of samples writes, where no word is fixed."""
+    model = MODELS[name]
+    texts = [bytes(model.normalizer.normalize(b"the cat sat on 12 mats, \xff\xc3 caf\xc3\xa9! " * i)) for i in range(5)]
+    mixture = mixture_of(model, 1.0, SampleKey("all", samples=2), canonical=Canonical(model))
+    found = mixture.batch(*batch_of(texts), 9)
+    expected = mixture.sampler.batch(*batch_of(texts), 9, False)
+    assert found.ids.tolist() == expected.ids.tolist()
+    assert found.ends.tolist() == expected.ends.tolist()
 
 
 # ------------------------------------------------------------------------------------------ the kernel and its twin

@@ -1,3 +1,5 @@
+from typing import Any
+
 from typing_extensions import Buffer
 
 SLOT_WORDS: int
@@ -43,3 +45,5 @@ class Merger:
         room: Buffer,
     ) -> int: ...
     def words(self, text: Buffer, offsets: Buffer, *, starts: Buffer, ends: Buffer, record_ends: Buffer) -> int: ...
+
+def drop(merger: Merger, text: Buffer, offsets: Buffer, **arguments: Any) -> int: ...

@@ -294,3 +294,6 @@ cdef class Merger:
             return count
         finally:
             release(&held)
+
+
+include "dropout.pxi"

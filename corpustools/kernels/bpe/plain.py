@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from corpustools.kernels.bpe.plain_dropout import drop as drop
 from corpustools.kernels.bpe.status import DONE, UNWRITABLE
 
 # What callers make room by: 32-bit words of a pair's slot, bytes of the cache, bytes for each letter of a long word,
@@ -188,6 +189,10 @@ class Merger:
         for whole in (self._symbols.get(word), self._wholes.get(word)):
             if whole is not None:
                 return [whole]
+        return [one for code in joined(self._codes(word), self._pairs) for one in self._written(code)]
+
+    def _codes(self, word: bytes) -> list[int]:
+        """Return the codes of a word's letters; -1 for an unknown one."""
         codes: list[int] = []
         at = 0
         while at < len(word):
@@ -199,7 +204,7 @@ class Merger:
             else:
                 codes.append(_UNKNOWN)
             at += size
-        return [one for code in joined(codes, self._pairs) for one in self._written(code)]
+        return codes
 
     def _letter(self, text: bytes, at: int, end: int) -> tuple[int, int]:
         """Return the length of the letter that begins here, and its code or -1."""

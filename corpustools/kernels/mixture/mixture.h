@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "draws.h"
+#include "../word_draws.h"
 
 /* The canonical ids of a batch, word by word. */
 typedef struct {

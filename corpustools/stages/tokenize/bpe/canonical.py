@@ -89,6 +89,16 @@ class Canonical:
         Raises:
             DataError: a character that the vocabulary cannot write.
         """
+        return self.batch_of(*self.codes(text, offsets, first_record, parts=parts))
+
+    def codes(
+        self, text: Buffer, offsets: Offsets, first_record: int, *, parts: bool
+    ) -> tuple[Ids, Offsets, Offsets | None]:
+        """Return the codes of the pieces of records, where each record ends in them, and where each word does.
+
+        Raises:
+            DataError: a character that the vocabulary cannot write.
+        """
         count, size = len(offsets) - 1, int(offsets[-1] - offsets[0])
         space = self._mine()
         codes = space.ids(size + 2 * count + load("bpe").OUT_SLACK)
@@ -116,7 +126,7 @@ class Canonical:
             space.grow(int(state[3]))
         space.shrink()
         part_ends = None if word_ends is None else word_ends[: state[2]]
-        return self.batch_of(codes[: state[1]], ends, part_ends)
+        return codes[: state[1]], ends, part_ends
 
     def batch_of(self, codes: Ids, ends: Offsets, part_ends: Offsets | None = None) -> Batch:
         """Return segmentations in ids; `codes`, in which they are written, is overwritten with them."""

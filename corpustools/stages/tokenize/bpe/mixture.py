@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
 from corpustools.kernels import load
+from corpustools.stages.tokenize.bpe.canonical import Canonical
 from corpustools.stages.tokenize.bpe.mixture_law import Growth, WordLaws, sums
 from corpustools.stages.tokenize.lattice.segmenter import Batch, Segmenter
 from corpustools.stages.tokenize.lattice.trie import Offsets
@@ -40,13 +40,6 @@ class CanonicalWords:
     record_words: Offsets
 
 
-class WordSegmenter(Protocol):
-    """What segments records word by word."""
-
-    def words(self, text: Buffer, offsets: Offsets, first_record: int) -> CanonicalWords:
-        """Return the canonical segmentation of normalised records."""
-
-
 @dataclass(frozen=True)
 class MixtureBatch(Batch):
     """Segmentations drawn from the mixture.
@@ -67,15 +60,13 @@ class Mixture:
 
     Args:
         model: the model.
-        canonical: its canonical segmentation.
+        canonical: its canonical segmentation, without bos and eos.
         sampler: draws words; its key is that of all draws, and its bos and eos are put around segmentations.
         wide: the same weights for the mode SAMPLE_WIDE.
         chance: the probability that a word is drawn, 0 to 1.
     """
 
-    def __init__(
-        self, model: Model, canonical: WordSegmenter, sampler: Segmenter, wide: Weights, chance: float
-    ) -> None:
+    def __init__(self, model: Model, canonical: Canonical, sampler: Segmenter, wide: Weights, chance: float) -> None:
         self.canonical, self.sampler, self.chance = canonical, sampler, chance
         self._wide = wide
         self._fixed = fixed_pieces(model).astype(np.uint8)
@@ -100,7 +91,7 @@ class Mixture:
         Raises:
             DataError: a character that the vocabulary cannot write.
         """
-        words = self.canonical.words(text, offsets, first_record)
+        words = self._words(text, offsets, first_record)
         sampler, samples, count = self.sampler, self.sampler.key.samples, len(offsets) - 1
         places, last = self._choose(words, first_record, self.chance, samples)
         drawn, drawn_ends = segment_words(sampler, text, offsets, first_record, _bounds(words, places), last)
@@ -129,6 +120,16 @@ class Mixture:
             known = laws.columns(columns, samples, places, last, self._log_weights(drawn, drawn_ends), same != 0)
         done = sampler.batch_of(out[:size], ends)
         return MixtureBatch(done.ids, done.ends, done.special, columns=known, growth=more)
+
+    def _words(self, text: Buffer, offsets: Offsets, first_record: int) -> CanonicalWords:
+        """Return the canonical segmentation of records, word by word."""
+        pieces, _, ends = self.canonical.codes(text, offsets, first_record, parts=True)
+        assert ends is not None
+        size = int(offsets[-1] - offsets[0])
+        starts, stops = np.empty(size, np.int64), np.empty(size, np.int64)
+        record_words = np.zeros(len(offsets) - 1, np.int64)
+        count = self.canonical.merger.words(text, offsets, starts=starts, ends=stops, record_ends=record_words)
+        return CanonicalWords(pieces, ends, starts[:count], stops[:count], record_words)
 
     def _choose(self, words: CanonicalWords, first_record: int, chance: float, samples: int) -> tuple[Offsets, Offsets]:
         """Choose each word with this chance, but those that are fixed.

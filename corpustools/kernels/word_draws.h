@@ -1,9 +1,9 @@
 /* Draws of words: which words of a record are drawn at all, and what is drawn in each. */
-#ifndef CORPUS_MIXTURE_DRAWS_H
-#define CORPUS_MIXTURE_DRAWS_H
+#ifndef CORPUS_WORD_DRAWS_H
+#define CORPUS_WORD_DRAWS_H
 #include <stdint.h>
 
-#include "../philox.h"
+#include "philox.h"
 
 /* The third and fourth word of the Philox block whose first two key the draws of the lattice (lattice/records.h): for
  * the same record, sample and seed the two never meet. */
