@@ -153,6 +153,9 @@ LIES = {
     "samples beyond memory": {"samples": 1 << 62},
     "more done than there are": {"first": 2},
     "no room": {"out": np.zeros(3 + compiled.OUT_SLACK if compiled else 0, np.int32)},
+    "a cache of half a slot": {"word_cache": np.zeros(64, np.uint64)},
+    "a cache of three slots": {"word_cache": np.zeros(3 * 128, np.uint64)},
+    "a cache of characters": {"word_cache": np.zeros(4 * 128, np.uint64)},
     "no room for ends": {"ends": np.zeros(1, np.int64)},
 }
 
@@ -174,3 +177,30 @@ def test_a_word_outside_the_text_is_not_measured(words):
     weights = engine.weights_by_number(SAMPLE_WIDE, 0.0)
     with pytest.raises(ValueError, match="word 0"):
         lattice_words.measure_words(engine.trie, weights, b"ababa", np.array([words]))
+
+
+@needs_compiled
+@settings(deadline=None, max_examples=60)
+@given(
+    scores=st.dictionaries(st.text("ab", min_size=2, max_size=6).map(str.encode), st.sampled_from([0.0, -1.0, -300.0])),
+    words=st.lists(st.text("ab", min_size=1, max_size=26), min_size=1, max_size=12),
+    single=st.sampled_from([0.0, -40.0]),
+)
+def test_the_cache_of_words_changes_no_id(scores, words, single):
+    """Words that come again, words that do not fit and words whose weights leave the range are drawn as without it."""
+    model = make_model({b"a": single, b"b": single} | scores, unit="byte", cuts="marks")
+    engine = Engine(model)
+    weights = engine.weights_by_number(SAMPLE, 1.0)
+    text = b"\xff".join(word.encode() for word in words * 3)
+    _, offsets, bounds = parts_of([text] * 2)
+    data, chosen = text * 2, array(list(itertools.chain.from_iterable(bounds)))
+    last = np.cumsum([len(row) for row in bounds], dtype=np.int64)
+    found = []
+    for cache in (0, 4096, 1 << 20):
+        pool = WorkspacePool(engine.trie, weights.mode, cache_bytes=cache)
+        segmenter = Segmenter(model, engine.trie, weights, SampleKey("kept"), workspaces=pool)
+        found += [
+            [one.tolist() for one in lattice_words.segment_words(segmenter, data, offsets, 0, chosen, last)]
+            for _ in range(2)
+        ]
+    assert all(one == found[0] for one in found)

@@ -35,8 +35,8 @@
  * arcs of one start), path.h (from cells back to tokens), spans.h (where the seams are), segments.h (the main loop),
  * running_sum.h (the scores so far), span_cache.h, span_arcs.h, cache_fill.h, sample_lookup.h, cached_spans.h (spans by
  * the cache), automaton.h, tile_scan.h, tile_cells.h, tiles.h (bytes by the automaton), hard_cuts.h (where one lattice
- * ends and the next one begins), records.h (whole records), moments.h (log Z, entropy, length), words.h (words that are
- * lattices of their own).
+ * ends and the next one begins), records.h (whole records), moments.h (log Z, entropy, length), word_samples.h,
+ * words.h (words that are lattices of their own).
  */
 #ifndef CORPUS_LATTICE_H
 #define CORPUS_LATTICE_H

@@ -1,10 +1,10 @@
 /* A cache of words: what the forward pass made of a word of bytes, so that a sample is its way back alone.
  *
- *     slot   size, arcs | arcs up to each end | the word's bytes | sums of cells | sums before arcs | arcs     512 bytes
+ *     slot   size, arcs | arcs up to each end | the word's bytes | sums of cells | sums before arcs | arcs     1 KiB
  *
  * Sums, draws and choices are those of the pass itself (tile_cells.h, segments.h), bit for bit, so that the cache
  * changes no id. Two neighbouring slots are one place: a new word takes the first, and what stood there moves to the
- * second. Words that do not fit, or whose cells leave the range, are never kept. */
+ * second. Of words that do not fit, or whose cells leave the range, nothing is kept but that they do not. */
 #ifndef CORPUS_WORD_SAMPLES_H
 #define CORPUS_WORD_SAMPLES_H
 #include <stdint.h>
@@ -14,9 +14,9 @@
 #include "lattice.h"
 #include "walk.h"
 
-enum { WORD_MOST = 24, WORD_ROOM = 456, WORD_ARCS = 64 };
+enum { WORD_MOST = 24, WORD_ROOM = 968, WORD_ARCS = 64 };
 
-/* ends[e - 1]: how many arcs lead to positions up to e. room: the sum of each cell, then for each arc the sum of those
+/* arcs: 0 where the lattice has to do the word. ends[e - 1]: how many arcs lead to positions up to e. room: the sum of each cell, then for each arc the sum of those
  * before it into the same cell, then the arcs, code << 8 | length. */
 typedef struct {
     uint8_t size, arcs, ends[WORD_MOST], text[WORD_MOST];
@@ -119,6 +119,17 @@ static inline int64_t sample_word(const word_slot *slot, const progress *p, int6
     return top - at;
 }
 
+/* Fetches the slot that a word is looked for in. */
+static inline void prefetch_word(word_slot *slots, uint64_t mask, const uint8_t *text, int64_t size) {
+    if (size > WORD_MOST) return;
+    const word_bytes b = bytes_of_word(text, size);
+    const uint8_t *at = (const uint8_t *)slot_of_word(slots, mask, &b, size);
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + 64);
+    __builtin_prefetch(at + 128);
+    __builtin_prefetch(at + 192);
+}
+
 /* Samples a word by the cache; returns how many tokens are written, or -1 where the lattice has to do it. */
 static inline int64_t sample_by_cache(const lattice *l, word_slot *slots, uint64_t mask, const progress *p,
                                       const uint8_t *text, int64_t size, int32_t *out) {
@@ -129,14 +140,12 @@ static inline int64_t sample_by_cache(const lattice *l, word_slot *slots, uint64
         if (is_word(slot + 1, &b, size)) {
             slot++;
         } else {
-            word_slot made;
-            if (!fill_word(l, text, size, &made)) return -1;
-            made.size = (uint8_t)size;
-            memcpy(made.text, &b, sizeof b);
             slot[1] = slot[0];
-            slot[0] = made;
+            if (!fill_word(l, text, size, slot)) slot->arcs = 0;
+            slot->size = (uint8_t)size;
+            memcpy(slot->text, &b, sizeof b);
         }
     }
-    return sample_word(slot, p, size, out);
+    return slot->arcs ? sample_word(slot, p, size, out) : -1;
 }
 #endif

@@ -8,17 +8,19 @@
 #include "lattice.h"
 #include "moments.h"
 #include "records.h"
+#include "word_samples.h"
 
 /* Samples of words, those of segmentations first … count one after another. Segmentation s is sample s % samples of
  * record s / samples, and its words are those before last[s]. words: 2 a word, its first byte in `text` and its end. A
  * draw is keyed by where in its record it falls, as if the whole record were segmented.
  *
- * out: an id a byte, and OUT_SLACK more. ends: where each word ends in `out`. Returns how many segmentations are whole:
+ * slots: 2^k slots of the cache of words, slot_mask + 1, or NULL; they belong to this lattice. out: an id a byte, and
+ * OUT_SLACK more. ends: where each word ends in `out`. Returns how many segmentations are whole:
  * fewer than `count` where `codes` has to grow, or, as -1 - segmentation, one that the vocabulary cannot write. */
 static inline int64_t segment_words(const lattice *l, workspace *w, const uint8_t *text, const int64_t *offsets,
                                     const int64_t *words, const int64_t *last, int64_t first, int64_t count, int mode,
                                     const uint64_t *seed, uint64_t first_record, uint64_t first_sample, int64_t samples,
-                                    int32_t *out, int64_t *ends) {
+                                    word_slot *slots, uint64_t slot_mask, int32_t *out, int64_t *ends) {
     int64_t word = first ? last[first - 1] : 0, used = word ? ends[word - 1] : 0;
     clear_cells(w, 0, w->cell_capacity - 1, mode);
     for (int64_t s = first; s < count; s++) {
@@ -29,10 +31,15 @@ static inline int64_t segment_words(const lattice *l, workspace *w, const uint8_
         fresh.cleared = 1; /* every whole word leaves the cells as it found them */
         for (; word < last[s]; word++) {
             progress p = fresh;
-            int64_t written;
+            const int64_t size = words[2 * word + 1] - words[2 * word];
+            int64_t written = -1;
             p.origin = words[2 * word] - start;
-            if (run_mode(l, w, &p, text + words[2 * word], words[2 * word + 1] - words[2 * word], 1, out + used,
-                         &written, mode) != RUN_MORE)
+            if (slots && mode == SAMPLE) {
+                const int64_t *next = words + 2 * word + 2;
+                if (word + 1 < last[s]) prefetch_word(slots, slot_mask, text + next[0], next[1] - next[0]);
+                written = sample_by_cache(l, slots, slot_mask, &p, text + words[2 * word], size, out + used);
+            }
+            if (written < 0 && run_mode(l, w, &p, text + words[2 * word], size, 1, out + used, &written, mode))
                 return s;
             if (p.unencodable) return -1 - s;
             ends[word] = used += written;

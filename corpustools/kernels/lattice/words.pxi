@@ -1,9 +1,13 @@
 # Words of records, each a lattice of its own.
 
 cdef extern from "words.h" nogil:
+    enum:
+        BYTES_OF_SLOT "sizeof(word_slot)"
+    ctypedef struct word_slot:
+        uint8_t size
     int64_t segment_words_of "segment_words"(
         const lattice *, workspace *, const uint8_t *, const int64_t *, const int64_t *, const int64_t *, int64_t,
-        int64_t, int, const uint64_t *, uint64_t, uint64_t, int64_t, int32_t *, int64_t *)
+        int64_t, int, const uint64_t *, uint64_t, uint64_t, int64_t, word_slot *, uint64_t, int32_t *, int64_t *)
     void measure_words_of "measure_words"(
         const lattice *, const double *, moment *, int64_t, const uint8_t *, const int64_t *, int64_t, double *)
 
@@ -20,7 +24,7 @@ cdef int64_t checked_words(const int64_t *word, int64_t first, int64_t last, int
 
 def segment_words(Lattice vocabulary, text, offsets, Py_ssize_t count, *, words, last, int mode, seed,
                   uint64_t first_record, uint64_t first_sample, Py_ssize_t samples, room, codes, cache, tile,
-                  int64_t cells, int64_t arcs, out, ends, Py_ssize_t first=0):
+                  int64_t cells, int64_t arcs, out, ends, Py_ssize_t first=0, word_cache=None):
     """Segment some words of records; return how many segmentations are done.
 
     See plain_words.segment_words for the arguments.
@@ -31,6 +35,8 @@ def segment_words(Lattice vocabulary, text, offsets, Py_ssize_t count, *, words,
     cdef const uint8_t *data
     cdef const int64_t *starts
     cdef const int64_t *record
+    cdef word_slot *slots = NULL
+    cdef uint64_t mask = 0
     cdef const int64_t *word
     cdef const int64_t *stop
     cdef const uint64_t *key
@@ -60,10 +66,15 @@ def segment_words(Lattice vocabulary, text, offsets, Py_ssize_t count, *, words,
         key = <const uint64_t *>take(&held, seed, 16, False)
         ids = <int32_t *>take(&held, out, 4 * (size + OUT_SLACK), True)
         end = <int64_t *>take(&held, ends, 8 * done, True)
+        if word_cache is not None:
+            slots = <word_slot *>take(&held, word_cache, 2 * BYTES_OF_SLOT, True)
+            mask = <uint64_t>(taken(&held) // BYTES_OF_SLOT) - 1
+            if inner.character or mask & (mask + 1):
+                raise ValueError("words of bytes are kept, in a power of two of slots that were zero")
         inner.score_wanted = False
         with nogil:
             result = segment_words_of(&inner, &w, data, starts, word, stop, first, total, mode, key, first_record,
-                                      first_sample, samples, ids, end)
+                                      first_sample, samples, slots, mask, ids, end)
         return result
     finally:
         release(&held)
@@ -96,3 +107,6 @@ def measure_words(Lattice vocabulary, log_weights, ring, text, words, out):
             measure_words_of(&inner, logs, room, capacity - 1, data, word, count, target)
     finally:
         release(&held)
+
+
+WORD_SLOT_SIZE = BYTES_OF_SLOT

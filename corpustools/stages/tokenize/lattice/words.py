@@ -58,6 +58,7 @@ def segment_words(
             out=out,
             ends=ends,
             first=done,
+            word_cache=space.word_cache,
             **space.arguments(),
         )
         if done < 0:
