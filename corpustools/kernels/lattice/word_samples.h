@@ -16,9 +16,8 @@
 
 enum { WORD_MOST = 24, WORD_ROOM = 968, WORD_ARCS = 64 };
 
-/* arcs: 0 where the lattice has to do the word. ends[e - 1]: how many arcs lead to positions up to e.
- * room: the sum of each cell, then for each arc the sum of those before it into the same cell, then the arcs, code << 8 |
- * length. */
+/* arcs: 0 where the lattice has to do the word. ends[e - 1]: how many arcs lead to positions up to e. room: the sum of
+ * each cell, then for each arc the sum of those before it into the same cell, then the arcs, code << 8 | length. */
 typedef struct {
     uint8_t size, arcs, ends[WORD_MOST], text[WORD_MOST];
     uint8_t unused[6];
