@@ -2,7 +2,8 @@
 
     bin/bench shuffle [CASE]... [--folder /dev/shm] [--disk .] [--size 2G] [--runs 3] [--terashuf PATH]
 
-Cases: memory (all fits), spill (512 MiB), lines (10-byte and 10 KB lines), bound (peak memory), disk, growth, start.
+Cases: memory (all fits), spill (512 MiB), lines (10-byte and 10 KB lines), bound (peak memory), growth, start.
+A real disk beside copying twice: bin/bench disk.
 Text is made up: words of Zipf-like frequency, line lengths log-normal around the mean.
 """
 
@@ -30,7 +31,6 @@ def main() -> None:
     parser.add_argument("--folder", default="/dev/shm", help="a tmpfs")
     parser.add_argument("--disk", default=".", help="a folder on a real disk")
     parser.add_argument("--size", type=float, default=2.0, help="GB of text for memory and spill")
-    parser.add_argument("--disk-size", type=float, default=6.0, help="GB of text for disk")
     parser.add_argument("--sizes", type=float, nargs="+", default=[1.0, 16.0], help="GB of text for growth")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--terashuf", default=shutil.which("terashuf"), help="its program, built from its repository")
@@ -103,15 +103,6 @@ def case_bound(options: argparse.Namespace) -> None:
                 print(f"  {kind}, {size} GB, -m {memory}M: peak {peak / MIB:.1f} MiB, {seconds:.1f} s")
 
 
-def case_disk(options: argparse.Namespace) -> None:
-    """A real disk, caches dropped before each run (root only), beside copying twice with sync."""
-    with Text(options.disk, options.disk_size, 121) as text:
-        folder = os.path.dirname(os.path.abspath(text.path))
-        ours = [*CORPUS, "shuffle", text.path, "-o", text.out, "-s", "1", "-q", "-m", "1G", "-T", folder]
-        twice = f"cp {text.path} {text.out} && sync {text.out} && cp {text.out} {text.out}2 && sync {text.out}2"
-        race(options.runs, text, {"corpus -m 1G": ours, "cp, sync, cp, sync": ["sh", "-c", twice]}, cold=True)
-
-
 def case_growth(options: argparse.Namespace) -> None:
     """Time a byte at 512 MiB as the file grows sixteenfold, on the disk."""
     rates = {}
@@ -172,7 +163,7 @@ def _block(source: random.Random, words: list[str], mean: int) -> tuple[bytes, i
     return ("\n".join(lines) + "\n").encode(), len(lines)
 
 
-def race(runs: int, text: Text | None, commands: dict[str, list[str]], cold: bool = False) -> dict[str, float]:
+def race(runs: int, text: Text | None, commands: dict[str, list[str]]) -> dict[str, float]:
     """Run the commands in turn; print the medians, and the first one's ratio to the others."""
     times: dict[str, list[float]] = {name: [] for name in commands}
     peaks = dict.fromkeys(commands, 0)
@@ -181,10 +172,6 @@ def race(runs: int, text: Text | None, commands: dict[str, list[str]], cold: boo
             for path in (text.out, text.out + "2") if text else ():
                 if os.path.exists(path):
                     os.unlink(path)
-            if cold:
-                os.sync()
-                with open("/proc/sys/vm/drop_caches", "w") as file:
-                    file.write("3")
             seconds, peak = run(command)
             if turn:
                 times[name].append(seconds)
