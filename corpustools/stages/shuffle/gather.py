@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from corpustools.files.ordered import Turns
 from corpustools.stages.shuffle.buckets import BucketRange
-from corpustools.stages.shuffle.loader import Loader
+from corpustools.stages.shuffle.loader import Loaded, Loader
 from corpustools.stages.shuffle.tally import Tally
 from corpustools.stages.shuffle.writer import RecordWriter
 
@@ -42,12 +42,14 @@ class GatherWorker:
 
     Who waits for whom: the threads take buckets in order. Each waits, with `reserving` held, until there are free
     blocks for its bucket. A thread whose bucket does not even fit when all lower ones are written keeps `reserving`
-    until it has written it part by part. At the end each waits for its turn and passes it on.
+    until it has written it part by part. At the end each waits for its turn and passes it on. No more threads put
+    records in order and write them than are to be `working`: those of the lowest buckets. One more reads meanwhile.
     """
 
     agenda: Agenda
     loader: Loader
     writer: RecordWriter
+    working: int
 
     @property
     def tally(self) -> Tally:
@@ -66,9 +68,14 @@ class GatherWorker:
                 self.loader.look_ahead(buckets, bucket + 1)
                 if blocks is None:
                     for part in self.loader.load_split(buckets, bucket, bucket):
-                        self.writer.write(part, bucket)
+                        self._write(part, bucket)
             if blocks is not None:
                 for loaded in self.loader.load(buckets, bucket, blocks):
-                    self.writer.write(loaded, bucket)
+                    self._write(loaded, bucket)
             with agenda.turns.turn(bucket):
                 pass
+
+    def _write(self, loaded: Loaded, bucket: int) -> None:
+        turns = self.agenda.turns
+        turns.wait_until(lambda: bucket < turns.current + self.working)
+        self.writer.write(loaded, bucket)

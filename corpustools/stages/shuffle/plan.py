@@ -32,6 +32,8 @@ _WORTH_MAPPING = 32
 # About half of the pool waits to be spilled, the longest first: a piece is the pool's share of a worker's bucket. The
 # page cache makes more of shorter ones.
 _LONG_WRITE = 64 << 10
+# With less memory one thread more would take too much of it.
+_AHEAD = 64 * MIB
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Plan:
         expected: decoded bytes of input, as far as they are known.
         mapped: bytes of input that are mapped and stay where they are, or 0.
         direct: whether the page cache is spared: auto, yes or no.
+        ahead: threads more that gather, so that one reads temporary data while the others work.
     """
 
     memory: int
@@ -67,6 +70,12 @@ class Plan:
     expected: int | None
     mapped: int
     direct: str
+    ahead: int
+
+    @property
+    def gatherers(self) -> int:
+        """Threads that gather; `workers` of them work at a time."""
+        return self.workers + self.ahead
 
     @property
     def spares_cache(self) -> bool:
@@ -94,8 +103,8 @@ class Plan:
             ("process and reserve", self.fixed),
             ("decoders", self.decoder),
             ("mapped inputs", self.mapped),
-            (f"buffers ({self.workers} x {self.buffer})", self.workers * self.buffer),
-            (f"lists ({self.workers} x {self.lists} records)", self.workers * self.lists * LIST_BYTES),
+            (f"buffers ({self.gatherers} x {self.buffer})", self.gatherers * self.buffer),
+            (f"lists ({self.gatherers} x {self.lists} records)", self.gatherers * self.lists * LIST_BYTES),
             ("tables", tables_bytes(self.workers, self.buckets, self.blocks)),
             (f"pool ({self.blocks} blocks of {self.block})", self.pool),
         ]
@@ -219,7 +228,10 @@ def make_plan(
     workers = max(1, min(workers, usable // (8 * MIB)))
     buffer = _power_of_two(usable // (32 * workers), 256 << 10, 4 * MIB)
     lists = min(usable // (16 * workers), 256 * MIB) // LIST_BYTES
-    pool = usable - workers * (buffer + 4096 + lists * LIST_BYTES)
+    spills = not mapped and (expected is None or not exact or expected > usable * 3 // 4)
+    # What is read directly is not read ahead by the system.
+    ahead = 1 if spills and direct != "no" and usable >= _AHEAD else 0
+    pool = usable - (workers + ahead) * (buffer + 4096 + lists * LIST_BYTES)
     buckets = _mapped_buckets(mapped) if mapped else _bucket_count(pool, workers, expected)
     # All open blocks together take at most an eighth of the pool; larger blocks make longer reads and writes.
     block = _power_of_two(pool // (8 * workers * buckets), 4096, _MAPPED_BLOCK if mapped else 64 << 10)
@@ -232,7 +244,9 @@ def make_plan(
         most = 10 * expected // block + 2 * workers * buckets + workers * (4 * buffer // block + 256)
         blocks = min(blocks, max(most, 1))
     chunk = min(buffer, MIB // 2)
-    return Plan(memory, workers, buckets, block, blocks, chunk, buffer, lists, decoder, fixed, expected, mapped, direct)
+    return Plan(
+        memory, workers, buckets, block, blocks, chunk, buffer, lists, decoder, fixed, expected, mapped, direct, ahead
+    )
 
 
 def _usable(memory: int, fixed: int, decoder: int, mapped: int) -> int:

@@ -25,7 +25,7 @@ class BucketStore:
     Attributes:
         plan: as given.
         pool: where records lie.
-        buffers: one a thread, of `plan.buffer` bytes and SLACK.
+        buffers: one a thread that gathers, of `plan.buffer` bytes and SLACK.
         spill: where blocks go that the pool has no room for, or None.
         long_records: those that are kept outside the pool.
         buckets: the sets of the last scatter, until they are written.
@@ -36,7 +36,7 @@ class BucketStore:
         self.plan = plan
         self.pool = Pool(plan.blocks, plan.block, plan.record_blocks)
         slack = self.pool.kernel.SLACK
-        self.buffers = [allocate(plan.buffer + slack, huge=True) for _ in range(plan.workers)]
+        self.buffers = [allocate(plan.buffer + slack, huge=True) for _ in range(plan.gatherers)]
         self._files = TemporaryFiles(
             tmp_dirs, max(_EXTENT, 16 * plan.block), direct=plan.direct_spill, spares=plan.spares_cache
         )

@@ -222,11 +222,12 @@ def gather(task: GatherTask, store: BucketStore, sink: Sink, progress: Progress 
             free.give(one.take_free())
         agenda = Agenda(buckets, turns, limit)
         target = Target(sink, turns, task.cuts, limit, store.long_records)
-        workers = []
-        for buffer in store.buffers:
+        spilled, workers = any(one.runs for one in buckets.sets), []
+        for buffer in store.buffers[: plan.gatherers if spilled else plan.workers]:
             sorter = Sorter(pool, task.keys, plan.lists, plan.mapped > 0)
             loader = Loader(pool, free, store.spill)
-            workers.append(GatherWorker(agenda, loader, RecordWriter(target, sorter, buffer, plan.buffer)))
+            writer = RecordWriter(target, sorter, buffer, plan.buffer)
+            workers.append(GatherWorker(agenda, loader, writer, plan.workers))
 
         def tick() -> None:
             if progress is not None:

@@ -1,0 +1,127 @@
+"""Reading temporary data while others work: one thread more, and no more work at a time than was asked for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from reference import records, shuffled
+
+from corpustools.files.chunks import RecordFormat
+from corpustools.files.descriptors import StreamSink
+from corpustools.files.fileset import FileSet
+from corpustools.files.inputs import inspect
+from corpustools.files.outputs import open_output
+from corpustools.stages.shuffle.buckets import BucketSet
+from corpustools.stages.shuffle.loader import Loader
+from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
+from corpustools.stages.shuffle.plan import Plan, make_plan
+from corpustools.stages.shuffle.store import BucketStore
+from corpustools.stages.shuffle.tasks import GatherTask, ScatterTask, gather, scatter
+from corpustools.stages.shuffle.writer import RecordWriter
+
+MIB = 1 << 20
+TEXT = b"".join(b"%d is the number of this line\n" % number for number in range(120_000))
+SEED = SortKeys.of_seed("x")
+
+
+def small_plan(workers: int, blocks: int, buckets: int) -> Plan:
+    """A plan for much less memory than any process has, in which the text does not fit the pool."""
+    plan = make_plan(256 * MIB, workers, None, False, 0, 0, direct="yes")
+    assert plan.ahead == 1
+    return replace(plan, workers=workers, blocks=blocks, block=4096, buckets=buckets, buffer=16384, chunk=4096)
+
+
+def run(plan: Plan, folder: Path, sink: object = None) -> int:
+    """Scatter and gather the text under a plan; return the bytes that were spilled."""
+    (folder / "in").write_bytes(TEXT)
+    files = FileSet()
+    target = sink or open_output(str(folder / "out"), None, plan.workers, files)
+    with closing(BucketStore(plan, 10, [str(folder)], "raw")) as store:
+        task = ScatterTask(inspect([str(folder / "in")]), RecordFormat(), 0, SEED, KeyRange(0, KEYS - 1), None, False)
+        done = scatter(task, store)
+        gather(GatherTask(SEED, 0, 0, [], None), store, target)
+        spilled = store.spilled_bytes
+    target.finish()
+    files.publish()
+    assert done.records == 120_000
+    return spilled
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_no_more_threads_work_than_there_are_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int):
+    """One more thread reads the next bucket meanwhile; beside one worker it can be told that it does."""
+    lock, writing, most, overlaps = threading.Lock(), 0, 0, 0
+    real_write, real_read = RecordWriter.write, Loader._read
+
+    def write(self: RecordWriter, *arguments: object) -> None:
+        nonlocal writing, most
+        with lock:
+            writing += 1
+            most = max(most, writing)
+        time.sleep(0.002)
+        real_write(self, *arguments)
+        with lock:
+            writing -= 1
+
+    def read(self: Loader, *arguments: object) -> int:
+        nonlocal overlaps
+        time.sleep(0.001)  # a disk takes its time
+        overlaps += writing
+        return real_read(self, *arguments)
+
+    monkeypatch.setattr(RecordWriter, "write", write)
+    monkeypatch.setattr(Loader, "_read", read)
+    spilled = run(small_plan(workers, 800, 32), tmp_path)
+    assert spilled > len(TEXT) // 4
+    assert most <= workers
+    assert overlaps or workers > 1
+    assert (tmp_path / "out").read_bytes() == shuffled(records(TEXT), "x")
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_a_stream_is_written_in_turn(tmp_path: Path, workers: int):
+    """The lowest bucket may always go on, so that nobody waits for ever."""
+    with open(tmp_path / "out", "wb") as file:
+        run(small_plan(workers, 400 * workers, 32), tmp_path, StreamSink(file.fileno(), "out", close=False))
+    assert (tmp_path / "out").read_bytes() == shuffled(records(TEXT), "x")
+
+
+@pytest.mark.parametrize(("blocks", "buckets"), [(512, 2), (512, 4), (600, 16), (900, 64), (1100, 8)])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_pools_of_all_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int, buckets: int, workers: int):
+    """Buckets larger than the pool, pools that open blocks nearly fill, and some that almost suffice.
+
+    When the inputs end, what waits to be spilled is never more than what is free or becomes free before it.
+    """
+    real = BucketSet.settle
+
+    def settle(self: BucketSet) -> None:
+        real(self)
+        waiting = sum(count for count, _ in self._waiting())
+        assert waiting <= self._resident_blocks() + self.kernel.free_count
+
+    monkeypatch.setattr(BucketSet, "settle", settle)
+    run(small_plan(workers, blocks * workers, buckets), tmp_path)
+    assert (tmp_path / "out").read_bytes() == shuffled(records(TEXT), "x")
+
+
+def test_pieces_are_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What is spilled after the first time goes in pieces of many blocks, not one by one."""
+    pieces = []
+    real = BucketSet._spill_chain
+
+    def spill(self: BucketSet, bucket: int) -> None:
+        before = self.runs[bucket].blocks if bucket in self.runs else 0
+        real(self, bucket)
+        if bucket in self.runs:
+            pieces.append(self.runs[bucket].blocks - before)
+
+    monkeypatch.setattr(BucketSet, "_spill_chain", spill)
+    spilled = run(small_plan(1, 640, 8), tmp_path)
+    assert sum(pieces) * 4096 == spilled
+    assert sum(pieces) / len(pieces) > 10
