@@ -228,7 +228,7 @@ def make_plan(
     workers = max(1, min(workers, usable // (8 * MIB)))
     buffer = _power_of_two(usable // (32 * workers), 256 << 10, 4 * MIB)
     lists = min(usable // (16 * workers), 256 * MIB) // LIST_BYTES
-    spills = not mapped and (expected is None or not exact or expected > usable * 3 // 4)
+    spills = not mapped and (expected is None or not exact or expected > usable * 9 // 10)
     # What is read directly is not read ahead by the system.
     ahead = 1 if spills and direct != "no" and usable >= _AHEAD else 0
     pool = usable - (workers + ahead) * (buffer + 4096 + lists * LIST_BYTES)
