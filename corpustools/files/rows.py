@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from corpustools.errors import DataError, UsageError
+from corpustools.files.ahead import read_ahead
 from corpustools.files.batches import (
     BATCH_BYTES,
     LONGEST_WHOLE,
@@ -24,6 +25,8 @@ from corpustools.files.tables import Table, arrow
 
 # Values of a dictionary or a view stand once in memory. So many rows get a value each at a time.
 _ROWS = 512
+# Bytes of texts that are decoded ahead of their use.
+_AHEAD = 4 * BATCH_BYTES
 Item = RecordBatch | RecordFragment | TooLong
 
 
@@ -47,6 +50,7 @@ class InputReader:
         part: see `BatchReader`.
         whole: see `BatchReader`.
         column: the names of the column that holds the texts of rows, from the outermost one inwards.
+        ahead: whether rows are decoded on a thread of their own.
 
     Raises:
         UsageError: a part is asked of inputs that are no plain files of lines.
@@ -61,6 +65,7 @@ class InputReader:
         part: tuple[int, int] | None = None,
         whole: bool = False,
         column: tuple[str, ...] | None = None,
+        ahead: bool = False,
     ) -> None:
         self._column = column or ()
         self._readers: list[BatchReader | _RowReader] = []
@@ -71,7 +76,7 @@ class InputReader:
             for one in group:
                 if part is not None:
                     raise UsageError(f"{one.name}: a part needs plain files of lines", "take all of it")
-                self._readers.append(_RowReader(one, self._column))
+                self._readers.append(_RowReader(one, self._column, ahead))
 
     @property
     def raw_bytes(self) -> int:
@@ -110,19 +115,23 @@ class _RowReader:
     Args:
         source: the table.
         column: the names of the column.
+        ahead: whether they are decoded on a thread of their own.
 
     Raises:
         DataError: there is no such column, or it holds no text.
     """
 
-    def __init__(self, source: Input, column: tuple[str, ...]) -> None:
-        self._source, self._column, self.raw_bytes = source, column, 0
+    def __init__(self, source: Input, column: tuple[str, ...], ahead: bool) -> None:
+        self._source, self._column, self._ahead, self.raw_bytes = source, column, ahead, 0
         table = Table(source)
         table.close()
         self._unfold = _require_text(source.name, table.schema, column)
 
     def with_too_long(self) -> Iterator[Item]:
         """Give the rows in order, in batches of about BATCH_BYTES or one longer text."""
+        return read_ahead(self._items(), _size, _AHEAD) if self._ahead else self._items()
+
+    def _items(self) -> Generator[Item]:
         table, number = Table(self._source), 0
         try:
             waiting: list[Any] = []
@@ -144,12 +153,11 @@ class _RowReader:
     def _texts(self, table: Table) -> Iterator[Any]:
         """Give the texts as arrays of strings of at most BATCH_BYTES or one text."""
         pyarrow = arrow()
-        compute = arrow("compute")
-
         for batch in table.batches(self._column[0]):
             texts = batch.column(0)
             for name in self._column[1:]:
-                texts = compute.struct_field(texts, [name])
+                # Loaded where it is needed: that takes as long as some files do.
+                texts = arrow("compute").struct_field(texts, [name])
             step = _ROWS if self._unfold else max(1, len(texts))
             for at in range(0, len(texts), step):
                 some = texts.slice(at, step)
@@ -177,6 +185,10 @@ class _RowReader:
             return
         null = np.asarray(texts.is_null().to_numpy(zero_copy_only=False), bool)
         yield RowBatch(data, ends[:-1] - low, ends[1:] - low, first, name, null=null)
+
+
+def _size(item: Item) -> int:
+    return 0 if isinstance(item, TooLong) else len(item.data)
 
 
 def _halves(texts: Any) -> Iterator[Any]:
