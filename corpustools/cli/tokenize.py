@@ -8,7 +8,7 @@ import click
 
 from corpustools.cli.options import PART, common_options
 from corpustools.cli.report import Reporter
-from corpustools.cli.tokenize_summary import facts_of, note_marks, note_unused, summarize
+from corpustools.cli.tokenize_summary import facts_of, note_marks, note_unused, options_of, summarize
 from corpustools.formats import FORMATS
 from corpustools.formats.layout import PACKINGS
 
@@ -220,7 +220,7 @@ def command(
 
         others = [("the model", model), ("the output", output), *(("the input", one) for one in inputs)]
         record = Manifest(manifest, others, "tokenize", **facts_of(request))
-        record.add(model=model, format=request.format, output=output)
+        record.add(model=model, format=request.format, output=output, request=options_of(request))
     tokenizer = Tokenizer.load(model)
     if record is not None:
         record.add(vocabulary=len(tokenizer), control=tokenizer.model.control)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from corpustools.cli.report import EMPTY, Reporter, human
@@ -40,6 +41,13 @@ def facts_of(request: TokenizeRequest) -> dict[str, Any]:
     if request.context:
         facts |= {"context": request.context, "pack": request.pack}
     return facts
+
+
+def options_of(request: TokenizeRequest) -> dict[str, Any]:
+    """Return every option of a request that the output depends on, for the manifest."""
+    options = asdict(request)
+    del options["workers"], options["provenance"]
+    return options
 
 
 def summarize(report: Reporter, request: TokenizeRequest, result: TokenizeResult) -> None:

@@ -29,6 +29,7 @@ The first document that differs ends the run with status 1, and both versions of
 \b
 Examples:
   corpus verify train -m t.model --field text --eos --source raw/*.jsonl.zst
+  corpus verify train --made-by train.json
   corpus verify 'train-{shard}' -m t.model --eos --sample 10000 --source a.txt
   corpus verify shuffled.txt --source a.txt b.txt
 """
@@ -41,10 +42,16 @@ Examples:
     "sources",
     metavar="INPUT...",
     multiple=True,
-    required=True,
-    help="What went in, in the same order; every name up to the next option. - is standard input.",
+    help="What went in, in the same order; every name up to the next option. - is standard input.  [default: what the "
+    "manifest says]",
 )
 @click.option("-m", "--model", metavar="MODEL", help="Model file that made the ids.")
+@click.option(
+    "--made-by",
+    metavar="MANIFEST",
+    help="The manifest of the run that made the output. What it says need not be given again, and may not be "
+    "contradicted.  [default: one beside OUTPUT that names it]",
+)
 @click.option(
     "-f",
     "--format",
@@ -89,9 +96,7 @@ Examples:
 @click.option(
     "--special",
     type=click.Choice(["library", "text"]),
-    default="library",
-    show_default=True,
-    help="What text that looks like a special token, such as </s>, became.",
+    help="What text that looks like a special token, such as </s>, became.  [default: library]",
 )
 @click.option("-z", "--zero-terminated", is_flag=True, help="Records of a shuffled file end in a NUL byte.")
 @click.option(
@@ -126,6 +131,7 @@ def command(
     outputs: tuple[str, ...],
     sources: tuple[str, ...],
     model: str | None,
+    made_by: str | None,
     manifest: str | None,
     progress: str,
     quiet: bool,
@@ -144,6 +150,7 @@ def command(
     if not outputs:
         raise click.UsageError("no OUTPUT; name it before --source, which takes all names behind it")
     from corpustools.files.inputs import inspect
+    from corpustools.inspect.verify.made_by import find_manifest, read_manifest
     from corpustools.inspect.verify.request import VerifyRequest, record_format
     from corpustools.inspect.verify.run import carry_out
     from corpustools.machine import default_workers
@@ -154,6 +161,12 @@ def command(
         form=form, context=context or 0, sample=sample or 0, mode=mode_of(mode, alpha), nbest=nbest or 0,
         alpha=1.0 if alpha is None else alpha, workers=workers or default_workers(), **options,
     )  # fmt: skip
+    made = read_manifest(made_by) if made_by is not None else find_manifest(outputs[0])
+    if made is not None:
+        request, model = made.completed(request), model or made.model
+        sources = sources or tuple(made.sources())
+    if not sources:
+        raise click.UsageError("no --source; name what went in")
     record = None
     if manifest is not None:
         from corpustools.files.manifest import Manifest
@@ -163,6 +176,8 @@ def command(
         record = Manifest(manifest, data, "verify", outputs=list(outputs), model=model)
     found = inspect(list(sources), tables=model is None or request.field is not None)
     with Reporter(progress, quiet) as report:
+        if made is not None:
+            report.note(f"the output was made as {made.path} tells")
         result = carry_out(model, list(outputs), found, request, report, record)
         report.summary(
             line_of(result),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from corpustools.files.inputs import Paths, as_paths, inspect
+from corpustools.inspect.verify.made_by import read_manifest
 from corpustools.inspect.verify.request import VerifyRequest, record_format
 from corpustools.inspect.verify.results import VerifyResult
 from corpustools.inspect.verify.run import carry_out
@@ -19,6 +20,7 @@ def verify(
     source: Paths,
     model: Tokenizer | str | os.PathLike[str] | None = None,
     *,
+    made_by: str | os.PathLike[str] | None = None,
     format: str | None = None,  # noqa: A002  the option's name, as on the command line
     field: str | None = None,
     skip_bad: bool = False,
@@ -58,6 +60,7 @@ def verify(
         output: the output: a file, a folder, what names of files begin with, or a pattern with {shard}; or several.
         source: a path or several, in the order of the output's run; '-' is standard input.
         model: the tokenizer that made the ids, or the path of its model file; None: the output is a shuffled file.
+        made_by: the manifest of the run that made the ids. What it says need not be given again.
         format: of the output; None recognises it by the files.
         field: records of the source are JSON objects, or rows of tables, and the text stands under this field.
         skip_bad: records of the source that cannot be taken have no document.
@@ -101,5 +104,8 @@ def verify(
         sample=sample, special=special, workers=default_workers() if workers is None else workers,
         form=record_format(delimiter, record_bytes, header), head_count=head_count,
     )  # fmt: skip
-    found = inspect(as_paths(source), tables=model is None or field is not None)
+    if made_by is not None:
+        made = read_manifest(os.fspath(made_by))
+        request, model = made.completed(request), made.model if model is None else model
+    found = inspect(as_paths(source), tables=model is None or request.field is not None)
     return carry_out(model, as_paths(output), found, request, progress)
