@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from itertools import pairwise
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpustools.errors import DataError, UsageError
-from corpustools.formats import FORMATS, make_writer, shards, writer_class
+from corpustools.formats import FORMATS, make_writer, olmo, shards, writer_class
 from corpustools.formats.batch import IdBatch
 from corpustools.formats.layout import Layout
 from corpustools.formats.shards import equal_cuts
@@ -199,3 +200,17 @@ def test_names_under_which_trainers_keep_indices_of_other_data(tmp_path: Path):
     write("olmo", str(tmp_path / "y"), [1], Layout(), [])
     with pytest.raises(UsageError, match="OLMo-core would use its index of the old file"):
         write("olmo", str(tmp_path / "y"), [1], Layout(), [])
+
+
+def test_a_table_of_documents_is_one_text_however_it_is_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Threads compress parts of OLMo's table; their number does not show, and the parts are one file to gzip."""
+    lengths = [n % 7 for n in range(1000)]
+    write("olmo", str(tmp_path / "whole"), lengths, Layout(), [])
+    monkeypatch.setattr(olmo, "_ROWS", 30)
+    for workers in (1, 3):
+        write("olmo", str(tmp_path / str(workers)), lengths, Layout(workers=workers), [])
+    tables = {name: (tmp_path / f"{name}.csv.gz").read_bytes() for name in ("whole", "1", "3")}
+    assert tables["1"] == tables["3"] != tables["whole"]
+    ends = np.cumsum(lengths).tolist()
+    rows = [f"{end - length},{end},{i},,\n" for i, (length, end) in enumerate(zip(lengths, ends, strict=True))]
+    assert gzip.decompress(tables["3"]) == gzip.decompress(tables["whole"]) == "".join(rows).encode()
