@@ -40,7 +40,7 @@ FILES = {
 }
 TEXTS = (
     st.text(st.sampled_from(["a", "b", "c", "x", "y", "é", "中", " ", "▁", "ü", "\n"]), max_size=30)
-    | st.lists(st.sampled_from([*TEXT[:40], " ", "  ", "1", "<|end|>", "<unk>", "<s>"]), max_size=12).map("".join)
+    | st.lists(st.sampled_from([*TEXT[:40], " ", "  ", "1", "<|endoftext|>", "<unk>", "<s>"]), max_size=12).map("".join)
     | st.text(max_size=12)
 )
 
@@ -144,7 +144,7 @@ def test_bytes_that_are_no_text():
 def test_an_added_token_is_found_and_told():
     """Text of an added token is its id, noted where it is a special one; its letters are never joined to it."""
     canonical, peer = pair("byte-level")
-    text = b"the<|end|>fox"
+    text = b"the<|endoftext|>fox"
     normalized = canonical.model.normalizer.normalize(text)
     batch = canonical.batch(normalized, np.array([0, len(normalized)], np.int64), 0)
     assert batch.ids.tolist() == peer(text.decode())

@@ -258,7 +258,7 @@ def test_manifest_and_summary(model, text, tmp_path):
         (["-f", "npy"], 2, "needs a plain file"),
         (["--with", "score"], 2, "use format jsonl"),
         (["-f", "jsonl", "--with", "scores"], 2, "accepted are score"),
-        (["--samples", "2"], 2, "samples in mode viterbi"),
+        (["--samples", "2"], 2, "samples in the model's own mode"),
         (["--unique"], 2, "mode sample"),
         (["--mode", "sample", "--scores", "f32"], 2, "mode viterbi"),
         (["--samples", "0", "--alpha", "1"], 2, "accepted are 1 to 2^32"),
@@ -285,12 +285,12 @@ def test_models_and_ids_that_are_none(model, tmp_path):
 
 
 def test_a_bpe_vocabulary_samples_uniformly_and_refuses_the_rest(tmp_path):
-    """Without weights there is alpha 0 and nothing else."""
+    """Without weights samples have alpha 0 and nothing else, and no segmentation is the best."""
     path = tmp_path / "bpe.model"
     path.write_bytes(train(model_type="bpe"))
     error = corpus("tokenize", "-m", path, "--alpha", 0.5, "-s", 1, data=b"the\n", status=2)
     assert "only alpha = 0" in error
-    assert corpus("tokenize", "-m", path, data=b"the\n", status=2).count("\n") == 1
+    assert corpus("tokenize", "-m", path, "--mode", "viterbi", data=b"the\n", status=2).count("\n") == 1
     out = corpus(
         "tokenize", "-m", path, "--alpha", 0, "-s", 1, "-f", "jsonl", "--with", "logprob,logz,entropy", data=b"the\n"
     )

@@ -285,7 +285,7 @@ def test_options_that_cannot_be_meant(folder, model, text):
     words = ["-m", model, "--eos", "--source", text]
     folder.corpus("verify", "out", *BEST_FIT, "--sample", 5, *words).failed(2, "a sample of documents in windows")
     folder.corpus("verify", "out", "--pack", "best-fit", *words).failed(2, "without a context")
-    folder.corpus("verify", "out", *BEST_FIT, "--samples", 2, *words).failed(2, "2 samples in mode viterbi")
+    folder.corpus("verify", "out", *BEST_FIT, "--samples", 2, *words).failed(2, "2 samples in the model's own mode")
     with pytest.raises(UsageError, match="without a seed"):
         verify(write, folder.path / text, model, eos=True, context=SIZE, pack="best-fit", alpha=1)
     chance = random.Random(1)

@@ -8,21 +8,23 @@ import click
 
 from corpustools.cli.options import PART, common_options
 from corpustools.cli.report import Reporter
+from corpustools.cli.tokenize_options import layout_options, segmentation_options
 from corpustools.cli.tokenize_summary import facts_of, note_marks, note_unused, options_of, summarize
 from corpustools.formats import FORMATS
-from corpustools.formats.layout import PACKINGS
 
 if TYPE_CHECKING:
     from corpustools.stages.tokenize.request import TokenizeRequest
 
 HELP = """Write the token ids of the records (lines) of the inputs, in order.
 
-Without --alpha, that is the best segmentation of each record. With --alpha it is a random one, drawn with probability
-P = product of p(token)^alpha / Z. Samples depend on the seed, the epoch, the record's number and its text alone, so
-threads, parts and pipes do not change them.
+Without --alpha, that is the best segmentation of each record; of a byte-pair model (BPE) it is the canonical one, which
+its merges make. Both are the ids of the model's own library. With --alpha it is a random segmentation, drawn with
+probability P = product of p(token)^alpha / Z. Samples depend on the seed, the epoch, the record's number and its text
+alone, so threads, parts and pipes do not change them.
 
-MODEL is a SentencePiece .model, a bytepiece .model, a tokenizer.json, a list of piece<TAB>score lines, or a list of
-word counts. It is recognised by its content, and so are compressed inputs (gz, zst, bz2, xz).
+MODEL is a SentencePiece .model, a bytepiece .model, a tokenizer.json, a tiktoken rank file, a tekken.json, a list of
+piece<TAB>score lines, or a list of word counts. It is recognised by its content, and so are compressed inputs (gz, zst,
+bz2, xz).
 
 \b
 Examples:
@@ -37,58 +39,7 @@ Examples:
 @click.command(help=HELP, no_args_is_help=False)
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
 @click.option("-m", "--model", required=True, metavar="MODEL", help="Model file.")
-@click.option(
-    "--mode",
-    type=click.Choice(["viterbi", "sample", "viterbi-sampling"]),
-    help="viterbi writes the best segmentation, sample an exact sample. viterbi-sampling is Su's first algorithm; it "
-    "is biased and kept for comparison.  [default: viterbi; with --alpha sample]",
-)
-@click.option(
-    "--alpha",
-    type=float,
-    metavar="A",
-    help="Sample with the probabilities raised to this power, 0 or more. 0 makes all segmentations equally likely.  "
-    "[default: 1, where samples are drawn]",
-)
-@click.option(
-    "--length-weight",
-    type=float,
-    default=1.0,
-    metavar="L",
-    help="Multiply the weight of a segmentation by L for every token. Below 1, samples have fewer and longer tokens.  "
-    "[default: 1]",
-)
-@click.option(
-    "-s",
-    "--seed",
-    metavar="TEXT",
-    help="Any text. The same seed gives the same samples.  [default: random, printed at the end]",
-)
-@click.option(
-    "--epoch",
-    type=int,
-    default=0,
-    metavar="N",
-    help="Draw a fresh, reproducible set of samples for training epoch N.  [default: 0]",
-)
-@click.option(
-    "--samples",
-    type=int,
-    default=1,
-    metavar="K",
-    help="Draw K samples of each record, and write them one after another.  [default: 1]",
-)
-@click.option(
-    "--unique",
-    is_flag=True,
-    help="Draw without replacement. A record with fewer than K segmentations gets all of them.",
-)
-@click.option(
-    "--nbest",
-    type=click.IntRange(min=1),
-    metavar="K",
-    help="Write the K best segmentations of each record, the best first.",
-)
+@segmentation_options
 @click.option(
     "-f",
     "--format",
@@ -126,42 +77,7 @@ Examples:
     help="Pass over records that cannot be taken, such as broken JSON or a null in the field. Summary and manifest "
     "count them by cause, and the status is 3.",
 )
-@click.option("--bos", is_flag=True, help="Write the model's begin (bos) id before every segmentation.")
-@click.option("--eos", is_flag=True, help="Write the model's end (eos) id after every segmentation.")
-@click.option(
-    "--context",
-    type=click.IntRange(min=1),
-    metavar="L",
-    help="Lay the ids of all segmentations out over windows of L ids; usually with --eos. With --part each part makes "
-    "windows of its own.",
-)
-@click.option(
-    "--pack",
-    type=click.Choice(PACKINGS),
-    default="concat",
-    show_default=True,
-    help="concat cuts a segmentation where a window is full, and drops and counts an incomplete last window. best-fit "
-    "puts whole segmentations together and cuts only those longer than L; it changes their order a little, and pads "
-    "windows where the format needs all of one length.",
-)
-@click.option(
-    "--shards",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Write N shards of about equally many ids; a temporary file beside the output keeps the ids until the end.",
-)
-@click.option(
-    "--shard-tokens",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="End a shard with the segmentation that brings it to N ids.",
-)
-@click.option(
-    "--provenance",
-    metavar="FILE",
-    help="Write a row for each segmentation: input, record number, tokens, and the shard and place of its first token. "
-    "Columns are separated by tabs; with the suffix .parquet it is a Parquet file.",
-)
+@layout_options
 @click.option(
     "--special",
     type=click.Choice(["library", "text", "error"]),
@@ -219,10 +135,12 @@ def command(
         from corpustools.files.manifest import Manifest
 
         others = [("the model", model), ("the output", output), *(("the input", one) for one in inputs)]
-        record = Manifest(manifest, others, "tokenize", **facts_of(request))
-        record.add(model=model, format=request.format, output=output, request=options_of(request))
+        record = Manifest(manifest, others, "tokenize")
     tokenizer = Tokenizer.load(model)
+    request = request.for_model(tokenizer)
     if record is not None:
+        record.add(**facts_of(request), model=model, format=request.format, output=output)
+        record.add(request=options_of(request))
         record.add(vocabulary=len(tokenizer), control=tokenizer.model.control)
     with Reporter(progress, quiet) as report:
         for note in tokenizer.model.notes:
@@ -230,7 +148,7 @@ def command(
         note_unused(report, request, options)
         note_marks(report, request)
         result = carry_out(tokenizer, found, output, request, report, record)
-        if quiet and request.mode != "viterbi" and options["seed"] is None and manifest is None:
+        if quiet and request.drawn and options["seed"] is None and manifest is None:
             report.seed(request.seed)
         summarize(report, request, result)
     return Incomplete.exit_code if result.skipped else 0

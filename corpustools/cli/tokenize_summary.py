@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def note_unused(report: Reporter, request: TokenizeRequest, options: dict[str, Any]) -> None:
     """Name the flags that were given and that no part of the output depends on."""
-    if request.mode != "viterbi":
+    if request.drawn:
         return
     given = {"--seed": options["seed"], "--epoch": options["epoch"]}
     if not set(request.columns) & {"logprob", "logz", "entropy", "length"}:
@@ -23,7 +23,8 @@ def note_unused(report: Reporter, request: TokenizeRequest, options: dict[str, A
         given |= {"--alpha": options["alpha"] is not None, "--length-weight": weighted}
     unused = [flag for flag, value in given.items() if value]
     if unused:
-        report.note(f"{' and '.join(unused)} change nothing about best segmentations; --alpha asks for samples")
+        which = "canonical" if request.mode == "canonical" else "best"
+        report.note(f"{' and '.join(unused)} change nothing about {which} segmentations; --alpha asks for samples")
 
 
 def note_marks(report: Reporter, request: TokenizeRequest) -> None:
@@ -36,7 +37,7 @@ def note_marks(report: Reporter, request: TokenizeRequest) -> None:
 def facts_of(request: TokenizeRequest) -> dict[str, Any]:
     """Return what the manifest and the summary tell of a request."""
     facts: dict[str, Any] = {"mode": request.mode, "bos": request.bos, "eos": request.eos}
-    if request.mode != "viterbi":
+    if request.drawn:
         facts |= {"alpha": request.alpha, "seed": request.seed, "epoch": request.epoch}
     if request.context:
         facts |= {"context": request.context, "pack": request.pack}
@@ -90,7 +91,7 @@ def line_of(request: TokenizeRequest, result: TokenizeResult) -> str:
         packed = f" in {result.windows} windows of {request.context} ({lost})"
     if result.shards is not None:
         packed += f" in {result.shards} shards"
-    if request.mode != "viterbi":
+    if request.drawn:
         drawn = f", --seed {request.seed}"
     if result.special:
         special = f", {result.special} documents with special tokens made of text"

@@ -38,9 +38,9 @@ def drawn_options(command: Command) -> Command:
     options = [
         click.option(
             "--mode",
-            type=click.Choice(["viterbi", "sample", "viterbi-sampling"]),
+            type=click.Choice(["viterbi", "canonical", "sample", "viterbi-sampling"]),
             help="How the ids of best-fit windows were made. This and what follows is as in corpus tokenize, and only "
-            "those windows need it.  [default: viterbi; with --alpha sample]",
+            "those windows need it.  [default: the model's own; with --alpha sample]",
         ),
         click.option("--alpha", type=float, metavar="A", help="The power of the probabilities.  [default: 1]"),
         click.option("--length-weight", type=float, default=1.0, metavar="L", help="The factor for every token."),

@@ -8,7 +8,7 @@ from corpustools.errors import UsageError
 from corpustools.files.chunks import RecordFormat
 from corpustools.formats.layout import Layout
 from corpustools.stages.tokenize.models.model import Model
-from corpustools.stages.tokenize.request import TokenizeRequest
+from corpustools.stages.tokenize.request import DRAWN, TokenizeRequest
 
 LINES = RecordFormat()
 
@@ -40,7 +40,7 @@ class VerifyRequest:
     pack: str = "concat"
     sample: int = 0
     special: str | None = None
-    mode: str = "viterbi"
+    mode: str = "own"
     alpha: float = 1.0
     length_weight: float = 1.0
     seed: str | None = None
@@ -83,7 +83,7 @@ class VerifyRequest:
         Raises:
             UsageError: options exclude each other, or samples have no seed.
         """
-        if self.seed is None and self.mode != "viterbi":
+        if self.seed is None and self.mode in DRAWN:
             raise UsageError(f"windows of {self.mode} without a seed", "give the seed that the ids were drawn with")
         return TokenizeRequest(
             mode=self.mode, alpha=self.alpha, length_weight=self.length_weight, seed=self.seed or "", epoch=self.epoch,
@@ -101,7 +101,7 @@ class VerifyRequest:
         asked = {
             "a format": self.format, "a field": self.field, "skipping bad records": self.skip_bad, "bos": self.bos,
             "eos": self.eos, "more samples than one": self.samples > 1, "a context": self.context,
-            "a packing": self.pack != "concat", "samples": self.mode != "viterbi", "the n best": self.nbest,
+            "a packing": self.pack != "concat", "samples": self.mode in DRAWN, "the n best": self.nbest,
             "a sample of documents": self.sample, "special tokens as text": self.special == "text",
         }  # fmt: skip
         for name, given in asked.items():

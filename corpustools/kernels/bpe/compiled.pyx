@@ -1,72 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
 """Byte-pair encoding, compiled (the loops: records.h). Twin: plain.py."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memchr, memset
-
+include "declarations.pxi"
 include "../buffers.pxi"
-
-cdef extern from "records.h" nogil:
-    enum:
-        BYTES_OF_CACHE "CACHE_BYTES"
-        BYTES_OF_LETTER "LETTER_BYTES"
-        SLACK_OF_OUT "OUT_SLACK"
-        PLACES_OF_LETTERS "LETTER_PLACES"
-        NO_CODE "UNKNOWN"
-    ctypedef enum status_t:
-        pass
-    ctypedef struct pair_t:
-        pass
-    ctypedef struct slot_t:
-        pass
-    ctypedef struct letter_t:
-        pass
-    ctypedef struct texts_t:
-        const uint8_t *text
-        const int64_t *ends
-        const int32_t *codes
-        int64_t count
-    ctypedef struct merger_t:
-        const pair_t *pairs
-        uint64_t pair_mask
-        const int32_t *letters
-        texts_t wholes
-        texts_t symbols
-        const int32_t *whole_slots
-        uint64_t whole_mask
-        uint64_t symbol_heads[4]
-        const int32_t *apart_ends
-        const int32_t *apart
-        int64_t apart_count
-        const int32_t *byte_codes
-        int32_t unknown
-        int fuse
-        int characters
-        const uint8_t *begins
-        int space_marks
-    ctypedef struct records_t:
-        const uint8_t *text
-        const int64_t *offsets
-        int64_t count
-        int32_t bos
-        int32_t eos
-        int32_t *out
-        int64_t *ends
-        int64_t *word_ends
-    ctypedef struct room_t:
-        uint64_t *heap
-        letter_t *letters
-        int64_t capacity
-        int64_t needed
-    ctypedef struct state_t:
-        int64_t records
-        int64_t codes
-        int64_t words
-        int64_t needed
-    int fill_pairs(const int32_t *, int64_t, pair_t *, uint64_t)
-    void fill_wholes(const texts_t *, int32_t *, uint64_t)
-    status_t write_records(const merger_t *, slot_t *, room_t *, const records_t *, int64_t, state_t *)
-    int64_t list_words(const merger_t *, const records_t *, int64_t *, int64_t *)
 
 SLOT_WORDS = 4
 CACHE_BYTES = BYTES_OF_CACHE
@@ -82,6 +18,14 @@ cdef int rising(const int64_t *ends, int64_t count, int64_t first, int64_t size)
             return 0
         last = ends[i]
     return 1
+
+
+cdef int hold_room(views *held, room_t *space, object room) except -1:
+    space.heap = <uint64_t *>take(held, room, 0, True)
+    space.capacity = min(taken(held) // BYTES_OF_LETTER, <Py_ssize_t>(1 << 30))
+    space.letters = <letter_t *>(space.heap + 2 * space.capacity)
+    space.needed = 0
+    return 0
 
 
 cdef class Merger:
@@ -256,10 +200,7 @@ cdef class Merger:
             if word_ends is not None:
                 r.word_ends = <int64_t *>take(&held, word_ends, 8 * (at.words + size), True)
             slots = <slot_t *>((<size_t>take(&held, cache, BYTES_OF_CACHE, True) + 63) & ~<size_t>63)
-            space.heap = <uint64_t *>take(&held, room, 0, True)
-            space.capacity = min(taken(&held) // BYTES_OF_LETTER, <Py_ssize_t>(1 << 30))
-            space.letters = <letter_t *>(space.heap + 2 * space.capacity)
-            space.needed = 0
+            hold_room(&held, &space, room)
             with nogil:
                 status = write_records(&self.inner, slots, &space, &r, first, at)
             return <int>status

@@ -57,8 +57,9 @@ def tokenize(
         model: a tokenizer, or the path of a model file.
         inputs: a path or several; '-' or none is standard input. gz, zst, bz2 and xz are recognised by content.
         output: a path, which appears whole at the end, or '-' for standard output; .zst and .gz compress.
-        mode: 'viterbi' (the best segmentation), 'sample', or 'viterbi-sampling' (Su's first algorithm, biased). None
-            is 'viterbi', with `alpha` 'sample'.
+        mode: 'viterbi' (the best segmentation), 'canonical' (what the merges of a byte-pair model make), 'sample', or
+            'viterbi-sampling' (Su's first algorithm, biased). None is what the model's own library does, 'canonical' or
+            'viterbi'; with `alpha` it is 'sample'.
         alpha: the exponent of the probabilities, from 0 (uniform) on; None is 1.
         length_weight: a factor for every token: below 1 prefers fewer, longer ones.
         seed: any text or number that the samples are a function of; None is a fresh one, told in the result.

@@ -72,6 +72,15 @@ class Engine:
         weights, workspaces = self._prepared(self._mode(mode, scores), float(alpha), float(length_weight))
         return Segmenter(self.model, self.trie, weights, key, bos, eos, workspaces)
 
+    @cached_property
+    def canonical(self) -> Canonical:
+        """What segments records as the model's merges do.
+
+        Raises:
+            UsageError: the model has no merges.
+        """
+        return Canonical(self.model)
+
     def measurer(self, alpha: float = 1.0, length_weight: float = 1.0) -> Measurer:
         """Return what measures records under a distribution.
 
@@ -101,12 +110,8 @@ class Engine:
             UsageError: the model has no merges.
             DataError: a character that the vocabulary cannot write.
         """
-        ids: list[int] = self._canonical.batch(text, np.array([0, len(text)], np.int64), 0).ids.tolist()
+        ids: list[int] = self.canonical.batch(text, np.array([0, len(text)], np.int64), 0).ids.tolist()
         return ids
-
-    @cached_property
-    def _canonical(self) -> Canonical:
-        return Canonical(self.model)
 
     def nbest(self, text: bytes, segmenter: Segmenter, n: int) -> list[tuple[list[int], float]]:
         """Return the n best segmentations of one record, in pieces (see `Model.ids_of`), and their scores.
@@ -150,16 +155,17 @@ class Engine:
             UsageError: it has merge ranks only.
         """
         if not self.model.weighted:
+            canonical = "take its canonical segmentation, or " if self.model.merges is not None else ""
             raise UsageError(
                 f"this {self.model.kind} model has merge ranks and no probabilities, so {what} is not defined",
-                "sample uniformly with alpha = 0",
+                f"{canonical}sample uniformly with alpha = 0",
             )
 
     def _mode(self, mode: str, scores: str) -> int:
         if scores not in SCORES:
             raise UsageError(f"scores '{scores}'", "accepted are auto, f64 and f32")
         if mode not in MODES:
-            raise UsageError(f"mode '{mode}'", "accepted are viterbi, sample and viterbi-sampling")
+            raise UsageError(f"mode '{mode}'", "accepted are viterbi, canonical, sample and viterbi-sampling")
         if mode == "viterbi":
             self.require_probabilities("the best segmentation")
         single = scores == "f32" or (scores == "auto" and self.model.kind in SUMS_IN_FLOAT32)

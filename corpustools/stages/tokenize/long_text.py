@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from corpustools.files.batches import BATCH_BYTES, RecordBatch
 from corpustools.formats.batch import Ids
 from corpustools.formats.writer import Writer
+from corpustools.stages.tokenize.bpe.canonical import CanonicalStream
 from corpustools.stages.tokenize.lattice.segmenter import StreamingSegmenter
 from corpustools.stages.tokenize.pipeline import Pipeline
 
@@ -39,10 +40,10 @@ class LongText:
             writer.add_columns(self._columns(segmenter), self._ids(self._segmenter(sample, False)))
         return writer.end_document(), segmenter.special
 
-    def _segmenter(self, sample: int, measured: bool) -> StreamingSegmenter:
-        return StreamingSegmenter(self._pipeline.segmenter, self._record.first, sample, measured)
+    def _segmenter(self, sample: int, measured: bool) -> StreamingSegmenter | CanonicalStream:
+        return self._pipeline.segmenter.stream(self._record.first, sample, measured)
 
-    def _ids(self, segmenter: StreamingSegmenter) -> Iterator[Ids]:
+    def _ids(self, segmenter: StreamingSegmenter | CanonicalStream) -> Iterator[Ids]:
         for text, last in self._parts():
             yield segmenter.feed(text, last)
 
@@ -53,7 +54,7 @@ class LongText:
             last = at + BATCH_BYTES >= len(self._text)
             yield normalizer.feed(self._text[at : at + BATCH_BYTES], last), last
 
-    def _columns(self, segmenter: StreamingSegmenter) -> dict[str, float]:
+    def _columns(self, segmenter: StreamingSegmenter | CanonicalStream) -> dict[str, float]:
         known = {"score": segmenter.score, "logz": segmenter.log_z}
         if self._pipeline.measurer is not None:
             measured = self._pipeline.measurer.measure_parts(self._parts())

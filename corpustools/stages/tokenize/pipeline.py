@@ -14,10 +14,12 @@ from corpustools.files.batches import RecordBatch
 from corpustools.formats import make_writer
 from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Special
 from corpustools.formats.writer import Writer
+from corpustools.stages.tokenize.bpe.canonical import Canonical
 from corpustools.stages.tokenize.field import Texts, parse_field, take_field
 from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
-from corpustools.stages.tokenize.lattice.segmenter import Batch, SampleKey
+from corpustools.stages.tokenize.lattice.segmenter import Batch, SampleKey, Segmenter
 from corpustools.stages.tokenize.lattice.unwritable import Unwritable, naming
+from corpustools.stages.tokenize.lattice.weights import Weights
 from corpustools.stages.tokenize.request import TokenizeRequest
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
@@ -35,27 +37,41 @@ class Pipeline:
     """
 
     def __init__(self, tokenizer: Tokenizer, request: TokenizeRequest, writer: Writer | None = None) -> None:
+        request = request.for_model(tokenizer)
         request.check(tokenizer)
         if request.special is not None:
             tokenizer = tokenizer.with_special("text" if request.special == "text" else "library")
         self.tokenizer, self.engine, self.request = tokenizer, tokenizer._engine, request
         self.keys = parse_field(request.field) if request.field is not None else None
         self.writer = writer or make_writer(request.format, tokenizer.vocabulary, request.columns, request.layout)
-        control = tokenizer.model.control
-        self.segmenter = self.engine.segmenter(
-            request.mode,
-            request.alpha if request.mode != "viterbi" else 1.0,
-            request.length_weight if request.mode != "viterbi" else 1.0,
-            SampleKey(request.seed, request.epoch, request.samples),
-            scores=request.scores,
-            bos=control["bos"] if request.bos else -1,
-            eos=control["eos"] if request.eos else -1,
-        )
+        self.segmenter = self._segmenter()
         self.measured = bool(set(request.columns) & {"score", "logprob", "logz"})
         needs = set(request.columns) & {"entropy", "length"}
-        if request.mode != "sample":
+        if request.mode not in ("sample", "canonical"):
             needs |= set(request.columns) & {"logprob", "logz"}
         self.measurer = self.engine.measurer(request.alpha, request.length_weight) if needs else None
+
+    def _segmenter(self) -> Segmenter | Canonical:
+        """Return what makes ids of normalised text."""
+        request, control = self.request, self.tokenizer.model.control
+        bos, eos = control["bos"] if request.bos else -1, control["eos"] if request.eos else -1
+        if request.mode == "canonical":
+            return self.engine.canonical.around(bos, eos)
+        return self.engine.segmenter(
+            request.mode,
+            request.alpha if request.drawn else 1.0,
+            request.length_weight if request.drawn else 1.0,
+            SampleKey(request.seed, request.epoch, request.samples),
+            scores=request.scores,
+            bos=bos,
+            eos=eos,
+        )
+
+    @property
+    def _weights(self) -> Weights:
+        """The weights of a lattice's mode."""
+        assert isinstance(self.segmenter, Segmenter)
+        return self.segmenter.weights
 
     @property
     def streams(self) -> bool:
@@ -138,16 +154,17 @@ class Pipeline:
 
     def _listed(self, text: memoryview, bounds: list[int], first: int) -> tuple[Batch, Counts]:
         """Segment records one by one: the n best, or samples without replacement; with the record each belongs to."""
-        request, weights = self.request, self.segmenter.weights
+        request, segmenter = self.request, self.segmenter
+        assert isinstance(segmenter, Segmenter)
         pieces: list[int] = []
         ends, owners = [], []
         for i in range(len(bounds) - 1):
             record = bytes(text[bounds[i] : bounds[i + 1]])
             try:
                 if request.nbest:
-                    lists = [path for path, _ in self.engine.nbest(record, self.segmenter, request.nbest)]
+                    lists = [path for path, _ in self.engine.nbest(record, segmenter, request.nbest)]
                 else:
-                    lists = self.engine.unique(record, weights, self.segmenter.key, first + i)
+                    lists = self.engine.unique(record, segmenter.weights, segmenter.key, first + i)
             except Unwritable as error:
                 raise Unwritable(first + i) from error
             for path in lists:
@@ -175,7 +192,7 @@ class Pipeline:
             per = [self.measurer.measure(bytes(text[a:b])) for a, b in pairwise(bounds)]
             for name, column in zip(("logz", "entropy", "length"), range(3), strict=True):
                 known[name] = [per[i][column] for i in owners]
-        if self._by_path(measures) and set(asked) & {"score", "logprob", "logz"}:
+        if set(asked) & {"score", "logprob", "logz"} and self._by_path(measures):
             self._path_columns(known, done, text, bounds, owners)
         elif "logprob" in asked:
             known["logprob"] = [
@@ -185,7 +202,7 @@ class Pipeline:
 
     def _by_path(self, measures: np.ndarray[Any, Any] | None) -> bool:
         """Say whether a score has to be added up along the path, because the lattice's is another."""
-        another = self.request.length_weight != 1.0 or self.segmenter.weights.rounded
+        another = self.request.length_weight != 1.0 or self._weights.rounded
         return measures is None or another or bool(self.tokenizer.model.user_defined.any())
 
     def _path_columns(
@@ -205,7 +222,7 @@ class Pipeline:
                 if "logz" in known
                 else engine.measurer(request.alpha, request.length_weight).measure(record)[0]
             )
-            scores.append(float(np.sum(self.segmenter.weights.scores[codes])) if codes else 0.0)
+            scores.append(float(np.sum(self._weights.scores[codes])) if codes else 0.0)
             zs.append(z)
             logprobs.append(log_weight_of(weights, codes) - z)
         known.update(score=scores, logprob=logprobs, logz=zs)

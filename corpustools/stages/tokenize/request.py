@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from corpustools.errors import UsageError
 from corpustools.files.compression import output_codec
@@ -16,13 +16,15 @@ from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 # What the text of a special token is: what the model's own library makes of it, text, or an error.
 SPECIAL = ("library", "text", "error")
-MODES = ("viterbi", "sample", "viterbi-sampling")
+# 'own' is what the model's own library makes of text: 'canonical' where the model has merges, else 'viterbi'.
+MODES = ("own", "viterbi", "canonical", "sample", "viterbi-sampling")
+DRAWN = frozenset({"sample", "viterbi-sampling"})
 MEASURES = ("score", "logprob", "logz", "entropy", "length", "pieces")
 
 
 def mode_of(mode: str | None, alpha: float | None) -> str:
     """Return the mode, which an alpha decides where none is named."""
-    return mode or ("viterbi" if alpha is None else "sample")
+    return mode or ("own" if alpha is None else "sample")
 
 
 def seed_of(seed: str | int | None, mode: str, part: tuple[int, int] | None) -> str:
@@ -31,7 +33,7 @@ def seed_of(seed: str | int | None, mode: str, part: tuple[int, int] | None) -> 
     Raises:
         UsageError: a part of samples has no seed; every run would draw its own, and the parts would not fit.
     """
-    if seed is None and part is not None and mode != "viterbi":
+    if seed is None and part is not None and mode in DRAWN:
         raise UsageError(f"part {part[0]} of {part[1]} of samples without a seed", "give all parts the same seed")
     return fresh_seed() if seed is None else str(seed)
 
@@ -65,7 +67,7 @@ class TokenizeRequest:
         UsageError: an option is out of range, or options exclude each other.
     """
 
-    mode: str = "viterbi"
+    mode: str = "own"
     alpha: float = 1.0
     length_weight: float = 1.0
     seed: str = "0"
@@ -96,13 +98,24 @@ class TokenizeRequest:
         self._check_output()
         check_format(self.format, self.columns, self.layout)
 
+    def for_model(self, tokenizer: Tokenizer) -> TokenizeRequest:
+        """Return the request with the mode that the model's own is.
+
+        Raises:
+            UsageError: the mode excludes another option.
+        """
+        if self.mode != "own":
+            return self
+        return replace(self, mode="canonical" if tokenizer.model.merges is not None and not self.nbest else "viterbi")
+
     def check(self, tokenizer: Tokenizer) -> None:
         """Check the options against the model.
 
         Raises:
             UsageError: the model cannot do it.
         """
-        check_distribution(tokenizer.model, self.alpha if self._random or self.columns else 0.0, self.length_weight)
+        measured = self.mode != "canonical" and bool(self.columns)
+        check_distribution(tokenizer.model, self.alpha if self.drawn or measured else 0.0, self.length_weight)
         for name in ("bos", "eos"):
             if getattr(self, name) and name not in tokenizer.model.control:
                 raise UsageError(f"the model has no {name} token", f"leave {name} away")
@@ -113,8 +126,14 @@ class TokenizeRequest:
         return Layout(self.context, self.pack, self.shards, self.shard_tokens, self.workers)
 
     @property
-    def _random(self) -> bool:
-        return self.mode != "viterbi"
+    def drawn(self) -> bool:
+        """Whether segmentations are drawn at random."""
+        return self.mode in DRAWN
+
+    @property
+    def _named(self) -> str:
+        """The mode, as messages name it."""
+        return "the model's own mode" if self.mode == "own" else f"mode {self.mode}"
 
     def _check_mode(self) -> None:
         for name, least, value in (("samples", 1, self.samples), ("epoch", 0, self.epoch), ("nbest", 0, self.nbest)):
@@ -125,23 +144,36 @@ class TokenizeRequest:
         self._check_lists()
         if self.mode == "viterbi-sampling" and "logprob" in self.columns:
             raise UsageError("viterbi-sampling draws from no distribution whose logprob is known", "use mode sample")
-        if self.scores == "f32" and self._random:
+        if self.scores == "f32" and self.drawn:
             raise UsageError("scores f32 is SentencePiece's rounding of the best path", "use mode viterbi")
+        if self.mode == "canonical":
+            self._check_canonical()
+
+    def _check_canonical(self) -> None:
+        """Check that nothing is asked of merges that scores would tell."""
+        measures = [name for name in self.columns if name != "pieces"]
+        if measures:
+            remedy = "leave it away, or sample with alpha = 0"
+            raise UsageError(f"a canonical segmentation is neither scored nor drawn: {measures[0]}", remedy)
+        if self.scores != "auto":
+            raise UsageError("scores that are added up, in mode canonical", "leave it away: merges add no scores up")
 
     def _check_lists(self) -> None:
         """Check what belongs to several segmentations of a record."""
-        if self.nbest and self._random:
+        if self.nbest and self.drawn:
             remedy = "leave mode and alpha away, or draw unique samples"
             raise UsageError(f"the {self.nbest} best are not drawn, and mode {self.mode} draws", remedy)
+        if self.nbest and self.mode == "canonical":
+            raise UsageError(f"the {self.nbest} best in mode canonical, which has one", "leave one of them away")
         if self.nbest and (self.samples > 1 or self.unique):
             asked = "unique samples" if self.unique else f"{self.samples} samples"
             raise UsageError(f"the {self.nbest} best and {asked} exclude each other", "ask for one of them")
-        if self.samples > 1 and not self._random:
-            what = f"{self.samples} samples in mode viterbi, which has one segmentation"
+        if self.samples > 1 and not self.drawn:
+            what = f"{self.samples} samples in {self._named}, which has one segmentation"
             raise UsageError(what, "give an alpha or mode sample, or ask for the n best")
         if self.unique and self.mode != "sample":
             remedy = "give an alpha or mode sample"
-            raise UsageError(f"unique samples in mode {self.mode}, which cannot draw them", remedy)
+            raise UsageError(f"unique samples in {self._named}, which cannot draw them", remedy)
         if (self.nbest or self.unique) and (self.bos or self.eos):
             listed = "unique samples" if self.unique else f"the {self.nbest} best"
             raise UsageError(f"{listed} are written without bos and eos", "leave bos and eos away")

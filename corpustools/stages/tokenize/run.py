@@ -19,6 +19,7 @@ from corpustools.files.targets import refuse_conflicts
 from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Special
 from corpustools.formats.provenance import Provenance
 from corpustools.progress import Progress
+from corpustools.stages.tokenize.bpe.canonical import CanonicalStream
 from corpustools.stages.tokenize.lattice.segmenter import StreamingSegmenter
 from corpustools.stages.tokenize.lattice.unwritable import naming
 from corpustools.stages.tokenize.long_text import LongText
@@ -124,7 +125,7 @@ class Run:
         self.records = 0
         self.bad = BadRecords()
         self.special = Special()
-        self._running: StreamingSegmenter | None = None
+        self._running: StreamingSegmenter | CanonicalStream | None = None
 
     def run(self) -> None:
         """Give batches to the threads; the parts of a long record go through here, one after another."""
@@ -155,7 +156,7 @@ class Run:
             tokens=writer.tokens - laid_out.dropped,
             bytes=writer.bytes,
             seconds=seconds,
-            seed=request.seed if request.mode != "viterbi" else None,
+            seed=request.seed if request.drawn else None,
             windows=laid_out.windows if request.context else None,
             dropped=laid_out.dropped if request.context else None,
             padding=laid_out.padding if request.pack == "best-fit" else None,
@@ -212,7 +213,7 @@ class Run:
         """Carry the long record on."""
         pipeline = self.pipeline
         if self._running is None:
-            self._running = StreamingSegmenter(pipeline.segmenter, fragment.record)
+            self._running = pipeline.segmenter.stream(fragment.record)
             self._normalizer = pipeline.tokenizer.model.normalizer.stream()
         with naming(lambda _: fragment.place):
             ids = self._running.feed(self._normalizer.feed(fragment.data, fragment.last), fragment.last)

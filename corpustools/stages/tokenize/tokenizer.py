@@ -15,6 +15,7 @@ import numpy as np
 
 from corpustools.errors import DataError, UsageError
 from corpustools.formats.vocabulary import Vocabulary
+from corpustools.stages.tokenize.bpe.canonical import Canonical
 from corpustools.stages.tokenize.decode import decode
 from corpustools.stages.tokenize.engine import Engine
 from corpustools.stages.tokenize.explain import Explanation, explain
@@ -191,10 +192,12 @@ class Tokenizer:
             raise DataError(f"the vocabulary has no piece {piece!r}")
         return i
 
-    # -------------------------------------------------------------------------------------- the best segmentation
+    # ----------------------------------------------------------------------------------- the model's own segmentation
 
     def encode(self, text: Text, *, scores: str = "auto") -> list[int]:
         """Return the ids of the best segmentation, by default those of the model's own library.
+
+        A byte-pair model has merges and no best segmentation: the ids are what its merges make, as in its own library.
 
         >>> tokenizer.encode("abba")
         [2, 1, 0]
@@ -204,9 +207,10 @@ class Tokenizer:
             scores: how scores are added up, which decides between segmentations that are equally good or nearly so.
                 'auto' is as the model's own library does: 'f32' for SentencePiece, else 'f64'. 'f64' adds doubles.
                 'f32' rounds every sum to single precision. Of equal sums the one with the longest last token wins.
+                Merges add nothing up, so that a byte-pair model has 'auto' only.
 
         Raises:
-            UsageError: another rounding, or a model without probabilities.
+            UsageError: another rounding, or a model that has neither probabilities nor merges.
             DataError: a character that the vocabulary cannot write.
         """
         ids: list[int] = self.encode_batch([text], scores=scores)[0].tolist()
@@ -222,7 +226,11 @@ class Tokenizer:
             UsageError: see `encode`.
             DataError: see `encode`.
         """
-        return self._segment(self._engine.segmenter("viterbi", scores=scores), texts, 0)
+        if self.model.merges is None:
+            return self._segment(self._engine.segmenter("viterbi", scores=scores), texts, 0)
+        if scores != "auto":
+            raise UsageError(f"scores '{scores}' of merges, which add nothing up", "leave it away")
+        return self._segment(self._engine.canonical, texts, 0)
 
     def nbest(self, text: Text, n: int, *, scores: str = "auto") -> list[tuple[list[int], float]]:
         """Return the n best segmentations and their scores (Σ log p), the best first; exact for any length.
@@ -457,7 +465,9 @@ class Tokenizer:
         texts = {self.model.pieces[i].decode("utf-8", "surrogateescape"): i for i in last_first if self.model.pieces[i]}
         return texts | {self.vocabulary.names[i]: i for i in last_first}
 
-    def _segment(self, segmenter: Segmenter, texts: Sequence[Text], first_record: int) -> tuple[Ids, Offsets]:
+    def _segment(
+        self, segmenter: Segmenter | Canonical, texts: Sequence[Text], first_record: int
+    ) -> tuple[Ids, Offsets]:
         if isinstance(texts, (str, bytes)):
             raise UsageError("one text where several are wanted", "give a list of texts")
         _check_record(first_record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from corpustools.errors import UsageError
 from corpustools.kernels import load
 from corpustools.kernels.bpe.status import MORE_ROOM, UNWRITABLE
+from corpustools.stages.tokenize.bpe.merges import SPACE_MARK
 from corpustools.stages.tokenize.bpe.tables import merger_of
 from corpustools.stages.tokenize.lattice.segmenter import Batch, SampleKey
 from corpustools.stages.tokenize.lattice.special import special_among
@@ -19,6 +21,7 @@ from corpustools.stages.tokenize.lattice.workspace import Ids
 from corpustools.stages.tokenize.models.model import Model
 from corpustools.stages.tokenize.text.normalize import Buffer
 
+CUT = 0xFF
 # Letters of the longest word that fits into a thread's memory at first. It grows for longer ones.
 WORD_LETTERS = 1 << 12
 
@@ -64,12 +67,24 @@ class Canonical:
 
     def __init__(self, model: Model, bos: int = -1, eos: int = -1, merger: Any = None) -> None:
         if model.merges is None:
-            raise UsageError(f"this {model.kind} model has no merges, so canonical ids are not defined", "use viterbi")
+            raise UsageError(
+                f"this {model.kind} model has no merges, so canonical ids are not defined", "use mode viterbi"
+            )
         self.model = model
         self.bos, self.eos = bos, eos
         self.key = SampleKey()
         self.merger = merger if merger is not None else merger_of(model, model.merges)
         self._local = threading.local()
+
+    def around(self, bos: int, eos: int) -> Canonical:
+        """Return the same with other ids around segmentations; both share each thread's memory."""
+        other = copy(self)
+        other.bos, other.eos = bos, eos
+        return other
+
+    def stream(self, record: int, sample: int = 0, measured: bool = False) -> CanonicalStream:
+        """Return what segments one record that arrives in parts; sample and measured make no difference."""
+        return CanonicalStream(self, record)
 
     def batch(
         self, text: Buffer, offsets: Offsets, first_record: int, measured: bool = False, *, parts: bool = False
@@ -141,3 +156,74 @@ class Canonical:
         if workspace is None:
             workspace = self._local.workspace = Workspace()
         return workspace
+
+
+class CanonicalStream:
+    """The canonical segmentation of one record whose normalised text arrives in parts, word by word.
+
+    Memory holds the word that may go on. `special` is the id of the first special token that the text became so far,
+    None where there is none; `score` and `log_z` are 0.
+
+    Args:
+        canonical: segments the record.
+        record: the record's number.
+    """
+
+    def __init__(self, canonical: Canonical, record: int) -> None:
+        self._whole, self._words = canonical, canonical.around(-1, -1)
+        self._record = record
+        self._text = b""
+        self._begun = self._unknown = False
+        self.score = self.log_z = 0.0
+        self.special: int | None = None
+
+    def feed(self, text: Buffer, final: bool = False) -> Ids:
+        """Take the next part and return the ids that are certain now, int32.
+
+        Raises:
+            DataError: a character that the vocabulary cannot write.
+        """
+        self._text += bytes(text)
+        end = len(self._text) if final else self._certain()
+        words, self._text = self._text[:end], self._text[end:]
+        ids = self._segment(words)
+        before = self._whole.bos if not self._begun else -1
+        behind = self._whole.eos if final else -1
+        self._begun = True
+        return np.array([before] * (before >= 0) + ids + [behind] * (behind >= 0), np.int32)
+
+    def _segment(self, words: bytes) -> list[int]:
+        """Return the ids of whole words. An unknown letter may be one with that at the end of the last words."""
+        if not words:
+            return []
+        model = self._whole.model
+        codes, _, _ = self._words.codes(words, np.array([0, len(words)], np.int64), self._record, parts=False)
+        ends = codes[[0, -1]] == model.unknown_id if len(codes) else (False, False)
+        fused = self._unknown and model.fuse_unknown and words[0] != CUT and ends[0]
+        self._unknown = bool(ends[1]) and words[-1] != CUT
+        batch = self._words.batch_of(codes, np.array([len(codes)], np.int64))
+        ids: list[int] = batch.ids.tolist()
+        if len(batch.special) and self.special is None:
+            self.special = ids[batch.special[0]]
+        return ids[int(fused) :]
+
+    def _certain(self) -> int:
+        """Return up to where no word goes on, whatever follows."""
+        merges, text = self._whole.model.merges, self._text
+        assert merges is not None
+        if merges.symbols:
+            return self._before_symbols(max(map(len, merges.symbols)))
+        cut = text.rfind(CUT) + 1
+        mark = text.rfind(SPACE_MARK, cut) if merges.begins else -1
+        while mark > cut and (text.endswith(SPACE_MARK, cut, mark) or text[mark - 1] not in merges.begins):
+            mark = text.rfind(SPACE_MARK, cut, mark)
+        return max(cut, mark)
+
+    def _before_symbols(self, longest: int) -> int:
+        """Return the end of the last word that is followed by more than any symbol could take."""
+        size = len(self._text)
+        starts, ends, count = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(1, np.int64)
+        offsets = np.array([0, size], np.int64)
+        words = self._words.merger.words(self._text, offsets, starts=starts, ends=ends, record_ends=count)
+        certain = ends[: max(words - 1, 0)]
+        return int(certain[certain <= size - longest].max(initial=0))

@@ -105,6 +105,10 @@ class Segmenter:
         self.seed = seed_key(self.key.seed)
         self._cuts = CUTS[model.cuts]
 
+    def stream(self, record: int, sample: int = 0, measured: bool = False) -> StreamingSegmenter:
+        """Return what segments one sample of one record that arrives in parts."""
+        return StreamingSegmenter(self, record, sample, measured)
+
     def batch(
         self, text: Buffer, offsets: Offsets, first_record: int, measured: bool, samples: int | None = None
     ) -> Batch:
