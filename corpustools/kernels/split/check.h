@@ -20,6 +20,8 @@ static inline const uint8_t *ascii_end(const uint8_t *at, const uint8_t *end) {
 /* Bytes of the valid character that is no ASCII at `at`; 0 where there is none. */
 static inline int valid_size(const uint8_t *at, const uint8_t *end) {
     const uint32_t lead = at[0];
+    /* Most characters of three bytes, whose second one may be any. */
+    if (lead - 0xE1 < 12 && end - at >= 3 && ((at[1] ^ 0x80) | (at[2] ^ 0x80)) < 64) return 3;
     if (lead < 0xC2 || lead > 0xF4) return 0;
     const int size = character_size((uint8_t)lead);
     if (end - at < size) return 0;
@@ -36,21 +38,23 @@ static inline int valid_size(const uint8_t *at, const uint8_t *end) {
  * and its marks are in order. */
 static inline int is_steady(const program_t *t, const uint8_t *at, const uint8_t *end) {
     uint8_t last = 0;
-    for (;;) {
-        const uint8_t *next = ascii_end(at, end);
-        if (next == end) return 1;
-        if (next > at) last = 0;
-        at = next;
-        while (at < end && *at >= 0x80) {
-            const int size = valid_size(at, end);
-            if (!size) return 0;
-            if (t->orders) {
-                const uint8_t order = looked_up(t->order_blocks, t->orders, code_point(at));
-                if (order == 1 || (order && order < last)) return 0;
-                last = order;
-            }
-            at += size;
+    while (at < end) {
+        if (*at < 0x80) {
+            uint64_t eight;
+            last = 0;
+            at++;
+            while (end - at >= 8 && (memcpy(&eight, at, 8), !(eight & 0x8080808080808080u))) at += 8;
+            continue;
         }
+        const int size = valid_size(at, end);
+        if (!size) return 0;
+        if (t->orders) {
+            const uint8_t order = looked_up(t->order_blocks, t->orders, code_point(at));
+            if (order == 1 || (order && order < last)) return 0;
+            last = order;
+        }
+        at += size;
     }
+    return 1;
 }
 #endif

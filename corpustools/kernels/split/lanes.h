@@ -27,7 +27,7 @@ static inline uint8_t *put(uint8_t *out, uint32_t byte, uint32_t cut) {
 }
 
 /* Takes steps of both lanes until one is at its end. Where one meets what is no plain step, each goes on for itself. */
-static inline void walk_together(const cutter_t *c, lane_t *l, const uint8_t *const *ends) {
+static __attribute__((noinline)) void walk_together(const cutter_t *c, lane_t *l, const uint8_t *const *ends) {
     const uint16_t *const next = c->next;
     const uint8_t *const verdicts = c->verdicts;
     for (;;) {

@@ -6,17 +6,32 @@
 
 /* The end of the match that begins at `at`, or NULL where none does. */
 static inline const uint8_t *match_end(const cutter_t *c, const uint8_t *at, const uint8_t *end) {
-    const uint8_t *remembered = 0;
+    const uint8_t *const verdicts = c->verdicts, *remembered = 0;
+    const uint16_t *const next = c->next;
+    /* Up to here ASCII is its own column. */
+    const uint8_t *const plain_end = c->blocks ? end : at;
     for (uint32_t row = 0;;) {
+        while (at < plain_end && *at < 0x80 && verdicts[row + *at] == GO_ON) row = next[row + *at++];
         const uint32_t entry = row + (at < end ? column_of(c, at) : END_COLUMN);
-        switch (c->verdicts[entry]) {
+        switch (verdicts[entry]) {
         case ENDED: return at;
         case FAILED: return remembered;
         case ENDED_BEFORE: return before(c, at);
         case MAY_END: remembered = at; break;
         default: break;
         }
-        row = c->next[entry];
+        row = next[entry];
+        at += size_of(c, at);
+    }
+}
+
+/* The first character from `at` on at which a match may begin, or `end`. */
+static inline const uint8_t *first_start(const cutter_t *c, const uint8_t *at, const uint8_t *end) {
+    const uint8_t *const verdicts = c->verdicts;
+    const uint8_t *const plain_end = c->blocks ? end : at;
+    for (;;) {
+        while (at < plain_end && *at < 0x80 && verdicts[*at] == FAILED) at++;
+        if (at == end || verdicts[column_of(c, at)] != FAILED) return at;
         at += size_of(c, at);
     }
 }
@@ -38,15 +53,10 @@ static inline const uint8_t *take_part(const cutter_t *c, stage_t *s) {
         s->to = 0;
         return begin;
     }
-    const uint8_t *next = begin;
+    const uint8_t *next = first_start(c, begin, s->end);
     s->to = 0;
-    while (next < s->end) {
-        if (c->verdicts[column_of(c, next)] != FAILED) {
-            s->to = match_end(c, next, s->end);
-            if (s->to) break;
-        }
-        next += size_of(c, next);
-    }
+    while (next < s->end && !(s->to = match_end(c, next, s->end)))
+        next = first_start(c, next + size_of(c, next), s->end);
     s->from = next;
     s->at = next;
     if (next == begin) {

@@ -46,24 +46,27 @@ static inline void take_character(const cutter_t *c, lane_t *l) {
     for (int size = size_of(c, l->at); size; size--) *l->out++ = *l->at++;
 }
 
-/* Goes on to `end`, which is no end of the text for the match. */
-static inline void walk(const cutter_t *c, lane_t *l, const uint8_t *end) {
-    const uint16_t *const next = c->next;
-    const uint8_t *const verdicts = c->verdicts;
+/* Goes on to `end`, which is no end of the text for the match. The loop needs all registers for itself. */
+static __attribute__((noinline)) void walk(const cutter_t *c, lane_t *l, const uint8_t *end) {
+    const uint16_t *const next = c->next, *const blocks = c->blocks;
+    const uint8_t *const verdicts = c->verdicts, *const classes = c->classes;
     while (l->at < end) {
         const uint8_t *at = l->at;
         uint8_t *out = l->out;
         uint32_t row = l->row;
         while (at < end) {
-            const uint8_t byte = *at;
-            const uint32_t entry = row + byte;
-            /* A byte beyond ASCII is a column that says nothing about it. */
-            if (byte >= 0x80 || verdicts[entry] > ENDED) break;
-            *out = MARK_CUT;
-            out += verdicts[entry];
+            const uint32_t byte = *at;
+            const uint32_t entry = row + (byte < 0x80 ? byte : looked_up(blocks, classes, code_point(at)));
+            const uint8_t verdict = verdicts[entry];
+            if (verdict > ENDED) break;
             row = next[entry];
-            *out++ = byte;
-            at++;
+            *out = MARK_CUT;
+            out += verdict;
+            *out++ = *at++;
+            if (byte < 0x80) continue;
+            *out++ = *at++;
+            if (byte >= 0xE0) *out++ = *at++;
+            if (byte >= 0xF0) *out++ = *at++;
         }
         l->at = at;
         l->out = out;
