@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
-"""Compare our best segmentations with those of a model's own library on real text, and prove every difference.
+"""Compare our segmentations with those of a model's own library on real text, and prove every difference.
 
-usage: parity.py MODEL TEXT... [--list FILE] [--megabytes M] [--threads N]
+usage: parity.py MODEL TEXT... [--lines N] [--list FILE] [--megabytes M] [--threads N]
 
-MODEL is a SentencePiece Unigram .model, a tokenizer.json (Unigram) or a bytepiece .model; the peer is sentencepiece,
-tokenizers, or bytepiece or rs_bytepiece (--peer NAME chooses). The default has to give equal ids on every line.
+MODEL is a SentencePiece .model, a tokenizer.json, a bytepiece .model, a tiktoken rank file or a tekken.json; the peer
+is sentencepiece, tokenizers, bytepiece or rs_bytepiece, tiktoken or a conversion for tokenizers (--peer NAME chooses).
+Best segmentations, and of byte-pair models the canonical ones, have to be equal on every line. With --lines N a text
+is N lines instead of one.
 
-Of SentencePiece --scores f64 is compared too, and a line that differs is proved: both paths are laid through the same
-normalised text and their scores added up exactly (the stored scores are floats, so their sums are rationals). In a
-near-tie no stretch between positions that both pass differs by more than rounding can hide there: the better one has
-to be ours, up to the bound of float64, and the peer's may be worse by at most the bound of the peer's arithmetic.
-Anything else is printed in full, and the exit status is 1. --list writes every near-tie as a JSON line.
+Of SentencePiece Unigram --scores f64 is compared too, and a line that differs is proved: both paths are laid through
+the same normalised text and their scores added up exactly (the stored scores are floats, so their sums are
+rationals). In a near-tie no stretch between positions that both pass differs by more than rounding can hide there: the
+better one has to be ours, up to the bound of float64, and the peer's may be worse by at most the bound of the peer's
+arithmetic. Anything else is printed in full, and the exit status is 1. --list writes every near-tie as a JSON line.
 
-Lines that are not UTF-8 go to SentencePiece as they are. The other peers take str: there both sides are given U+FFFD
-for what is no UTF-8, and such lines are counted apart.
+Texts that are not UTF-8 go to SentencePiece as they are. The other peers take str: there both sides are given U+FFFD
+for what is no UTF-8, and such texts are counted apart.
 """
 
 import argparse
@@ -26,84 +28,13 @@ from collections import Counter
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
+from parity_peers import PEERS, load_peer, texts_of
 from parity_proof import Proof, Prover
 
-from corpustools.errors import CorpusError, UsageError
+from corpustools.errors import CorpusError
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 BATCH = 1 << 20
-
-
-def sentencepiece_peer(path, threads):
-    """Return (encode, bits, whether it takes bytes, name)."""
-    import sentencepiece
-
-    processor = sentencepiece.SentencePieceProcessor(model_file=path)
-    name = f"sentencepiece {sentencepiece.__version__}"
-    return lambda texts: processor.encode(texts, num_threads=threads), 24, True, name
-
-
-def tokenizers_peer(path, threads):
-    """Return the same for the library of tokenizer.json."""
-    import tokenizers
-
-    peer = tokenizers.Tokenizer.from_file(path)
-    peer.no_truncation()
-    peer.no_padding()
-    name = f"tokenizers {tokenizers.__version__}"
-    return lambda texts: [one.ids for one in peer.encode_batch_fast(texts, add_special_tokens=False)], 53, False, name
-
-
-def bytepiece_peer(name):
-    """Return the same for bytepiece or rs_bytepiece, which are asked line by line."""
-    from importlib.metadata import version
-
-    def make(path, threads):
-        peer = __import__(name).Tokenizer(path)
-        return lambda texts: [list(peer.encode(text)) for text in texts], 53, False, f"{name} {version(name)}"
-
-    return make
-
-
-PEERS = {
-    "sentencepiece": sentencepiece_peer,
-    "tokenizers": tokenizers_peer,
-    "bytepiece": bytepiece_peer("bytepiece"),
-    "rs_bytepiece": bytepiece_peer("rs_bytepiece"),
-}
-KINDS = {
-    "sentencepiece-unigram": ["sentencepiece"],
-    "hf-unigram": ["tokenizers"],
-    "bytepiece": ["bytepiece", "rs_bytepiece"],
-}
-
-
-def load_peer(kind, path, threads, wanted=None):
-    """Return the first peer of a kind of model that can be imported."""
-    if kind not in KINDS:
-        raise UsageError(f"a {kind} model has no peer", f"accepted are {', '.join(KINDS)}")
-    for name in [wanted] if wanted else KINDS[kind]:
-        with contextlib.suppress(ImportError):
-            return PEERS[name](path, threads)
-    raise UsageError(f"no peer of this {kind} model is installed", f"install {' or '.join(KINDS[kind])}")
-
-
-def batches(paths, limit):
-    """Give lists of (line number in its file, line without its newline), about BATCH bytes each."""
-    for path in paths:
-        size, some = 0, []
-        with open(path, "rb") as file:
-            for number, line in enumerate(file, start=1):
-                some.append((number, line.removesuffix(b"\n")))
-                size += len(line)
-                limit -= len(line)
-                if size >= BATCH or limit <= 0:
-                    yield path, some
-                    size, some = 0, []
-                if limit <= 0:
-                    return
-        if some:
-            yield path, some
 
 
 class Comparison:
@@ -112,16 +43,17 @@ class Comparison:
     def __init__(self, tokenizer, peer, listing=None):
         self.encode, digits, self.takes_bytes, _ = peer
         self.tokenizer, self.listing = tokenizer, listing
-        self.prover = Prover(tokenizer, digits)
-        self.modes = ["auto", "f64"] if digits == 24 else ["auto"]
+        # Merges have no scores that a difference could be proved by.
+        self.prover = Prover(tokenizer, digits) if tokenizer.model.weighted else None
+        self.modes = ["auto", "f64"] if self.prover and digits == 24 else ["auto"]
         self.counts = {mode: Counter() for mode in self.modes}
-        self.lines = self.bytes = self.odd = self.tokens = 0
+        self.texts = self.bytes = self.odd = self.tokens = 0
         self.largest = Fraction(0)
 
     def add(self, path, numbered):
         """Compare one batch."""
         texts = [line for _, line in numbered]
-        self.lines += len(texts)
+        self.texts += len(texts)
         self.bytes += sum(map(len, texts)) + len(texts)
         given = texts
         for i, text in enumerate(texts):
@@ -146,8 +78,8 @@ class Comparison:
 
     def differ(self, mode, path, number, text, ours, theirs):
         """Prove one difference and say what it is."""
-        proof = self.prover.prove(text, ours, theirs)
-        if mode == "auto" and proof.kind != "unexplained":
+        proof = self.prover.prove(text, ours, theirs) if self.prover else Proof("unexplained", self.first(ours, theirs))
+        if self.prover and mode == "auto" and proof.kind != "unexplained":
             proof = Proof("unexplained", "the default has to be equal", *list(vars(proof).values())[2:])
         self.counts[mode][proof.kind] += 1
         facts = {
@@ -169,6 +101,14 @@ class Comparison:
             if self.listing is not None:
                 self.listing.write(json.dumps(facts, ensure_ascii=False) + "\n")
 
+    def first(self, ours, theirs):
+        """Return where the ids of a text differ first, with the pieces from there on."""
+        place = next(
+            (i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs))
+        )
+        names = [" ".join(map(self.tokenizer.id_to_piece, ids[place : place + 3])) for ids in (ours, theirs)]
+        return f"token {place}: {names[0]!r} here, {names[1]!r} there"
+
     @property
     def unexplained(self):
         """How many differences have no proof."""
@@ -177,7 +117,7 @@ class Comparison:
     def summary(self):
         """Return what was found, in lines."""
         apart = "" if self.takes_bytes else " (given to both with U+FFFD)"
-        yield f"{self.lines:,} lines, {self.bytes:,} bytes, {self.tokens:,} tokens; {self.odd:,} lines no UTF-8{apart}"
+        yield f"{self.texts:,} texts, {self.bytes:,} bytes, {self.tokens:,} tokens; {self.odd:,} texts no UTF-8{apart}"
         for mode, counts in self.counts.items():
             near = counts["tie"] + counts["near"] + counts["behind"]
             detail = f" ({counts['tie']:,} exact ties, {counts['behind']:,} with ours behind)" if near else ""
@@ -197,6 +137,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("texts", metavar="TEXT", nargs="+")
+    parser.add_argument("--lines", type=int, default=1, help="of a text")
     parser.add_argument("--list", metavar="FILE", help="every near-tie as a JSON line")
     parser.add_argument("--megabytes", type=float, default=float("inf"), help="of the texts together")
     parser.add_argument("--threads", type=int, default=2, help="of the peer")
@@ -211,7 +152,7 @@ def main():
         except CorpusError as error:
             sys.exit(f"parity: {error}")
         comparison = Comparison(tokenizer, peer, listing)
-        for path, numbered in batches(options.texts, options.megabytes * 1e6):
+        for path, numbered in texts_of(options.texts, options.megabytes * 1e6, options.lines, BATCH):
             comparison.add(path, numbered)
     print(f"{options.model}, {len(tokenizer):,} pieces, against {peer[3]}: {', '.join(options.texts)}")
     print("\n".join(comparison.summary()))

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
+from bpe_models import trained_byte_level, trained_sentencepiece
 from spm_files import spm_model, train
+from test_ranks import tekken
 
 from corpustools.stages.tokenize.models import parse
 from corpustools.stages.tokenize.tokenizer import Tokenizer
@@ -116,8 +118,8 @@ def test_the_script_lists_near_ties(near, tmp_path):
     (tmp_path / "t").write_bytes(b"ab\nc\n\nac\xff\nxyzab")
     done = run(tmp_path / "m", tmp_path / "t", "--list", tmp_path / "near.jsonl")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 lines" in done.stdout
-    assert "1 lines no UTF-8" in done.stdout
+    assert "5 texts" in done.stdout
+    assert "1 texts no UTF-8" in done.stdout
     assert "auto: 5 equal, 0 near-ties, 0 unexplained" in done.stdout
     rows = [json.loads(line) for line in (tmp_path / "near.jsonl").read_text().splitlines()]
     assert [row["line"] for row in rows][:1] == [1]
@@ -144,7 +146,51 @@ def test_tokenizer_json_has_its_peer(tmp_path):
     done = run(tmp_path / "tokenizer.json", tmp_path / "t")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "auto: 3 equal, 0 near-ties, 0 unexplained" in done.stdout
-    assert "1 lines no UTF-8 (given to both with U+FFFD)" in done.stdout
+    assert "1 texts no UTF-8 (given to both with U+FFFD)" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["sentencepiece", "tokenizer.json", "tekken"])
+@pytest.mark.parametrize("lines", [1, 2])
+def test_merges_agree_on_every_text(tmp_path, kind, lines):
+    """Canonical ids of byte-pair models are compared with those of their library, line by line or by several lines."""
+    pytest.importorskip("tokenizers")
+    made = {
+        "sentencepiece": lambda: trained_sentencepiece(byte_fallback=True, vocab_size=340),
+        "tokenizer.json": lambda: trained_byte_level().encode(),
+        "tekken": lambda: json.dumps(tekken()).encode(),
+    }
+    (tmp_path / "m").write_bytes(made[kind]())
+    (tmp_path / "t").write_text("the quick brown fox jumps\n\n天地玄黄 <s> 🦓 1234\n  don't\n" * 50)
+    peer = ["--peer", "converted"] if kind == "tekken" else []
+    done = run(tmp_path / "m", tmp_path / "t", "--lines", lines, *peer)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"auto: {200 // lines} equal, 0 near-ties, 0 unexplained" in done.stdout
+
+
+def test_merges_that_differ_are_shown(parity, capsys):
+    """A difference between merges has no proof; the first token that differs is named."""
+    tokenizer = Tokenizer(parse(trained_byte_level().encode(), "m"))
+    right = tokenizer.encode("the fox")
+    comparison = parity.Comparison(tokenizer, (lambda _: [[*right[:-1], 0], right], 53, False, "a peer"))
+    comparison.add("f", [(3, b"the fox"), (4, b"the fox")])
+    assert comparison.counts == {"auto": {"unexplained": 1, "equal": 1}}
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["line"], shown["ours"], shown["theirs"]) == (3, right, [*right[:-1], 0])
+    assert shown["unexplained"].startswith(f"token {len(right) - 1}: ")
+
+
+def test_texts_of_several_lines(parity, tmp_path):
+    """Texts are so many lines with their newlines between, and end with the file and with the limit."""
+    (tmp_path / "a").write_bytes(b"1\n2\n3\n\n5")
+    (tmp_path / "b").write_bytes(b"x\ny\n")
+    paths = [tmp_path / "a", tmp_path / "b"]
+
+    def texts(limit, count, batch):
+        return [some for _, some in parity.texts_of(paths, limit, count, batch)]
+
+    assert texts(99, 1, 99) == [[(1, b"1"), (2, b"2"), (3, b"3"), (4, b""), (5, b"5")], [(1, b"x"), (2, b"y")]]
+    assert texts(99, 2, 4) == [[(1, b"1\n2")], [(3, b"3\n"), (5, b"5")], [(1, b"x\ny")]]
+    assert texts(3, 1, 99) == [[(1, b"1"), (2, b"2")]]
 
 
 def test_a_model_without_a_peer_is_one_line(tmp_path):
