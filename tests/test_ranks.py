@@ -3,15 +3,21 @@
 import base64
 import contextlib
 import hashlib
+import itertools
 import json
 import random
+import re
+from functools import cache
 
+import numpy as np
 import pytest
 from harness import Folder
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from corpustools.errors import CorpusError, DataError, UnsupportedModel
+from corpustools.stages.tokenize.bpe.canonical import Canonical
+from corpustools.stages.tokenize.decode import decode
 from corpustools.stages.tokenize.models import parse, tiktoken
 from corpustools.stages.tokenize.models.model import piece_names
 from corpustools.stages.tokenize.tokenizer import Tokenizer
@@ -315,6 +321,46 @@ def test_a_pattern_that_engines_read_differently(pattern):
     with pytest.raises(UnsupportedModel) as caught:
         parsed(tekken(pattern=pattern))
     assert "tokenizer.json" in caught.value.remedy
+
+
+# Pieces that overlap with themselves, that are never made, and that are words although merges make others of them.
+OVERLAPPING = [b"aa", b"ba", b"aab", b"aaa", b"ab", b"abab", b"bab", b"xyz", b"ababab", b" a", b" aa", b"a b"]
+BYTES = [bytes([byte]) for byte in range(256)]
+PARTS = [b"a", b"b", b" ", b"xyz", "天".encode(), b"\xf5", b"\xe5\xa4"]
+
+
+@cache
+def overlapping():
+    return Canonical(parsed(tekken([*BYTES, *OVERLAPPING, b"\xe5\xa4"])))
+
+
+def by_definition(part, ranks):
+    """Return the ranks of a part as tiktoken defines them: the least rank that two neighbours make, leftmost first."""
+    if part in ranks:
+        return [ranks[part]]
+    pieces = [part[i : i + 1] for i in range(len(part))]
+    while found := [(ranks[a + b], i) for i, (a, b) in enumerate(itertools.pairwise(pieces)) if a + b in ranks]:
+        i = min(found)[1]
+        pieces[i : i + 2] = [pieces[i] + pieces[i + 1]]
+    return [ranks[piece] for piece in pieces]
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.lists(st.sampled_from(PARTS), max_size=20).map(b"".join))
+@example(b"aaaaaaa abababab babab xyz xyzx")
+@example(b"<s>aab")
+@example(b"\xf5xyz")
+def test_merges_are_those_of_the_definition(text):
+    """Canonical ids follow from the ranks alone, whatever bytes the text has."""
+    canonical = overlapping()
+    model = canonical.model
+    marked = model.normalizer.normalize(text)
+    ids = canonical.batch(marked, np.array([0, len(marked)], np.int64), 0).ids.tolist()
+    odd = re.compile(b"[\xf5-\xf7]...", re.DOTALL)
+    parts = [odd.sub(lambda one: model.normalizer.surfaces[one.group()], part) for part in marked.split(b"\xff")]
+    ranks = {piece: rank for rank, piece in enumerate([*BYTES, *OVERLAPPING, b"\xe5\xa4"])}
+    assert [i - 10 for i in ids] == [rank for part in parts if part for rank in by_definition(part, ranks)]
+    assert decode(model, ids) == text
 
 
 def test_the_command_reads_them(tmp_path):
