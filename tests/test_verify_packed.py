@@ -14,6 +14,7 @@ from test_verify import FORMATS, lines_of
 from corpustools import Tokenizer, UsageError, tokenize, verify
 from corpustools.formats import packing
 from corpustools.inspect.verify.difference import Difference
+from corpustools.stages.tokenize.pipeline import Pipeline
 
 SIZE = 64
 BEST_FIT = ["--context", SIZE, "--pack", "best-fit"]
@@ -291,3 +292,19 @@ def test_options_that_cannot_be_meant(folder, model, text):
     chance = random.Random(1)
     folder.write("shuffled", b"\n".join(chance.sample(folder.read(text).split(b"\n"), 300)))
     folder.corpus("verify", "shuffled", "--source", text, "--alpha", "1").failed(2, "samples without a model")
+
+
+def test_a_fault_of_tokenization_is_not_made_twice(folder, model, text, monkeypatch):
+    """Ids that do not spell their record are found although they are the same once more."""
+    given_ = {"context": SIZE, "pack": "best-fit", "eos": True}
+    right = Pipeline._segmented
+
+    def wrong(self, *arguments):
+        batch, owners = right(self, *arguments)
+        batch.ids[batch.ends[17] - 3] ^= 1
+        return batch, owners
+
+    monkeypatch.setattr(Pipeline, "_segmented", wrong)
+    tokenize(model, folder.path / text, folder.path / "out", format="npy", workers=1, **given_)
+    with pytest.raises(Difference, match="the ids of record 18 of the source do not spell its text"):
+        verify(folder.path / "out", folder.path / text, model, workers=1, **given_)

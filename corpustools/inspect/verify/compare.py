@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from corpustools.inspect.verify.diagnosis import Scene, diagnose, ends_early, goes_on
+from corpustools.inspect.verify.diagnosis import diagnose, ends_early, goes_on
 from corpustools.inspect.verify.duplicates import DuplicateCount
+from corpustools.inspect.verify.scene import Scene
 from corpustools.inspect.verify.source import Texts
 from corpustools.inspect.verify.tokens import TokenWindow
 from corpustools.kernels.verify.status import BEFORE, Place, Status

@@ -1,7 +1,8 @@
 """Windows packed by best fit against their source.
 
 Which window a document stands in depends on the lengths of all documents around it. So the source is tokenized and
-packed once more: windows, their ends and those of the documents in them have to be the same.
+packed once more: windows, their ends and those of the documents in them have to be the same. What is made so has to
+spell its texts, as the ids of any output have to.
 
 Where they are not, the documents of both sides are told apart by their marks and counted by their fingerprints. A
 second reading names the first record that is missing, changed or too often there.
@@ -22,15 +23,15 @@ from corpustools.formats.batch import Counts
 from corpustools.formats.layout import Layout
 from corpustools.formats.readers.reader import TokenReader
 from corpustools.formats.rows import Rows
-from corpustools.inspect.verify.diagnosis import Scene
 from corpustools.inspect.verify.difference import Difference
 from corpustools.inspect.verify.packed_diagnosis import boundary, changed, elsewhere
 from corpustools.inspect.verify.request import VerifyRequest
 from corpustools.inspect.verify.results import VerifyResult
+from corpustools.inspect.verify.scene import Scene
 from corpustools.inspect.verify.sides import Meeting, Sides
+from corpustools.inspect.verify.spelled import SpelledPipeline
 from corpustools.inspect.verify.windows import Marks, WindowWriter, WrittenWindows
 from corpustools.progress import Progress
-from corpustools.stages.tokenize.pipeline import Pipeline
 from corpustools.stages.tokenize.run import Run
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
@@ -125,7 +126,7 @@ class PackedRun:
         report = self._progress
         tick = None if report is None else lambda _, done, total: report(phase, done, total)
         origins = Origins()
-        pipeline = Pipeline(self._tokenizer, self._request.tokenizing, writer)
+        pipeline = SpelledPipeline(self._tokenizer, self._request.tokenizing, writer)
         writer.open(phase, 1)
         run = Run(pipeline, self._sources, tick, origins)
         run.run()

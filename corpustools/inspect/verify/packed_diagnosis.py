@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from corpustools.formats.batch import Ids
-from corpustools.inspect.verify.diagnosis import Scene
 from corpustools.inspect.verify.difference import Difference
+from corpustools.inspect.verify.scene import Scene
 from corpustools.inspect.verify.sides import BEFORE, SHOWN, Meeting, Piece, Sides
 
 _AGAIN = "tokenize the source again"

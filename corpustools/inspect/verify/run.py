@@ -12,12 +12,12 @@ from corpustools.files.manifest import Manifest
 from corpustools.formats.readers import open_tokens
 from corpustools.formats.readers.reader import TokenBatch, TokenReader
 from corpustools.inspect.verify.compare import Comparison
-from corpustools.inspect.verify.diagnosis import Scene
 from corpustools.inspect.verify.difference import Difference
 from corpustools.inspect.verify.packed import PackedRun
 from corpustools.inspect.verify.records import verify_records
 from corpustools.inspect.verify.request import VerifyRequest
 from corpustools.inspect.verify.results import VerifyResult
+from corpustools.inspect.verify.scene import Scene
 from corpustools.inspect.verify.source import Source, SourceOptions
 from corpustools.inspect.verify.spelling import spelling_of
 from corpustools.inspect.verify.tokens import TokenWindow
