@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
 import mmap
 import os
 import shutil
@@ -299,6 +300,32 @@ def cached_files(pid: int, folder: str) -> dict[str, int]:
             if target.startswith(folder) and not target.endswith(".lock"):
                 found[target] = cached(Path(path))
     return found
+
+
+@needs_speed
+@pytest.mark.parametrize("packed", [False, True])
+def test_long_records_leave_the_page_cache_as_it_was(disk: Path, packed: bool):
+    """They are read again when they are written, from the input or the overflow file, which was dropped before."""
+    folder = Folder(disk)
+    data = b"".join(bytes([65 + number]) * (9 * MIB) + b"\n" for number in range(16))
+    folder.write("in", gzip.compress(data, 1) if packed else data)
+    with open(disk / "in", "rb") as file:
+        os.fsync(file.fileno())
+        page_cache.drop(file.fileno(), 0, 0)
+    # Packed, the input is small, and its overflow file is not.
+    process = folder.start("shuffle", "in", "-o", "out", "-m", "64MiB", "-T", folder.temporary)
+    most: dict[str, int] = {}
+    while process.poll() is None:
+        for name, size in cached_files(process.pid, str(disk)).items():
+            most[name] = max(size, most.get(name, 0))
+        time.sleep(0.01)
+    folder.outcome(process).ok()
+    assert sorted(folder.read("out").splitlines()) == data.splitlines()
+    overflow = [size for name, size in most.items() if name.startswith(str(folder.temporary))]
+    assert len(overflow) == int(packed)
+    assert all(size < 56 * MIB for size in overflow), most
+    # What the system was still reading ahead at the last record's end cannot be dropped.
+    assert packed or cached(disk / "in") < 40 * MIB
 
 
 @needs_speed

@@ -133,6 +133,7 @@ class OpenInput:
         plain: whether decoded bytes stand in a regular file as they are, the first at `origin`.
         delivered: decoded bytes handed out, less those put back.
         raw_bytes: bytes read from the file.
+        behind: drops from the page cache what was read, or None.
 
     Raises:
         SystemFailure: the file cannot be opened or read.
@@ -156,9 +157,9 @@ class OpenInput:
                 _widen_pipe(self.descriptor)
         except OSError as error:
             raise from_os(error, f"{source.name}: cannot be read") from error
-        self._behind: ReadBehind | None = None
+        self.behind: ReadBehind | None = None
         if source.size is not None and passing is not Passing.STAYS:
-            self._behind = ReadBehind(self.descriptor, self.origin + source.size, passing is Passing.LEAVES)
+            self.behind = ReadBehind(self.descriptor, self.origin + source.size, passing is Passing.LEAVES)
         head = bytearray(HEAD_BYTES)
         filled = 0
         # No more is waited for than the longest magic: a pipe may be slow.
@@ -242,8 +243,8 @@ class OpenInput:
             where = f"{self.source.name}: reading failed after byte {self.raw_bytes}"
             raise from_os(error, where) from error
         self.raw_bytes += n
-        if self._behind is not None:
-            self._behind.passed(self.origin + self.raw_bytes)
+        if self.behind is not None:
+            self.behind.passed(self.origin + self.raw_bytes)
         if not n and len(view):
             self._at_end()
         return n

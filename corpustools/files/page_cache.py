@@ -16,6 +16,8 @@ from corpustools.files.linux import cached_bytes, write_out
 _MIB = 1 << 20
 # The reader's place is looked at so often; a stretch that was cached before is known in segments of this size.
 _STEP, _SEGMENT = 8 * _MIB, 32 * _MIB
+# So far the system reads ahead of who reads in order.
+_READ_AHEAD = 16 * _MIB
 # So much may be on its way to disk before the writer waits for the oldest half.
 _WINDOW = 16 * _MIB
 # The cache holds bytes in folios, which leave it only whole: what is dropped begins before the last boundary.
@@ -49,33 +51,46 @@ class ReadBehind:
     """
 
     def __init__(self, descriptor: int, size: int, everything: bool = False) -> None:
-        self._descriptor, self._size = descriptor, size
         segments = range(-(-size // _SEGMENT))
-        self._kept = set() if everything else {segment for segment in segments if self._is_cached(segment)}
-        self._segment = self._next = 0
+        self._kept = set() if everything else {one for one in segments if _is_cached(descriptor, one, size)}
+        self._begin(descriptor, 0, size)
+
+    def again(self, descriptor: int, start: int, stop: int) -> ReadBehind:
+        """Return the same for a stretch that is read once more, which may be long after."""
+        other = object.__new__(ReadBehind)
+        other._kept = self._kept
+        other._begin(descriptor, start, stop)
+        return other
+
+    def _begin(self, descriptor: int, start: int, stop: int) -> None:
+        self._descriptor, self._stop, self._next = descriptor, stop, start
+        self._first = self._segment = start // _SEGMENT
 
     def passed(self, position: int) -> None:
-        """Take note that all bytes before a position were read."""
-        if position < self._next and position < self._size:
+        """Take note that all bytes of the stretch before a position were read."""
+        if position < self._next and position < self._stop:
             return
         self._next = position + _STEP
-        last = position // _SEGMENT
-        for segment in range(self._segment, last + 1):
+        # At the end the system has read on.
+        reach = position if position < self._stop else position + _READ_AHEAD
+        for segment in range(self._segment, reach // _SEGMENT + 1):
             if segment in self._kept:
                 continue
             # Far back, since pieces as small as a step often share their folios with what is read next.
-            first = segment if segment == 0 or segment - 1 in self._kept else segment - 1
-            stop = min(position, (segment + 1) * _SEGMENT)
-            if stop > first * _SEGMENT:
-                drop(self._descriptor, first * _SEGMENT, stop - first * _SEGMENT)
-        self._segment = last
+            first = segment if segment == self._first or segment - 1 in self._kept else segment - 1
+            length = min(reach, (segment + 1) * _SEGMENT) - first * _SEGMENT
+            if length > 0:
+                drop(self._descriptor, first * _SEGMENT, length)
+        self._segment = position // _SEGMENT
 
-    def _is_cached(self, segment: int) -> bool:
-        start = segment * _SEGMENT
-        length = min(_SEGMENT, self._size - start)
-        cached = cached_bytes(self._descriptor, start, length)
-        # Whoever looked at the front of a file has left some pages of it, and the system reads ahead of readers.
-        return cached is None or cached * 2 > length
+
+def _is_cached(descriptor: int, segment: int, size: int) -> bool:
+    """Whether most of a segment is in the page cache, or may be."""
+    start = segment * _SEGMENT
+    length = min(_SEGMENT, size - start)
+    cached = cached_bytes(descriptor, start, length)
+    # Whoever looked at the front of a file has left some pages of it, and the system reads ahead of readers.
+    return cached is None or cached * 2 > length
 
 
 class WriteBehind:

@@ -10,6 +10,7 @@ import threading
 from corpustools.errors import SystemFailure, from_os
 from corpustools.files.direct import DirectFile, Parts
 from corpustools.files.linux import punch_hole
+from corpustools.files.page_cache import ReadBehind, WriteBehind
 
 
 class TemporaryFiles:
@@ -130,11 +131,18 @@ class OverflowFile:
 
     Args:
         directory: where the file is made when the first bytes come.
+        spares: whether what was written is dropped from the page cache.
+
+    Attributes:
+        descriptor: the file, None before the first bytes come.
+        read_behind: drops what was read from the page cache, or None.
     """
 
-    def __init__(self, directory: str) -> None:
-        self._directory = directory
-        self._descriptor: int | None = None
+    def __init__(self, directory: str, spares: bool = False) -> None:
+        self._directory, self._spares = directory, spares
+        self.descriptor: int | None = None
+        self.read_behind: ReadBehind | None = None
+        self._behind: WriteBehind | None = None
         self._end = 0
 
     def append(self, piece: memoryview) -> int:
@@ -143,12 +151,17 @@ class OverflowFile:
         Raises:
             SystemFailure: the disk is full or fails.
         """
-        if self._descriptor is None:
-            self._descriptor = _open_unnamed(self._directory)
+        if self.descriptor is None:
+            self.descriptor = _open_unnamed(self._directory)
+            if self._spares:
+                self._behind = WriteBehind(self.descriptor)
+                self.read_behind = ReadBehind(self.descriptor, 0, everything=True)
         start = self._end
         try:
             while piece:
-                n = os.pwrite(self._descriptor, piece, self._end)
+                n = os.pwrite(self.descriptor, piece, self._end)
+                if self._behind is not None:
+                    self._behind.wrote(self._end, n)
                 self._end += n
                 piece = piece[n:]
         except OSError as error:
@@ -156,13 +169,8 @@ class OverflowFile:
             raise from_os(error, where, "free some space or name another directory for it") from error
         return start
 
-    def read(self, offset: int, view: memoryview) -> int:
-        """Fill the front of the view from an offset; return how many bytes came."""
-        assert self._descriptor is not None
-        return os.preadv(self._descriptor, [view], offset)
-
     def close(self) -> None:
         """Close the file, which ends it."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None

@@ -14,6 +14,7 @@ from corpustools import kernels
 from corpustools.errors import DataError, from_os
 from corpustools.files.chunks import Buffer, Fragment
 from corpustools.files.inputs import STDIN, Input, OpenInput
+from corpustools.files.page_cache import ReadBehind
 from corpustools.files.reader import RecordReader
 from corpustools.files.temporary import OverflowFile
 
@@ -70,10 +71,11 @@ def unpack_place(word: int) -> Place:
 
 @dataclass(frozen=True)
 class _Source:
-    """A file that holds long records: what messages call it, and how it is read at an offset."""
+    """A file that holds long records: what messages call it, and what drops it from the page cache, or None."""
 
     name: str
-    read: Callable[[int, memoryview], int]
+    descriptor: int
+    behind: ReadBehind | None
 
 
 class LongRecords:
@@ -84,11 +86,13 @@ class LongRecords:
     Args:
         directory: where the overflow file is made when it is needed, or None: no temporary space may be used.
         delimiter: the byte that ends a record.
+        spares_cache: whether the overflow file is kept out of the page cache. Inputs are treated as their reader does.
     """
 
-    def __init__(self, directory: str | None, delimiter: int) -> None:
+    def __init__(self, directory: str | None, delimiter: int, spares_cache: bool = False) -> None:
         self._delimiter = delimiter
-        self._overflow = OverflowFile(directory) if directory is not None else None
+        self._overflow = OverflowFile(directory, spares_cache) if directory is not None else None
+        self._behind: dict[int, ReadBehind] = {}
         self._inputs: dict[int, Input] = {}
         self._descriptors: dict[int, int] = {}
         self._kernel = kernels.load("records")
@@ -155,6 +159,9 @@ class LongRecords:
         step, done, checksum = capacity - capacity % 32, 0, 0
         in_file = length - place.adds_delimiter
         with self._source(place.file) as source:
+            behind = source.behind
+            if behind is not None:
+                behind = behind.again(source.descriptor, place.offset, place.offset + in_file)
             while done < length:
                 size = min(step, length - done)
                 stored = min(size, in_file - done)
@@ -164,6 +171,8 @@ class LongRecords:
                 checksum += self._kernel.checksum(buffer, 0, size, done)
                 write(buffer[:size])
                 done += size
+                if behind is not None:
+                    behind.passed(place.offset + min(done, in_file))
         return checksum
 
     def close(self) -> None:
@@ -180,6 +189,8 @@ class LongRecords:
         assert source is not None
         if not source.plain or number >= _MOST_FILES:
             return False
+        if source.behind is not None:
+            self._behind[number] = source.behind
         if number not in self._inputs:
             self._inputs[number] = source.source
             if len(self._descriptors) < _MOST_OPEN or source.source.path == STDIN:
@@ -194,27 +205,23 @@ class LongRecords:
         """Give the file that a place names, open."""
         if file is None:
             assert self._overflow is not None
-            yield _Source("temporary data", self._overflow.read)
+            assert self._overflow.descriptor is not None
+            yield _Source("temporary data", self._overflow.descriptor, self._overflow.read_behind)
         elif file in self._descriptors:
-            yield _Source(self._inputs[file].name, _reading(self._descriptors[file]))
+            yield _Source(self._inputs[file].name, self._descriptors[file], self._behind.get(file))
         else:
             opened = OpenInput(self._inputs[file], 0)
             try:
-                yield _Source(opened.source.name, _reading(opened.descriptor))
+                yield _Source(opened.source.name, opened.descriptor, self._behind.get(file))
             finally:
                 opened.close()
-
-
-def _reading(descriptor: int) -> Callable[[int, memoryview], int]:
-    """Return a function that fills the front of a view from an offset of a file."""
-    return lambda offset, view: os.preadv(descriptor, [view], offset)
 
 
 def _fill(source: _Source, offset: int, view: memoryview) -> None:
     """Fill the view with a file's bytes from an offset."""
     try:
         while view:
-            n = source.read(offset, view)
+            n = os.preadv(source.descriptor, [view], offset)
             if not n:
                 raise DataError(
                     f"{source.name}: is shorter than when it was first read", "leave inputs alone while they are read"

@@ -41,7 +41,7 @@ class BucketStore:
             tmp_dirs, max(_EXTENT, 16 * plan.block), direct=plan.direct_spill, spares=plan.spares_cache
         )
         self.spill = Spill(self._files, self.pool, spill) if spill is not None else None
-        self.long_records = LongRecords(tmp_dirs[0] if spill is not None else None, delimiter)
+        self.long_records = LongRecords(tmp_dirs[0] if spill is not None else None, delimiter, plan.spares_cache)
         self.buckets: list[BucketSet] = []
         self.reader: RecordReader | None = None
 
