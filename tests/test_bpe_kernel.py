@@ -167,6 +167,23 @@ def test_a_letter_that_nothing_writes(backend: Any):
 
 
 @needs_compiled
+def test_narrow_and_wide_words_share_the_cache():
+    """Words of every length, up to those that fit nowhere, push each other out and keep their codes."""
+    rng = np.random.default_rng(4)
+    words = [rng.integers(97, 100, n, np.uint8).tobytes() for n in rng.integers(1, 140, 60_000).tolist()]
+    model, merges = chain(3, [(0, 1, 3, 0), (1, 2, 4, 1), (3, 4, 5, 2), (5, 5, 6, 0)])
+    merger = merger_of(model, merges, compiled)
+    calls = [Call(compiled, words) for _ in range(3)]
+    for call in calls:
+        call.cache = calls[0].cache
+        assert call.run(merger) == DONE
+    assert calls[0].result() == calls[1].result() == calls[2].result()
+    twin = Call(plain, words[:300])
+    assert twin.run(merger_of(model, merges, plain)) == DONE
+    assert twin.result()[0] == calls[0].result()[0][: twin.state[1]]
+
+
+@needs_compiled
 def test_a_full_cache_changes_nothing():
     """More words than there are slots push each other out, and every one keeps its codes."""
     rng = np.random.default_rng(3)

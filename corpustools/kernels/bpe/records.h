@@ -69,19 +69,19 @@ static inline int64_t write_word(const merger_t *m, slot_t *slots, room_t *room,
                                  const uint8_t *limit, int32_t *out, int *last) {
     slot_t *slot = slot_of(slots, word, size, limit);
     int found = holds(slot, word, size, limit);
-    if (!found && holds(slot + 1, word, size, limit)) {
+    if (!found && !is_wide(slot) && holds(slot + 1, word, size, limit)) {
         slot++;
         found = 1;
     }
     if (found && !slot->unknown) {
         *last = 0;
-        memcpy(out, slot->room, 4 * OUT_SLACK);
-        if (slot->count > OUT_SLACK) memcpy(out, slot->room, 4 * (size_t)slot->count);
+        memcpy(out, room_of(slot), 4 * OUT_SLACK);
+        if (slot->count > OUT_SLACK) memcpy(out, room_of(slot), 4 * (size_t)slot->count);
         return slot->count;
     }
     int64_t count = slot->count;
     int unknown = 1;
-    if (found) memcpy(out, slot->room, 4 * (size_t)count);
+    if (found) memcpy(out, room_of(slot), 4 * (size_t)count);
     else {
         count = segment_word(m, room, word, size, out);
         if (count < 0) return count;

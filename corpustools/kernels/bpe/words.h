@@ -59,6 +59,7 @@ static inline int64_t next_cut_or_mark(const uint8_t *text, int64_t at, int64_t 
 static inline int64_t symbol_at(const merger_t *m, const uint8_t *text, int64_t at, int64_t end, int64_t *which) {
     const texts_t *symbols = &m->symbols;
     int64_t low = 0, high = symbols->count, found = 0;
+    *which = -1;
     if (!(m->symbol_heads[text[at] >> 6] >> (text[at] & 63) & 1)) return 0;
     /* Symbols low to high begin with the bytes so far. */
     for (int64_t depth = 0; at + depth < end && low < high; depth++) {
