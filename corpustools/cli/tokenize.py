@@ -97,6 +97,15 @@ Examples:
     "does. They differ only where segmentations are equally good, or nearly so.",
 )
 @click.option(
+    "--engine",
+    type=click.Choice(["auto", "reference", "fast"]),
+    default="auto",
+    show_default=True,
+    help="What makes the canonical ids of byte-pair models. fast is our engine. reference is the model's own library, "
+    "about thirty times slower. auto is our engine, and the library encodes some documents too where it is installed; "
+    "a difference ends the run.",
+)
+@click.option(
     "-j",
     "--workers",
     type=click.IntRange(min=1),

@@ -58,6 +58,10 @@ def summarize(report: Reporter, request: TokenizeRequest, result: TokenizeResult
     facts = facts_of(request)
     counted = {"windows": result.windows, "dropped": result.dropped, "padding": result.padding, "shards": result.shards}
     facts |= {name: value for name, value in counted.items() if value is not None}
+    if result.engine:
+        made = {"engine": result.engine, "library": result.library, "checked": result.checked, "others": result.others}
+        facts |= {name: value for name, value in made.items() if value is not None}
+        note_engines(report, result)
     if result.skipped:
         facts |= {"skipped": result.skipped, "first_skipped": result.first_skipped}
     if result.special:
@@ -74,6 +78,17 @@ def summarize(report: Reporter, request: TokenizeRequest, result: TokenizeResult
     )
 
 
+def note_engines(report: Reporter, result: TokenizeResult) -> None:
+    """Say what another user of the ids may want to know of the engine that made them."""
+    from corpustools.stages.tokenize.results import UNREAD
+
+    if result.unchecked and result.unchecked != UNREAD:
+        report.note(f"ids were not checked against the model's own library: {result.unchecked}")
+    if result.others:
+        what = "records that are not UTF-8, or longer than 16 MiB,"
+        report.note(f"{result.others} {what} were written by our engine: {result.library} does not take them")
+
+
 def warning_of(documents: int, place: str, token: str) -> str:
     """Return what to tell of documents in which text became a special token."""
     others = f" and {documents - 1} more" if documents > 1 else ""
@@ -85,7 +100,7 @@ def warning_of(documents: int, place: str, token: str) -> str:
 
 def line_of(request: TokenizeRequest, result: TokenizeResult) -> str:
     """Return what was done, in one line for people."""
-    packed = drawn = special = skipped = ""
+    packed = drawn = special = skipped = checked = ""
     if result.windows is not None:
         lost = f"{result.dropped} dropped" if result.padding is None else f"{result.fill or 0:.2%} full"
         packed = f" in {result.windows} windows of {request.context} ({lost})"
@@ -95,11 +110,13 @@ def line_of(request: TokenizeRequest, result: TokenizeResult) -> str:
         drawn = f", --seed {request.seed}"
     if result.special:
         special = f", {result.special} documents with special tokens made of text"
+    if result.checked and result.library:
+        checked = f", {result.checked} documents checked by {result.library}"
     if result.skipped:
         causes = ", ".join(f"{count} {cause}" for cause, count in sorted(result.skipped.items()))
         skipped = f"; {sum(result.skipped.values())} bad records skipped ({causes}), first {result.first_skipped}"
     rate = result.tokens / max(result.seconds, 1e-9) / 1e6
     return (
         f"{result.records} records, {result.tokens} tokens{packed}, {human(result.bytes)} "
-        f"in {result.seconds:.1f} s ({rate:.1f} M tokens/s){special}{drawn}{skipped}"
+        f"in {result.seconds:.1f} s ({rate:.1f} M tokens/s){special}{checked}{drawn}{skipped}"
     )

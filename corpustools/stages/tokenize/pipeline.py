@@ -14,7 +14,10 @@ from corpustools.files.batches import RecordBatch
 from corpustools.formats import make_writer
 from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Special
 from corpustools.formats.writer import Writer
+from corpustools.stages.tokenize.bpe.by_reference import ByReference
 from corpustools.stages.tokenize.bpe.canonical import Canonical
+from corpustools.stages.tokenize.bpe.guard import Guard
+from corpustools.stages.tokenize.bpe.reference import Reference, load_reference
 from corpustools.stages.tokenize.field import Texts, parse_field, take_field
 from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
 from corpustools.stages.tokenize.lattice.segmenter import Batch, SampleKey, Segmenter
@@ -45,6 +48,11 @@ class Pipeline:
         self.keys = parse_field(request.field) if request.field is not None else None
         self.writer = writer or make_writer(request.format, tokenizer.vocabulary, request.columns, request.layout)
         self.segmenter = self._segmenter()
+        self.library: ByReference | None = None
+        self.guard: Guard | None = None
+        if request.engine == "reference":
+            assert isinstance(self.segmenter, Canonical)
+            self.library = ByReference(self._reference(), self.segmenter)
         self.measured = bool(set(request.columns) & {"score", "logprob", "logz"})
         needs = set(request.columns) & {"entropy", "length"}
         if request.mode not in ("sample", "canonical"):
@@ -67,6 +75,16 @@ class Pipeline:
             eos=eos,
         )
 
+    def _reference(self) -> Reference:
+        """Return the model's own library, with the model as it was read."""
+        return load_reference(self.tokenizer._loaded, self.tokenizer.special)
+
+    def watch(self) -> Guard | None:
+        """Have some documents of our engine checked from now on; return what checks them, if anything does."""
+        if self.request.engine == "auto" and isinstance(self.segmenter, Canonical):
+            self.guard = Guard(self._reference, self.tokenizer.vocabulary.names)
+        return self.guard
+
     @property
     def _weights(self) -> Weights:
         """The weights of a lattice's mode."""
@@ -78,14 +96,14 @@ class Pipeline:
         """Whether a record may go through in parts."""
         request = self.request
         plain = not (request.nbest or request.unique or request.field or request.columns) and request.samples == 1
-        return plain and self.writer.streams
+        return plain and self.writer.streams and self.library is None
 
     @property
     def passes(self) -> bool:
         """Whether a text that is there whole may go through in parts, once for each of its segmentations."""
         request = self.request
         by_path = self.measured and self._by_path(np.empty(0))
-        return self.writer.streams and not (request.nbest or request.unique or by_path)
+        return self.writer.streams and self.library is None and not (request.nbest or request.unique or by_path)
 
     def texts_of(self, records: RecordBatch) -> Texts:
         """Return the texts of a batch of records."""
@@ -115,7 +133,10 @@ class Pipeline:
         normalizer = self.tokenizer.model.normalizer
         normalized, offsets = normalizer.normalize_batch(records.data, records.starts, records.ends)
         with naming(lambda record: records.place(record - records.first)):
-            batch, owners = self._segmented(memoryview(normalized), offsets, records.first)
+            batch, owners = self._segmented(records, memoryview(normalized), offsets)
+        if self.guard is not None:
+            starts = np.append(0, batch.ends)[:-1] + self.request.bos
+            self.guard.take(records, batch.ids, starts, batch.ends - self.request.eos)
         numbers = owners + records.number_in_source(0)
         special = self._special(batch, records.source, numbers)
         done = IdBatch(batch.ids, batch.ends, numbers=numbers, special=special)
@@ -123,11 +144,14 @@ class Pipeline:
             self._add_columns(done, memoryview(normalized), offsets.tolist(), owners.tolist(), batch.measures)
         return done
 
-    def _segmented(self, text: memoryview, offsets: Counts, first: int) -> tuple[Batch, Counts]:
-        """Return the segmentations of normalised records, and the record that each belongs to."""
+    def _segmented(self, records: RecordBatch, text: memoryview, offsets: Counts) -> tuple[Batch, Counts]:
+        """Return the segmentations of records with their normalised text, and the record that each belongs to."""
         if self.request.nbest or self.request.unique:
-            return self._listed(text, offsets.tolist(), first)
-        batch = self.segmenter.batch(text, offsets, first, self.measured)
+            return self._listed(text, offsets.tolist(), records.first)
+        if self.library is not None:
+            batch = self.library.batch(records)
+        else:
+            batch = self.segmenter.batch(text, offsets, records.first, self.measured)
         return batch, np.repeat(np.arange(len(offsets) - 1), self.request.samples)
 
     def _special(self, batch: Batch, source: str, numbers: Counts) -> Special:

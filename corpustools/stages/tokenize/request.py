@@ -14,6 +14,8 @@ from corpustools.seeds import fresh_seed
 from corpustools.stages.tokenize.lattice.weights import check_distribution, check_numbers
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
+# What makes canonical ids: our engine with some documents checked, the model's own library alone, our engine alone.
+ENGINES = ("auto", "reference", "fast")
 # What the text of a special token is: what the model's own library makes of it, text, or an error.
 SPECIAL = ("library", "text", "error")
 # 'own' is what the model's own library makes of text: 'canonical' where the model has merges, else 'viterbi'.
@@ -90,6 +92,7 @@ class TokenizeRequest:
     workers: int = 1
     part: tuple[int, int] | None = None
     special: str | None = None
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -116,6 +119,9 @@ class TokenizeRequest:
         """
         measured = self.mode != "canonical" and bool(self.columns)
         check_distribution(tokenizer.model, self.alpha if self.drawn or measured else 0.0, self.length_weight)
+        if self.engine != "auto" and self.mode != "canonical":
+            what = f"the {self.engine} engine in mode {self.mode}"
+            raise UsageError(what, "engines are for canonical segmentations; leave it away")
         for name in ("bos", "eos"):
             if getattr(self, name) and name not in tokenizer.model.control:
                 raise UsageError(f"the model has no {name} token", f"leave {name} away")
@@ -183,6 +189,8 @@ class TokenizeRequest:
             raise UsageError(f"{self.workers} workers", "give at least 1")
         if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
             raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1")
+        if self.engine not in ENGINES:
+            raise UsageError(f"engine '{self.engine}'", f"accepted are {', '.join(ENGINES)}")
         if self.special is not None and self.special not in SPECIAL:
             raise UsageError(f"special tokens as '{self.special}'", f"accepted are {', '.join(SPECIAL)}")
         for name in self.columns:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# Why a small run was not checked; nobody needs to be told.
+UNREAD = "less than 1 MiB was read"
+
 
 @dataclass(frozen=True)
 class TokenizeResult:
@@ -25,6 +28,11 @@ class TokenizeResult:
         first_skipped: where the first of them stands, and its cause; None where there is none.
         special: output records in which text became a special token, such as the end of a document.
         first_special: the first of their input records, and its first special token; None where there is none.
+        engine: what made canonical ids: 'fast' or 'reference'; None for other ids.
+        library: the model's own library and its version, which made the ids or checked some; None where it did neither.
+        checked: documents that both engines made the same ids of; None where none were to be checked.
+        unchecked: why no document was checked; None where some were, or where none were to be.
+        others: records that the library has no way to take and our engine wrote; None where the library wrote none.
     """
 
     records: int
@@ -41,6 +49,11 @@ class TokenizeResult:
     first_skipped: str | None = None
     special: int = 0
     first_special: tuple[str, str] | None = None
+    engine: str | None = None
+    library: str | None = None
+    checked: int | None = None
+    unchecked: str | None = None
+    others: int | None = None
 
     @property
     def fill(self) -> float | None:

@@ -20,6 +20,7 @@ from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Special
 from corpustools.formats.provenance import Provenance
 from corpustools.progress import Progress
 from corpustools.stages.tokenize.bpe.canonical import CanonicalStream
+from corpustools.stages.tokenize.bpe.guard import Checked
 from corpustools.stages.tokenize.lattice.segmenter import StreamingSegmenter
 from corpustools.stages.tokenize.lattice.unwritable import naming
 from corpustools.stages.tokenize.long_text import LongText
@@ -56,6 +57,7 @@ def carry_out(
     if request.provenance is not None:
         _refuse_provenance(request.provenance, tokenizer, inputs, output)
     pipeline = Pipeline(tokenizer, request)
+    guard = pipeline.watch()
     writer = pipeline.writer
     writer.open(output, request.workers)
     provenance = None
@@ -77,6 +79,8 @@ def carry_out(
         writer.abort()
         raise
     finally:
+        if guard is not None:
+            guard.close()
         if provenance is not None:
             provenance.close()
     return result
@@ -125,6 +129,7 @@ class Run:
         self.records = 0
         self.bad = BadRecords()
         self.special = Special()
+        self.checked = Checked(None, None)
         self._running: StreamingSegmenter | CanonicalStream | None = None
 
     def run(self) -> None:
@@ -132,6 +137,7 @@ class Run:
         pipeline, workers = self.pipeline, self.pipeline.request.workers
         with OrderedTasks(workers, self._write) as tasks:
             for item in self.batches.with_too_long():
+                self._guard(item)
                 if isinstance(item, RecordFragment):
                     tasks.drain()
                     self._fragment(item)
@@ -145,11 +151,21 @@ class Run:
                 else:
                     self.records += len(item.starts)
                     tasks.submit(pipeline.output_of, item)
+        if pipeline.guard is not None:
+            self.checked = pipeline.guard.finish()
+
+    def _guard(self, item: RecordBatch | RecordFragment | TooLong) -> None:
+        """Let the guard know what comes, and end the run where it has found a difference."""
+        guard = self.pipeline.guard
+        if guard is not None:
+            guard.look()
+            if isinstance(item, RecordBatch):
+                guard.begin(item)
 
     def result(self, seconds: float) -> TokenizeResult:
         """Return what was done, in so many seconds."""
-        request, writer = self.pipeline.request, self.writer
-        laid_out = writer.laid_out
+        request, writer, library = self.pipeline.request, self.writer, self.pipeline.library
+        laid_out, checked = writer.laid_out, self.checked
         return TokenizeResult(
             records=self.records,
             segmentations=writer.documents,
@@ -165,6 +181,11 @@ class Run:
             first_skipped=self.bad.first or None,
             special=self.special.documents,
             first_special=(self.special.place, self.special.token) if self.special.documents else None,
+            engine=None if request.mode != "canonical" else "fast" if library is None else "reference",
+            library=checked.library if library is None else library.library,
+            checked=checked.documents,
+            unchecked=checked.unchecked,
+            others=None if library is None else library.others,
         )
 
     def _write(self, done: FormattedBatch) -> None:

@@ -11,13 +11,16 @@ from corpustools.stages.tokenize.bpe.canonical import Canonical
 from corpustools.stages.tokenize.bpe.reference import Ids, Reference
 from corpustools.stages.tokenize.lattice.segmenter import Batch
 
+# A library takes some thirty times as much memory as a record.
+LARGEST_RECORD = 1 << 24
+
 
 class ByReference:
-    """Segments records by a library, from any number of threads.
+    """Segments records by a library, from any number of threads. Records of more than 16 MiB are left to our engine.
 
     Args:
         reference: the library.
-        canonical: our engine for the same model, which writes the records that the library has no way to take.
+        canonical: our engine for the same model, which writes what the library has no way to take.
 
     Attributes:
         others: how many records our engine wrote.
@@ -44,7 +47,11 @@ class ByReference:
             DataError: the library fails at a record, or the vocabulary cannot write a character.
         """
         count = len(records.starts)
-        found = self._reference.encode_batch([records.record(i) for i in range(count)], records.place)
+        sizes = records.ends - records.starts
+        if count and int(sizes.max()) > LARGEST_RECORD:
+            found: list[Ids | None] = [None] * count  # such a record is alone
+        else:
+            found = self._reference.encode_batch([records.record(i) for i in range(count)], records.place)
         others = [i for i, ids in enumerate(found) if ids is None]
         with self._lock:
             self.others += len(others)

@@ -23,6 +23,7 @@ from corpustools.errors import CorpusError, DataError
 from corpustools.files.batches import RecordBatch
 from corpustools.formats.batch import Counts
 from corpustools.stages.tokenize.bpe.reference import Ids, Reference
+from corpustools.stages.tokenize.results import UNREAD
 
 FIRST_BYTES = 1 << 18
 LEAST_BYTES = 1 << 20
@@ -48,7 +49,7 @@ class Checked:
     """What a guard did: the library, documents compared, and why there were none; None where it does not apply."""
 
     library: str | None
-    documents: int
+    documents: int | None
     unchecked: str | None = None
 
 
@@ -113,7 +114,7 @@ class Guard:
             DataError: the engines differ.
         """
         if self._thread is None:
-            return Checked(None, 0, "less than 1 MiB was read")
+            return Checked(None, 0, UNREAD)
         self._documents.put(None)
         self._thread.join()
         self.look()
