@@ -133,7 +133,10 @@ class Pipeline:
         normalizer = self.tokenizer.model.normalizer
         normalized, offsets = normalizer.normalize_batch(records.data, records.starts, records.ends)
         with naming(lambda record: records.place(record - records.first)):
-            batch, owners = self._segmented(records, memoryview(normalized), offsets)
+            if self.library is None:
+                batch, owners = self._segmented(memoryview(normalized), offsets, records.first)
+            else:
+                batch, owners = self.library.batch(records), np.arange(len(records.starts))
         if self.guard is not None:
             starts = np.append(0, batch.ends)[:-1] + self.request.bos
             self.guard.take(records, batch.ids, starts, batch.ends - self.request.eos)
@@ -144,14 +147,11 @@ class Pipeline:
             self._add_columns(done, memoryview(normalized), offsets.tolist(), owners.tolist(), batch.measures)
         return done
 
-    def _segmented(self, records: RecordBatch, text: memoryview, offsets: Counts) -> tuple[Batch, Counts]:
-        """Return the segmentations of records with their normalised text, and the record that each belongs to."""
+    def _segmented(self, text: memoryview, offsets: Counts, first: int) -> tuple[Batch, Counts]:
+        """Return the segmentations of normalised records, and the record that each belongs to."""
         if self.request.nbest or self.request.unique:
-            return self._listed(text, offsets.tolist(), records.first)
-        if self.library is not None:
-            batch = self.library.batch(records)
-        else:
-            batch = self.segmenter.batch(text, offsets, records.first, self.measured)
+            return self._listed(text, offsets.tolist(), first)
+        batch = self.segmenter.batch(text, offsets, first, self.measured)
         return batch, np.repeat(np.arange(len(offsets) - 1), self.request.samples)
 
     def _special(self, batch: Batch, source: str, numbers: Counts) -> Special:
