@@ -13,6 +13,7 @@ from corpustools.formats.layout import PACKINGS
 from corpustools.formats.readers import READERS
 
 if TYPE_CHECKING:
+    from corpustools.inspect.verify.request import VerifyRequest
     from corpustools.inspect.verify.results import VerifyResult
 
 HELP = """Hold an OUTPUT against its source: nothing is missing, nothing is there twice, nothing was changed.
@@ -135,15 +136,6 @@ def command(
     manifest: str | None,
     progress: str,
     quiet: bool,
-    context: int | None,
-    sample: int | None,
-    mode: str | None,
-    alpha: float | None,
-    nbest: int | None,
-    workers: int | None,
-    zero_terminated: bool,
-    record_bytes: int | None,
-    header: int,
     **options: Any,
 ) -> None:
     """Run `corpus verify`."""
@@ -151,16 +143,9 @@ def command(
         raise click.UsageError("no OUTPUT; name it before --source, which takes all names behind it")
     from corpustools.files.inputs import inspect
     from corpustools.inspect.verify.made_by import find_manifest, read_manifest
-    from corpustools.inspect.verify.request import VerifyRequest, record_format
     from corpustools.inspect.verify.run import carry_out
-    from corpustools.machine import default_workers
-    from corpustools.stages.tokenize.request import mode_of
 
-    form = record_format(b"\0" if zero_terminated else b"\n", record_bytes or 0, header)
-    request = VerifyRequest(
-        form=form, context=context or 0, sample=sample or 0, mode=mode_of(mode, alpha), nbest=nbest or 0,
-        alpha=1.0 if alpha is None else alpha, workers=workers or default_workers(), **options,
-    )  # fmt: skip
+    request = request_of(**options)
     made = read_manifest(made_by) if made_by is not None else find_manifest(outputs[0])
     if made is not None:
         request, model = made.completed(request), model or made.model
@@ -186,6 +171,35 @@ def command(
             tokens=result.tokens,
             seconds=round(result.seconds, 3),
         )
+
+
+def request_of(
+    context: int | None,
+    sample: int | None,
+    mode: str | None,
+    alpha: float | None,
+    nbest: int | None,
+    workers: int | None,
+    zero_terminated: bool,
+    record_bytes: int | None,
+    header: int,
+    **options: Any,
+) -> VerifyRequest:
+    """Return what the options ask for."""
+    from corpustools.inspect.verify.request import VerifyRequest, record_format
+    from corpustools.machine import default_workers
+    from corpustools.stages.tokenize.request import mode_of
+
+    return VerifyRequest(
+        form=record_format(b"\0" if zero_terminated else b"\n", record_bytes or 0, header),
+        context=context or 0,
+        sample=sample or 0,
+        mode=mode_of(mode, alpha),
+        nbest=nbest or 0,
+        alpha=1.0 if alpha is None else alpha,
+        workers=workers or default_workers(),
+        **options,
+    )
 
 
 def line_of(result: VerifyResult) -> str:
