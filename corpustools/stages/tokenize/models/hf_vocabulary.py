@@ -152,12 +152,17 @@ def _byte_level(tokens: list[str], arc: Any, added: set[int]) -> tuple[list[byte
     pieces = []
     odd = dict.fromkeys(range(256), "\ufffd".encode())
     known = set()
+    # What is no letter of the alphabet becomes a character that Latin-1 does not have.
+    bytes_of = dict.fromkeys(range(256), 0xFFFF) | {ord(letter): byte for letter, byte in alphabet.items()}
     for i, token in enumerate(tokens):
-        if i in added or any(character not in alphabet for character in token):
+        try:
+            piece = token.translate(bytes_of).encode("latin-1")
+        except UnicodeEncodeError:
+            piece = b""
+        if i in added or (token and not piece):
             pieces.append(token.encode("utf-8", "surrogatepass"))
             arc[i] = False
             continue
-        piece = bytes(alphabet[character] for character in token)
         if max(piece, default=0) >= FIRST_ODD:
             arc[i] = len(piece) == 1
             piece = private(i) if len(piece) == 1 else piece
