@@ -10,7 +10,7 @@ import struct
 import time
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from corpustools.errors import DataError
@@ -38,14 +38,26 @@ class SlowDisk:
         self._auto = codec == "auto"
         self._bytes, self._seconds = 0, 0.0
 
-    def judge(self, size: int, seconds: float) -> None:
-        """Take the time that some bytes took to be written, as they are; at first the page cache hides the disk."""
+    def judge(self, size: int, seconds: float, packed: Callable[[], int]) -> None:
+        """Take the time that some bytes took to be written, as they are; at first the page cache hides the disk.
+
+        Where writing is slow because the processors are busy, compressing is slow too: so that is timed first.
+
+        Args:
+            size: bytes that were written.
+            seconds: how long it took.
+            packed: compresses them, and returns the bytes that are left.
+        """
         if not self._auto:
             return
         self._bytes += size
         self._seconds += seconds
         if self._bytes >= _TRIAL:
-            self.compress = self._bytes < _SLOW_DISK * self._seconds
+            if self._bytes < _SLOW_DISK * self._seconds:
+                begin = time.perf_counter()
+                saved = 1 - packed() / size
+                # Both ways over the disk, and unpacking takes a third of packing.
+                self.compress = (time.perf_counter() - begin) * 4 / 3 < 2 * saved * size * self._seconds / self._bytes
             self._auto = not self.compress
             self._bytes, self._seconds = 0, 0.0
 
@@ -97,7 +109,10 @@ class Spill:
             start = time.perf_counter()
             self._write(run, blocks)
             run.raw += len(blocks)
-            self.disk.judge(len(blocks) * self.block_bytes, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self.disk.judge(
+                len(blocks) * self.block_bytes, seconds, lambda: sum(len(codec.compress(block)) for block in blocks)
+            )
         run.blocks += len(blocks)
 
     def _write(self, run: SpillRun, parts: Sequence[memoryview | bytes]) -> None:

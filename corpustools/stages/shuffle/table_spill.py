@@ -68,7 +68,8 @@ class TableSpill:
         begin = time.perf_counter()
         self._write(run, memoryview(_FRAME.pack(len(packed), len(message), zlib.crc32(message))))
         self._write(run, memoryview(packed))
-        self._disk.judge(len(message), time.perf_counter() - begin)
+        seconds = time.perf_counter() - begin
+        self._disk.judge(len(message), seconds, lambda: len(self._codec.compress(message)))
 
     def read(self, run: Messages) -> Iterator[bytearray | bytes]:
         """Give the messages of a run in order; any thread may do so.
