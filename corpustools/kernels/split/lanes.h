@@ -14,9 +14,9 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The bytes from which on a text has two lanes, how far each goes alone, and how far lane 0 goes on to meet lane 1. Lane
- * 0 has three bytes of room for each byte of its stretch and writes at most two, so that it does not reach what lane 1
- * has written when it is compared. */
+/* The bytes from which on a text has two lanes, how far each goes alone, and how far lane 0 goes on to meet lane 1.
+ * Lane 0 has three bytes of room for each byte of its stretch and writes at most two, so that it does not reach what
+ * lane 1 has written when it is compared. */
 enum { LONG_TEXT = 128, APART = 32, MEETING_BYTES = 48, LANE_GROWTH = 3 };
 
 /* Writes a byte, behind a cut where that is 1. */
