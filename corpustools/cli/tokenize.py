@@ -33,6 +33,7 @@ Examples:
   corpus tokenize -m t.model a.txt --eos --context 2048 --pack best-fit -f npy -o a.npy
   corpus shuffle a.txt | corpus tokenize -m t.model --alpha 0.2 -s 7
   corpus tokenize -m t.model --alpha 0.1 --samples 4 -f jsonl --with logprob,entropy a.txt
+  corpus tokenize -m tokenizer.json --stochastic 0.1 -s 7 --epoch 2 a.txt -f u32 -o a.bin
 """
 
 
@@ -144,6 +145,8 @@ def command(
         from corpustools.files.manifest import Manifest
 
         others = [("the model", model), ("the output", output), *(("the input", one) for one in inputs)]
+        tables = (request.counts, request.count_tokens)
+        others += [("the token counts", one) for one in tables if one is not None]
         record = Manifest(manifest, others, "tokenize")
     tokenizer = Tokenizer.load(model)
     request = request.for_model(tokenizer)
@@ -166,6 +169,9 @@ def command(
 def request_of(
     mode: str | None,
     alpha: float | None,
+    stochastic: float | None,
+    dropout: float | None,
+    counts: str | None,
     seed: str | None,
     columns: str | None,
     nbest: int | None,
@@ -181,12 +187,15 @@ def request_of(
         UsageError: a part of samples has no seed.
     """
     from corpustools.machine import default_workers
-    from corpustools.stages.tokenize.request import TokenizeRequest, mode_of, seed_of
+    from corpustools.stages.tokenize.request import TokenizeRequest, alpha_of, mode_of, seed_of
 
-    mode = mode_of(mode, alpha)
+    mode = mode_of(mode, alpha, stochastic, dropout)
     return TokenizeRequest(
         mode=mode,
-        alpha=1.0 if alpha is None else alpha,
+        alpha=alpha_of(alpha, mode, counts),
+        stochastic=stochastic,
+        dropout=dropout,
+        counts=counts,
         seed=seed_of(seed, mode, options["part"]),
         columns=tuple(columns.split(",")) if columns else (),
         nbest=nbest or 0,

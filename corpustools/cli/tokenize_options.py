@@ -26,7 +26,7 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
 segmentation_options = together(
     click.option(
         "--mode",
-        type=click.Choice(["viterbi", "canonical", "sample", "viterbi-sampling"]),
+        type=click.Choice(["viterbi", "canonical", "sample", "viterbi-sampling", "stochastic", "dropout"]),
         help="viterbi writes the best segmentation, canonical what the merges of a byte-pair model make, "
         "sample an exact sample. viterbi-sampling is Su's first algorithm; it is biased and kept for "
         "comparison.  [default: what the model's own library does, canonical or viterbi; with --alpha "
@@ -38,6 +38,31 @@ segmentation_options = together(
         metavar="A",
         help="Sample with the probabilities raised to this power, 0 or more. 0 makes all segmentations "
         "equally likely.  [default: 1, where samples are drawn]",
+    ),
+    click.option(
+        "--stochastic",
+        type=float,
+        metavar="P",
+        help="Of a byte-pair model: draw each word with probability P, uniformly among its segmentations, and leave it "
+        "canonical else. --length-weight and --counts make it another distribution.",
+    ),
+    click.option(
+        "--dropout",
+        type=float,
+        metavar="P",
+        help="Of a byte-pair model: leave each possible merge out of a step with probability P (BPE-dropout). There "
+        "are no exact probabilities as with --stochastic.",
+    ),
+    click.option(
+        "--counts",
+        metavar="FILE",
+        help="With --stochastic, draw with P = product of p(token)^alpha, where p is a token's share in FILE, which "
+        "--count-tokens wrote. Each token counts once more, so that none is impossible.",
+    ),
+    click.option(
+        "--count-tokens",
+        metavar="FILE",
+        help="Write how often each id was written: lines of an id, a tab and a number.",
     ),
     click.option(
         "--length-weight",

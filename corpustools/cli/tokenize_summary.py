@@ -37,8 +37,14 @@ def note_marks(report: Reporter, request: TokenizeRequest) -> None:
 def facts_of(request: TokenizeRequest) -> dict[str, Any]:
     """Return what the manifest and the summary tell of a request."""
     facts: dict[str, Any] = {"mode": request.mode, "bos": request.bos, "eos": request.eos}
-    if request.drawn:
+    if request.mode == "dropout":
+        facts |= {"dropout": request.dropout, "seed": request.seed, "epoch": request.epoch}
+    elif request.drawn:
         facts |= {"alpha": request.alpha, "seed": request.seed, "epoch": request.epoch}
+    if request.mode == "stochastic":
+        facts |= {"stochastic": request.stochastic, "length_weight": request.length_weight}
+    if request.counts is not None:
+        facts["counts"] = request.counts
     if request.context:
         facts |= {"context": request.context, "pack": request.pack}
     return facts
@@ -62,6 +68,8 @@ def summarize(report: Reporter, request: TokenizeRequest, result: TokenizeResult
         made = {"engine": result.engine, "library": result.library, "checked": result.checked, "others": result.others}
         facts |= {name: value for name, value in made.items() if value is not None}
         note_engines(report, result)
+    if result.growth is not None:
+        facts["growth"] = round(result.growth, 6)
     if result.skipped:
         facts |= {"skipped": result.skipped, "first_skipped": result.first_skipped}
     if result.special:
@@ -108,6 +116,8 @@ def line_of(request: TokenizeRequest, result: TokenizeResult) -> str:
         packed += f" in {result.shards} shards"
     if request.drawn:
         drawn = f", --seed {request.seed}"
+    if result.growth is not None:
+        drawn = f", {result.growth:.1%} more tokens expected than canonical ones{drawn}"
     if result.special:
         special = f", {result.special} documents with special tokens made of text"
     if result.checked and result.library:

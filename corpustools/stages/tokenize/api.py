@@ -12,7 +12,7 @@ from corpustools.files.inputs import Paths, as_paths, inspect
 from corpustools.machine import default_workers
 from corpustools.progress import Progress
 from corpustools.stages.tokenize import detokenize as lines_of_ids
-from corpustools.stages.tokenize.request import TokenizeRequest, check_files, mode_of, seed_of
+from corpustools.stages.tokenize.request import TokenizeRequest, alpha_of, check_files, mode_of, seed_of
 from corpustools.stages.tokenize.results import DetokenizeResult, TokenizeResult
 from corpustools.stages.tokenize.run import carry_out
 from corpustools.stages.tokenize.tokenizer import Tokenizer
@@ -25,6 +25,10 @@ def tokenize(
     *,
     mode: str | None = None,
     alpha: float | None = None,
+    stochastic: float | None = None,
+    dropout: float | None = None,
+    counts: str | os.PathLike[str] | None = None,
+    count_tokens: str | os.PathLike[str] | None = None,
     length_weight: float = 1.0,
     seed: str | int | None = None,
     epoch: int = 0,
@@ -58,10 +62,15 @@ def tokenize(
         model: a tokenizer, or the path of a model file.
         inputs: a path or several; '-' or none is standard input. gz, zst, bz2 and xz are recognised by content.
         output: a path, which appears whole at the end, or '-' for standard output; .zst and .gz compress.
-        mode: 'viterbi' (the best segmentation), 'canonical' (what the merges of a byte-pair model make), 'sample', or
-            'viterbi-sampling' (Su's first algorithm, biased). None is what the model's own library does, 'canonical' or
-            'viterbi'; with `alpha` it is 'sample'.
+        mode: 'viterbi' (the best segmentation), 'canonical' (what the merges of a byte-pair model make), 'sample',
+            'viterbi-sampling' (Su's first algorithm, biased), 'stochastic' or 'dropout' (see there). None is what the
+            model's own library does, 'canonical' or 'viterbi'; with `alpha` it is 'sample'.
         alpha: the exponent of the probabilities, from 0 (uniform) on; None is 1.
+        stochastic: of a byte-pair model: draw each word with this probability, and leave it canonical else. What is
+            drawn is uniform among the word's segmentations, or as `counts`, `alpha` and `length_weight` have it.
+        dropout: of a byte-pair model: leave each possible merge out of a step with this probability.
+        counts: a file of token counts: their shares are the probabilities that `stochastic` draws by.
+        count_tokens: a file that gets a line for each id that is written: the id, a tab and how often.
         length_weight: a factor for every token: below 1 prefers fewer, longer ones.
         seed: any text or number that the samples are a function of; None is a fresh one, told in the result.
         epoch: draws other samples under the same seed, 0 … 2^32 - 1.
@@ -100,10 +109,15 @@ def tokenize(
         UnsupportedModel: the model needs something that is not done here.
         SystemFailure: a file or the disk failed. Until the end the old output stays.
     """
-    mode = mode_of(mode, alpha)
+    mode = mode_of(mode, alpha, stochastic, dropout)
+    read = None if counts is None else os.fspath(counts)
     request = TokenizeRequest(
         mode=mode,
-        alpha=1.0 if alpha is None else alpha,
+        alpha=alpha_of(alpha, mode, read),
+        stochastic=stochastic,
+        dropout=dropout,
+        counts=read,
+        count_tokens=None if count_tokens is None else os.fspath(count_tokens),
         length_weight=length_weight,
         seed=seed_of(seed, mode, part),
         epoch=epoch,

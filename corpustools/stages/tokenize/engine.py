@@ -10,6 +10,8 @@ from corpustools.errors import UsageError
 from corpustools.kernels import load
 from corpustools.kernels.lattice.modes import ARRIVAL, SAMPLE, SAMPLE_WIDE, VITERBI, VITERBI_F32
 from corpustools.stages.tokenize.bpe.canonical import Canonical
+from corpustools.stages.tokenize.bpe.mixture import Mixture, counted_model
+from corpustools.stages.tokenize.bpe.token_counts import Counts
 from corpustools.stages.tokenize.lattice import trie as tries
 from corpustools.stages.tokenize.lattice.nbest import nbest
 from corpustools.stages.tokenize.lattice.paths import Lattice, lattice_of, path_of, score_of, written
@@ -80,6 +82,41 @@ class Engine:
             UsageError: the model has no merges.
         """
         return Canonical(self.model)
+
+    def mixture(
+        self,
+        chance: float,
+        key: SampleKey,
+        *,
+        alpha: float = 0.0,
+        length_weight: float = 1.0,
+        counts: Counts | None = None,
+        bos: int = -1,
+        eos: int = -1,
+    ) -> Mixture:
+        """Return what draws each word with this chance, and leaves it as the model's merges make it else.
+
+        Args:
+            chance: the probability that a word is drawn.
+            key: what draws are keyed by.
+            alpha: the power of the probabilities, 0 where there are no counts.
+            length_weight: a factor for every token.
+            counts: how often each id was written, int64, from which probabilities are made.
+            bos: an id put before every segmentation, or -1.
+            eos: an id put behind every segmentation, or -1.
+
+        Raises:
+            UsageError: the model has no merges, or no such distribution.
+        """
+        if counts is None:
+            sampler = self.segmenter("sample", alpha, length_weight, key, bos=bos, eos=eos)
+            return Mixture(self.model, self.canonical, sampler, self.weights("measure", alpha, length_weight), chance)
+        model = counted_model(self.model, counts)
+        narrow, wide = (
+            make_weights(model, self.trie, self._lengths, mode, alpha, length_weight) for mode in (SAMPLE, SAMPLE_WIDE)
+        )
+        sampler = Segmenter(self.model, self.trie, narrow, key, bos, eos)
+        return Mixture(self.model, self.canonical, sampler, wide, chance)
 
     def measurer(self, alpha: float = 1.0, length_weight: float = 1.0) -> Measurer:
         """Return what measures records under a distribution.

@@ -35,13 +35,14 @@ class LongText:
         """
         segmenter = self._segmenter(sample, self._pipeline.measured)
         for ids in self._ids(segmenter):
+            self._pipeline.count(ids)
             writer.write_part(ids)
         if writer.columns:
             writer.add_columns(self._columns(segmenter), self._ids(self._segmenter(sample, False)))
         return writer.end_document(), segmenter.special
 
     def _segmenter(self, sample: int, measured: bool) -> StreamingSegmenter | CanonicalStream:
-        return self._pipeline.segmenter.stream(self._record.first, sample, measured)
+        return self._pipeline.in_parts.stream(self._record.first, sample, measured)
 
     def _ids(self, segmenter: StreamingSegmenter | CanonicalStream) -> Iterator[Ids]:
         for text, last in self._parts():

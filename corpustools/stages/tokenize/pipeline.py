@@ -12,18 +12,22 @@ from corpustools.errors import DataError
 from corpustools.files.bad_records import BadRecords
 from corpustools.files.batches import RecordBatch
 from corpustools.formats import make_writer
-from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Special
+from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Ids, Special
 from corpustools.formats.writer import Writer
 from corpustools.stages.tokenize.bpe.by_reference import ByReference
 from corpustools.stages.tokenize.bpe.canonical import Canonical
 from corpustools.stages.tokenize.bpe.guard import Guard
 from corpustools.stages.tokenize.bpe.reference import Reference, load_reference
+from corpustools.stages.tokenize.bpe.dropout import Dropout
+from corpustools.stages.tokenize.bpe.mixture import Mixture, MixtureBatch
+from corpustools.stages.tokenize.bpe.mixture_law import Growth
+from corpustools.stages.tokenize.bpe.token_counts import TokenCounts, read_counts
 from corpustools.stages.tokenize.field import Texts, parse_field, take_field
 from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
 from corpustools.stages.tokenize.lattice.segmenter import Batch, SampleKey, Segmenter
 from corpustools.stages.tokenize.lattice.unwritable import Unwritable, naming
 from corpustools.stages.tokenize.lattice.weights import Weights
-from corpustools.stages.tokenize.request import TokenizeRequest
+from corpustools.stages.tokenize.request import OF_MERGES, WORD_BY_WORD, TokenizeRequest
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 
@@ -34,6 +38,10 @@ class Pipeline:
         tokenizer: the model.
         request: what to do with every record.
         writer: takes the documents; None: one of the format that the request names.
+
+    Attributes:
+        token_counts: counts the ids that are written, where that is asked for.
+        survey_end: the records before this number tell how many tokens more than canonical ones are expected.
 
     Raises:
         UsageError: the request does not fit itself or the model; see `TokenizeRequest.check`.
@@ -55,21 +63,34 @@ class Pipeline:
             self.library = ByReference(self._reference(), self.segmenter)
         self.measured = bool(set(request.columns) & {"score", "logprob", "logz"})
         needs = set(request.columns) & {"entropy", "length"}
-        if request.mode not in ("sample", "canonical"):
+        if request.mode != "sample":
             needs |= set(request.columns) & {"logprob", "logz"}
+        if request.mode in OF_MERGES:
+            needs.clear()
         self.measurer = self.engine.measurer(request.alpha, request.length_weight) if needs else None
+        self.token_counts: TokenCounts | None = None
+        self.survey_end = 0
+        self._surveyed: list[tuple[int, Growth]] = []
 
-    def _segmenter(self) -> Segmenter | Canonical:
+    def _segmenter(self) -> Segmenter | Canonical | Mixture:
         """Return what makes ids of normalised text."""
         request, control = self.request, self.tokenizer.model.control
         bos, eos = control["bos"] if request.bos else -1, control["eos"] if request.eos else -1
         if request.mode == "canonical":
             return self.engine.canonical.around(bos, eos)
+        key = SampleKey(request.seed, request.epoch, request.samples)
+        if request.dropout is not None:
+            merger = self.engine.canonical.merger
+            return Dropout(self.tokenizer.model, request.dropout, key, bos, eos, merger)
+        if request.stochastic is not None:
+            counts = None if request.counts is None else read_counts(request.counts, self.tokenizer.vocab_size)
+            law = {"alpha": request.alpha, "length_weight": request.length_weight}
+            return self.engine.mixture(request.stochastic, key, **law, counts=counts, bos=bos, eos=eos)
         return self.engine.segmenter(
             request.mode,
             request.alpha if request.drawn else 1.0,
             request.length_weight if request.drawn else 1.0,
-            SampleKey(request.seed, request.epoch, request.samples),
+            key,
             scores=request.scores,
             bos=bos,
             eos=eos,
@@ -92,16 +113,30 @@ class Pipeline:
         return self.segmenter.weights
 
     @property
+    def in_parts(self) -> Segmenter | Canonical:
+        """What segments a record in parts, where `streams` or `passes` say that it may go through so."""
+        assert not isinstance(self.segmenter, (Mixture, Dropout))
+        return self.segmenter
+
+    @property
+    def growth(self) -> float | None:
+        """How many tokens more are expected for each canonical one; None where words are not drawn."""
+        # In the order of the records, so that threads do not change the last digit.
+        return sum((growth for _, growth in sorted(self._surveyed, key=lambda one: one[0])), Growth()).share
+
+    @property
     def streams(self) -> bool:
-        """Whether a record may go through in parts."""
+        """Whether a record may go through in parts. Words that are drawn need it whole, as their measures do."""
         request = self.request
         plain = not (request.nbest or request.unique or request.field or request.columns) and request.samples == 1
-        return plain and self.writer.streams and self.library is None
+        return plain and self.writer.streams and self.library is None and request.mode not in WORD_BY_WORD
 
     @property
     def passes(self) -> bool:
         """Whether a text that is there whole may go through in parts, once for each of its segmentations."""
         request = self.request
+        if request.mode in WORD_BY_WORD:
+            return False
         by_path = self.measured and self._by_path(np.empty(0))
         return self.writer.streams and self.library is None and not (request.nbest or request.unique or by_path)
 
@@ -143,7 +178,14 @@ class Pipeline:
         numbers = owners + records.number_in_source(0)
         special = self._special(batch, records.source, numbers)
         done = IdBatch(batch.ids, batch.ends, numbers=numbers, special=special)
-        if self.request.columns:
+        self.count(batch.ids)
+        if isinstance(batch, MixtureBatch):
+            done.columns.update(
+                {name: batch.columns[name].tolist() for name in self.request.columns if name != "pieces"}
+            )
+            if batch.growth is not None:
+                self._surveyed.append((records.first, batch.growth))
+        elif self.request.columns:
             self._add_columns(done, memoryview(normalized), offsets.tolist(), owners.tolist(), batch.measures)
         return done
 
@@ -151,8 +193,18 @@ class Pipeline:
         """Return the segmentations of normalised records, and the record that each belongs to."""
         if self.request.nbest or self.request.unique:
             return self._listed(text, offsets.tolist(), first)
-        batch = self.segmenter.batch(text, offsets, first, self.measured)
+        batch: Batch
+        if isinstance(self.segmenter, Mixture):
+            columns = set(self.request.columns) - {"pieces"}
+            batch = self.segmenter.batch(text, offsets, first, columns, growth=first < self.survey_end)
+        else:
+            batch = self.segmenter.batch(text, offsets, first, self.measured)
         return batch, np.repeat(np.arange(len(offsets) - 1), self.request.samples)
+
+    def count(self, ids: Ids) -> None:
+        """Count ids that are written, int32, where that is asked for."""
+        if self.token_counts is not None:
+            self.token_counts.add(ids)
 
     def _special(self, batch: Batch, source: str, numbers: Counts) -> Special:
         """Return the segmentations of a batch, of records with these numbers, in which text became a special token."""
@@ -195,7 +247,7 @@ class Pipeline:
                 pieces += path
                 ends.append(len(pieces))
                 owners.append(i)
-        batch = self.segmenter.batch_of(np.array(pieces, np.int32), np.array(ends, np.int64))
+        batch = segmenter.batch_of(np.array(pieces, np.int32), np.array(ends, np.int64))
         return batch, np.array(owners, np.int64)
 
     def _add_columns(

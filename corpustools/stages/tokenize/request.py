@@ -19,14 +19,32 @@ ENGINES = ("auto", "reference", "fast")
 # What the text of a special token is: what the model's own library makes of it, text, or an error.
 SPECIAL = ("library", "text", "error")
 # 'own' is what the model's own library makes of text: 'canonical' where the model has merges, else 'viterbi'.
-MODES = ("own", "viterbi", "canonical", "sample", "viterbi-sampling")
-DRAWN = frozenset({"sample", "viterbi-sampling"})
+# 'stochastic' draws some words and leaves the others canonical, 'dropout' leaves merges out.
+MODES = ("own", "viterbi", "canonical", "sample", "viterbi-sampling", "stochastic", "dropout")
+DRAWN = frozenset({"sample", "viterbi-sampling", "stochastic", "dropout"})
+WORD_BY_WORD = frozenset({"stochastic", "dropout"})
+OF_MERGES = WORD_BY_WORD | {"canonical"}
 MEASURES = ("score", "logprob", "logz", "entropy", "length", "pieces")
 
 
-def mode_of(mode: str | None, alpha: float | None) -> str:
-    """Return the mode, which an alpha decides where none is named."""
-    return mode or ("own" if alpha is None else "sample")
+def mode_of(
+    mode: str | None, alpha: float | None, stochastic: float | None = None, dropout: float | None = None
+) -> str:
+    """Return the mode, which other options decide where none is named."""
+    if mode is not None:
+        return mode
+    if stochastic is not None:
+        return "stochastic"
+    if dropout is not None:
+        return "dropout"
+    return "own" if alpha is None else "sample"
+
+
+def alpha_of(alpha: float | None, mode: str, counts: str | None) -> float:
+    """Return the power of the probabilities; without any, all segmentations of a word are equally likely."""
+    if alpha is not None:
+        return alpha
+    return 0.0 if mode == "stochastic" and counts is None else 1.0
 
 
 def seed_of(seed: str | int | None, mode: str, part: tuple[int, int] | None) -> str:
@@ -93,6 +111,10 @@ class TokenizeRequest:
     part: tuple[int, int] | None = None
     special: str | None = None
     engine: str = "auto"
+    stochastic: float | None = None
+    dropout: float | None = None
+    counts: str | None = None
+    count_tokens: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -117,8 +139,12 @@ class TokenizeRequest:
         Raises:
             UsageError: the model cannot do it.
         """
-        measured = self.mode != "canonical" and bool(self.columns)
-        check_distribution(tokenizer.model, self.alpha if self.drawn or measured else 0.0, self.length_weight)
+        measured = self.drawn or bool(self.columns)
+        if self.mode in WORD_BY_WORD:
+            tokenizer.model.require_merges(f"mode {self.mode}")
+        # Merges have no probabilities, and token counts stand for those of words.
+        alpha = self.alpha if measured and self.mode not in OF_MERGES else 0.0
+        check_distribution(tokenizer.model, alpha, self.length_weight)
         if self.engine != "auto" and self.mode != "canonical":
             what = f"the {self.engine} engine in mode {self.mode}"
             raise UsageError(what, "engines are for canonical segmentations; leave it away")
@@ -152,17 +178,41 @@ class TokenizeRequest:
             raise UsageError("viterbi-sampling draws from no distribution whose logprob is known", "use mode sample")
         if self.scores == "f32" and self.drawn:
             raise UsageError("scores f32 is SentencePiece's rounding of the best path", "use mode viterbi")
-        if self.mode == "canonical":
-            self._check_canonical()
+        if self.mode in OF_MERGES:
+            self._check_columns_of_merges()
+        self._check_words()
 
-    def _check_canonical(self) -> None:
+    def _check_columns_of_merges(self) -> None:
         """Check that nothing is asked of merges that scores would tell."""
-        measures = [name for name in self.columns if name != "pieces"]
-        if measures:
+        known = {"pieces", "logprob", "entropy", "length"} if self.mode == "stochastic" else {"pieces"}
+        measures = [name for name in self.columns if name not in known]
+        if measures and self.mode == "canonical":
             remedy = "leave it away, or sample with alpha = 0"
             raise UsageError(f"a canonical segmentation is neither scored nor drawn: {measures[0]}", remedy)
+        if measures and self.mode == "dropout":
+            remedy = "leave it away, or draw words in mode stochastic, which has exact probabilities"
+            raise UsageError(f"dropout has no formula for probabilities: {measures[0]}", remedy)
+        if measures:
+            raise UsageError(f"in mode stochastic there is no {measures[0]}", "ask for logprob, entropy or length")
         if self.scores != "auto":
-            raise UsageError("scores that are added up, in mode canonical", "leave it away: merges add no scores up")
+            raise UsageError(f"scores that are added up, in mode {self.mode}", "leave it away: merges add no scores up")
+
+    def _check_words(self) -> None:
+        """Check what says how words are drawn."""
+        for mode, chance in (("stochastic", self.stochastic), ("dropout", self.dropout)):
+            if self.mode == mode and chance is None:
+                raise UsageError(f"mode {mode} without a probability", "give one from 0 to 1")
+            if chance is not None and self.mode != mode:
+                raise UsageError(f"a probability of {mode} in {self._named}", "leave one of them away")
+            if chance is not None and not 0 <= chance <= 1:
+                raise UsageError(f"the probability of {mode} is {chance}", "accepted are numbers from 0 to 1")
+        if self.counts is not None and self.mode != "stochastic":
+            raise UsageError(f"token counts in {self._named}, which has no use for them", "use mode stochastic")
+        if self.mode == "stochastic" and self.alpha != 0 and self.counts is None:
+            what = f"alpha = {self.alpha} in mode stochastic, where merges have no probabilities"
+            raise UsageError(what, "give token counts, or leave alpha away: all segmentations are equally likely")
+        if self.mode == "dropout" and (self.alpha != 1 or self.length_weight != 1):
+            raise UsageError("an alpha or a length weight in mode dropout", "leave it away, or use mode stochastic")
 
     def _check_lists(self) -> None:
         """Check what belongs to several segmentations of a record."""

@@ -26,6 +26,8 @@ class TokenizeResult:
         shards: shards written; None where none were asked for.
         skipped: bad records that were passed over, by cause: json, utf8, surrogate, missing, null, type, depth or size.
         first_skipped: where the first of them stands, and its cause; None where there is none.
+        growth: how many tokens more than canonical ones are expected for each canonical one, by the first MiB of text;
+            None where words are not drawn.
         special: output records in which text became a special token, such as the end of a document.
         first_special: the first of their input records, and its first special token; None where there is none.
         engine: what made canonical ids: 'fast' or 'reference'; None for other ids.
@@ -47,6 +49,7 @@ class TokenizeResult:
     shards: int | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
     first_skipped: str | None = None
+    growth: float | None = None
     special: int = 0
     first_special: tuple[str, str] | None = None
     engine: str | None = None

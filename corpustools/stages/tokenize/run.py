@@ -21,6 +21,7 @@ from corpustools.formats.provenance import Provenance
 from corpustools.progress import Progress
 from corpustools.stages.tokenize.bpe.canonical import CanonicalStream
 from corpustools.stages.tokenize.bpe.guard import Checked
+from corpustools.stages.tokenize.bpe.token_counts import TokenCounts
 from corpustools.stages.tokenize.lattice.segmenter import StreamingSegmenter
 from corpustools.stages.tokenize.lattice.unwritable import naming
 from corpustools.stages.tokenize.long_text import LongText
@@ -54,8 +55,9 @@ def carry_out(
         SystemFailure: a file or the disk failed.
     """
     began = time.monotonic()
-    if request.provenance is not None:
-        _refuse_provenance(request.provenance, tokenizer, inputs, output)
+    for path, what in ((request.provenance, "the provenance"), (request.count_tokens, "the token counts")):
+        if path is not None:
+            _refuse_table(path, what, tokenizer, inputs, output, request.counts)
     pipeline = Pipeline(tokenizer, request)
     guard = pipeline.watch()
     writer = pipeline.writer
@@ -66,11 +68,15 @@ def carry_out(
             manifest.open(writer.files)
         if request.provenance is not None:
             provenance = Provenance(request.provenance, writer.files)
+        if request.count_tokens is not None:
+            pipeline.token_counts = TokenCounts(request.count_tokens, writer.files, tokenizer.vocab_size)
         run = Run(pipeline, inputs, progress, provenance)
         run.run()
         writer.complete()
         if provenance is not None:
             provenance.write(writer)
+        if pipeline.token_counts is not None:
+            pipeline.token_counts.write()
         result = run.result(time.monotonic() - began)
         if manifest is not None:
             manifest.write(inputs, result)
@@ -86,12 +92,20 @@ def carry_out(
     return result
 
 
-def _refuse_provenance(path: str, tokenizer: Tokenizer, inputs: list[Input], output: str) -> None:
-    """Refuse a table of documents in the place of something else."""
+def _refuse_table(
+    path: str, what: str, tokenizer: Tokenizer, inputs: list[Input], output: str, counts: str | None
+) -> None:
+    """Refuse a table beside the output in the place of something else."""
     others = [("the output", output), *(("the input", one.path) for one in inputs)]
     if tokenizer.path is not None:
         others.append(("the model", tokenizer.path))
-    refuse_conflicts("the provenance", path, others)
+    if counts is not None:
+        others.append(("the token counts that are read", counts))
+    refuse_conflicts(what, path, others)
+
+
+# How much text tells how many tokens more are expected where words are drawn.
+SURVEY_BYTES = 1 << 20
 
 
 class Origins(Protocol):
@@ -130,6 +144,7 @@ class Run:
         self.bad = BadRecords()
         self.special = Special()
         self.checked = Checked(None, None)
+        self._surveyed = 0
         self._running: StreamingSegmenter | CanonicalStream | None = None
 
     def run(self) -> None:
@@ -138,6 +153,7 @@ class Run:
         with OrderedTasks(workers, self._write) as tasks:
             for item in self.batches.with_too_long():
                 self._guard(item)
+                self._survey(item)
                 if isinstance(item, RecordFragment):
                     tasks.drain()
                     self._fragment(item)
@@ -162,6 +178,12 @@ class Run:
             if isinstance(item, RecordBatch):
                 guard.begin(item)
 
+    def _survey(self, item: RecordBatch | RecordFragment | TooLong) -> None:
+        """Let the first records tell how many tokens more than canonical ones are expected."""
+        if isinstance(item, RecordBatch) and self._surveyed < SURVEY_BYTES:
+            self._surveyed += len(item.data)
+            self.pipeline.survey_end = item.first + len(item.starts)
+
     def result(self, seconds: float) -> TokenizeResult:
         """Return what was done, in so many seconds."""
         request, writer, library = self.pipeline.request, self.writer, self.pipeline.library
@@ -180,6 +202,7 @@ class Run:
             skipped=self.bad.counts,
             first_skipped=self.bad.first or None,
             special=self.special.documents,
+            growth=self.pipeline.growth,
             first_special=(self.special.place, self.special.token) if self.special.documents else None,
             engine=None if request.mode != "canonical" else "fast" if library is None else "reference",
             library=checked.library if library is None else library.library,
@@ -234,13 +257,14 @@ class Run:
         """Carry the long record on."""
         pipeline = self.pipeline
         if self._running is None:
-            self._running = pipeline.segmenter.stream(fragment.record)
+            self._running = pipeline.in_parts.stream(fragment.record)
             self._normalizer = pipeline.tokenizer.model.normalizer.stream()
         with naming(lambda _: fragment.place):
             ids = self._running.feed(self._normalizer.feed(fragment.data, fragment.last), fragment.last)
         special = self._running.special
         # An error ends the run here, and not behind all that is left of the record.
         pipeline.special_in(special, fragment.place)
+        pipeline.count(ids)
         self.writer.write_part(ids)
         self._report()
         if fragment.last:

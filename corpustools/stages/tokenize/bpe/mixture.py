@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from corpustools.kernels import load
 from corpustools.stages.tokenize.bpe.canonical import Canonical
 from corpustools.stages.tokenize.bpe.mixture_law import Growth, WordLaws, sums
+from corpustools.stages.tokenize.bpe.token_counts import Counts, log_probabilities
 from corpustools.stages.tokenize.lattice.segmenter import Batch, Segmenter
 from corpustools.stages.tokenize.lattice.trie import Offsets
 from corpustools.stages.tokenize.lattice.weights import Weights
@@ -185,6 +186,16 @@ class Mixture:
 def _bounds(words: CanonicalWords, places: Offsets) -> Words:
     """Return the first byte of some words and their end, int64, shape (n, 2)."""
     return np.stack([words.starts[places], words.stops[places]], axis=1)
+
+
+def counted_model(model: Model, counts: Counts) -> Model:
+    """Return the model with probabilities by how often each id was written, int64, shape (vocab_size,)."""
+    # An unknown id that bytes always replace has a piece, and is never written.
+    logs = log_probabilities(counts)
+    logs = np.append(logs, logs.min())
+    ids = np.arange(len(model.pieces)) if model.outputs is None else model.outputs
+    none = np.zeros(len(model.pieces), np.bool_)
+    return replace(model, scores=logs[np.minimum(ids, len(counts))], weighted=True, user_defined=none)
 
 
 def fixed_pieces(model: Model) -> Mask:

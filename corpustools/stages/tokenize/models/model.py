@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from corpustools.errors import UsageError
 from corpustools.formats.vocabulary import piece_name
 
 if TYPE_CHECKING:
@@ -89,6 +90,16 @@ class Model:
         last = len(self.pieces) - 1
         hidden = self.byte_ids is not None and self.unknown_id == last and last not in self.control.values()
         return last if hidden else last + 1
+
+    def require_merges(self, what: str) -> None:
+        """Check that the model has merges, which `what` is about.
+
+        Raises:
+            UsageError: it has none.
+        """
+        if self.merges is None:
+            remedy = "sample with alpha" if self.weighted else "give a model with merges"
+            raise UsageError(f"this {self.kind} model has no merges, so {what} is not defined", remedy)
 
     @property
     def word_cuts(self) -> str:
