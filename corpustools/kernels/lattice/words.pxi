@@ -22,6 +22,40 @@ cdef int64_t checked_words(const int64_t *word, int64_t first, int64_t last, int
     return size
 
 
+cdef struct chosen_words:
+    const uint8_t *text
+    const int64_t *records   # where each record begins, and the end
+    const int64_t *words
+    const int64_t *last      # by segmentation
+    int64_t segmentations, count, size
+
+
+cdef int hold_words(chosen_words *c, views *held, object text, object offsets, Py_ssize_t count, Py_ssize_t samples,
+                    object words, object last) except -1:
+    """Hold the words of records, and check that each lies in its record."""
+    cdef const int64_t *record
+    cdef int64_t i, size, listed
+    if count < 0 or samples < 1 or count > (<Py_ssize_t>1 << 60) // samples:
+        raise ValueError("count and samples are not those of a batch")
+    c.segmentations = count * samples
+    c.records = <const int64_t *>take(held, offsets, 8 * (count + 1), False)
+    c.text = <const uint8_t *>take(held, text, 0, False)
+    size = taken(held)
+    if c.records[0] < 0 or c.records[count] > size:
+        raise ValueError("the records are not in the text")
+    c.last = <const int64_t *>take(held, last, 8 * c.segmentations, False)
+    c.words = <const int64_t *>take(held, words, 0, False)
+    listed = taken(held) // 16
+    c.count = c.size = 0
+    for i in range(c.segmentations):
+        if not c.count <= c.last[i] <= listed:
+            raise ValueError(f"the words of segmentation {i} are not listed")
+        record = c.records + i // samples
+        c.size += checked_words(c.words, c.count, c.last[i], record[0], min(record[1], c.records[count]))
+        c.count = c.last[i]
+    return 0
+
+
 def segment_words(Lattice vocabulary, text, offsets, Py_ssize_t count, *, words, last, int mode, seed,
                   uint64_t first_record, uint64_t first_sample, Py_ssize_t samples, room, codes, cache, tile,
                   int64_t cells, int64_t arcs, out, ends, Py_ssize_t first=0, word_cache=None):
@@ -32,40 +66,22 @@ def segment_words(Lattice vocabulary, text, offsets, Py_ssize_t count, *, words,
     cdef views held
     cdef workspace w
     cdef lattice inner = vocabulary.inner
-    cdef const uint8_t *data
-    cdef const int64_t *starts
-    cdef const int64_t *record
+    cdef chosen_words c
     cdef word_slot *slots = NULL
     cdef uint64_t mask = 0
-    cdef const int64_t *word
-    cdef const int64_t *stop
     cdef const uint64_t *key
     cdef int32_t *ids
     cdef int64_t *end
-    cdef int64_t result, size = 0, done = 0
-    cdef Py_ssize_t i, total, listed
+    cdef int64_t result
     held.count = 0
     try:
         vocabulary.prepare(&w, &held, room, codes, cache, tile, cells, arcs, mode)
-        if count < 0 or samples < 1 or count > (<Py_ssize_t>1 << 60) // samples or not 0 <= first <= count * samples:
-            raise ValueError("count and samples are not those of a batch")
-        total = count * samples
-        starts = <const int64_t *>take(&held, offsets, 8 * (count + 1), False)
-        data = <const uint8_t *>take(&held, text, 0, False)
-        if starts[0] < 0 or starts[count] > taken(&held):
-            raise ValueError("the records are not in the text")
-        stop = <const int64_t *>take(&held, last, 8 * total, False)
-        word = <const int64_t *>take(&held, words, 0, False)
-        listed = taken(&held) // 16
-        for i in range(total):
-            if not done <= stop[i] <= listed:
-                raise ValueError(f"the words of segmentation {i} are not listed")
-            record = starts + i // samples
-            size += checked_words(word, done, stop[i], record[0], min(record[1], starts[count]))
-            done = stop[i]
+        hold_words(&c, &held, text, offsets, count, samples, words, last)
+        if not 0 <= first <= c.segmentations:
+            raise ValueError("more is done than there is")
         key = <const uint64_t *>take(&held, seed, 16, False)
-        ids = <int32_t *>take(&held, out, 4 * (size + OUT_SLACK), True)
-        end = <int64_t *>take(&held, ends, 8 * done, True)
+        ids = <int32_t *>take(&held, out, 4 * (c.size + OUT_SLACK), True)
+        end = <int64_t *>take(&held, ends, 8 * c.count, True)
         if word_cache is not None:
             slots = <word_slot *>take(&held, word_cache, 2 * BYTES_OF_SLOT, True)
             mask = <uint64_t>(taken(&held) // BYTES_OF_SLOT) - 1
@@ -73,8 +89,8 @@ def segment_words(Lattice vocabulary, text, offsets, Py_ssize_t count, *, words,
                 raise ValueError("words of bytes are kept, in a power of two of slots that were zero")
         inner.score_wanted = False
         with nogil:
-            result = segment_words_of(&inner, &w, data, starts, word, stop, first, total, mode, key, first_record,
-                                      first_sample, samples, slots, mask, ids, end)
+            result = segment_words_of(&inner, &w, c.text, c.records, c.words, c.last, first, c.segmentations, mode, key,
+                                      first_record, first_sample, samples, slots, mask, ids, end)
         return result
     finally:
         release(&held)
