@@ -16,11 +16,11 @@ from corpustools.formats.batch import Counts, FormattedBatch, IdBatch, Ids, Spec
 from corpustools.formats.writer import Writer
 from corpustools.stages.tokenize.bpe.by_reference import ByReference
 from corpustools.stages.tokenize.bpe.canonical import Canonical
-from corpustools.stages.tokenize.bpe.guard import Guard
-from corpustools.stages.tokenize.bpe.reference import Reference, load_reference
 from corpustools.stages.tokenize.bpe.dropout import Dropout
+from corpustools.stages.tokenize.bpe.guard import Guard
 from corpustools.stages.tokenize.bpe.mixture import Mixture, MixtureBatch
 from corpustools.stages.tokenize.bpe.mixture_law import Growth
+from corpustools.stages.tokenize.bpe.reference import Reference, load_reference
 from corpustools.stages.tokenize.bpe.token_counts import TokenCounts, read_counts
 from corpustools.stages.tokenize.field import Texts, parse_field, take_field
 from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
@@ -38,10 +38,6 @@ class Pipeline:
         tokenizer: the model.
         request: what to do with every record.
         writer: takes the documents; None: one of the format that the request names.
-
-    Attributes:
-        token_counts: counts the ids that are written, where that is asked for.
-        survey_end: the records before this number tell how many tokens more than canonical ones are expected.
 
     Raises:
         UsageError: the request does not fit itself or the model; see `TokenizeRequest.check`.
@@ -62,14 +58,11 @@ class Pipeline:
             assert isinstance(self.segmenter, Canonical)
             self.library = ByReference(self._reference(), self.segmenter)
         self.measured = bool(set(request.columns) & {"score", "logprob", "logz"})
-        needs = set(request.columns) & {"entropy", "length"}
-        if request.mode != "sample":
-            needs |= set(request.columns) & {"logprob", "logz"}
-        if request.mode in OF_MERGES:
-            needs.clear()
+        needs = {"entropy", "length"} if request.mode == "sample" else {"entropy", "length", "logprob", "logz"}
+        needs = set() if request.mode in OF_MERGES else needs & set(request.columns)
         self.measurer = self.engine.measurer(request.alpha, request.length_weight) if needs else None
         self.token_counts: TokenCounts | None = None
-        self.survey_end = 0
+        self.survey_end = 0  # the records before this number tell how many tokens more are expected
         self._surveyed: list[tuple[int, Growth]] = []
 
     def _segmenter(self) -> Segmenter | Canonical | Mixture:
