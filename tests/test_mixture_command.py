@@ -259,3 +259,17 @@ def test_unknown_letters_are_never_drawn(folder):
     drawn = folder.corpus("tokenize", "-m", "spm.model", "odd", "--stochastic", 1, "-s", 3).ok().stdout.split()
     assert drawn != canonical
     assert drawn[-1] == canonical[-1]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_windows_of_drawn_words_are_verified(folder, mode):
+    """The manifest of the run tells how words were drawn, so that windows of best fit can be made again."""
+    words = ("tokenize", "-m", "spm.model", "text", *MODES[mode], "-s", 7, "-f", "npy", "-o", "w.npy")
+    folder.corpus(*words, "--context", 64, "--pack", "best-fit", "--manifest", "w.npy.json").ok()
+    folder.corpus("verify", "w.npy", "-m", "spm.model", "--source", "text").ok()
+    facts = json.loads(folder.read("w.npy.json"))
+    facts["request"][mode] = 0.9
+    folder.write("w.npy.json", json.dumps(facts).encode())
+    changed = folder.corpus("verify", "w.npy", "-m", "spm.model", "--source", "text")
+    assert changed.status == 1
+    assert "check that model and options" in changed.stderr

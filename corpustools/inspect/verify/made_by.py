@@ -17,7 +17,7 @@ _SUFFIX = ".json"
 # Of a tokenization, what verification asks for too.
 _ASKED = (
     "format", "field", "skip_bad", "bos", "eos", "samples", "context", "pack", "mode", "alpha", "length_weight", "seed",
-    "epoch", "unique", "nbest", "scores", "special",
+    "epoch", "unique", "nbest", "scores", "special", "stochastic", "dropout", "counts",
 )  # fmt: skip
 
 

@@ -48,6 +48,9 @@ class VerifyRequest:
     unique: bool = False
     nbest: int = 0
     scores: str = "auto"
+    stochastic: float | None = None
+    dropout: float | None = None
+    counts: str | None = None
     workers: int = 1
     form: RecordFormat = LINES
     head_count: int | None = None
@@ -89,7 +92,8 @@ class VerifyRequest:
             mode=self.mode, alpha=self.alpha, length_weight=self.length_weight, seed=self.seed or "", epoch=self.epoch,
             samples=self.samples, unique=self.unique, nbest=self.nbest, scores=self.scores, field=self.field,
             skip_bad=self.skip_bad, bos=self.bos, eos=self.eos, context=self.context, pack=self.pack,
-            workers=self.workers, special=self.special,
+            workers=self.workers, special=self.special, stochastic=self.stochastic, dropout=self.dropout,
+            counts=self.counts,
         )  # fmt: skip
 
     def check_records(self) -> None:
