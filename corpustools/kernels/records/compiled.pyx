@@ -27,8 +27,7 @@ cdef extern from "dispatch.h" nogil:
         uint32_t *links
         bucket_t *buckets
         uint32_t *free
-        uint32_t *full
-        uint64_t free_count, full_count, full_capacity, block_bytes, resident
+        uint64_t free_count, block_bytes
         uint64_t low, span, shift, k0, k1, mask, checksum, skipped, check_skipped
     ctypedef struct walk_t:
         uint64_t block, offset, available, number

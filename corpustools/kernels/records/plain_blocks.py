@@ -1,4 +1,4 @@
-"""The blocks of buckets in plain Python: taken from a stack, chained, and listed when full (a part of the twin)."""
+"""The blocks of buckets in plain Python: taken from a stack and chained (a part of the twin)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from corpustools.kernels.records.layout import (
 class Blocks:
     """The streams of buckets in a pool of blocks; see Scatter in compiled.pyx for the arguments."""
 
-    def __init__(self, pool: Any, links: Any, table: Any, free: Any, full: Any, block_bytes: int) -> None:
+    def __init__(self, pool: Any, links: Any, table: Any, free: Any, block_bytes: int) -> None:
         if block_bytes < 256 or block_bytes & (block_bytes - 1):
             raise ValueError(f"{block_bytes} bytes a block: need a power of two from 256")
         self._pool = memoryview(pool).cast("B")
-        self._links, self._free, self._full = (memoryview(one).cast("B").cast("I") for one in (links, free, full))
+        self._links, self._free = (memoryview(one).cast("B").cast("I") for one in (links, free))
         if memoryview(table).nbytes < ROW_BYTES:
             raise ValueError("a table without buckets")
         self._table = BucketTable(table)
@@ -33,16 +33,9 @@ class Blocks:
         if min(len(self._links), len(self._free)) < self.blocks:
             raise ValueError("the tables are too small for the pool")
         self._block_bytes = block_bytes
-        self.free_count = self.full_count = 0
-        self.resident = self.bucket_count
+        self.free_count = 0
         for bucket in range(self.bucket_count):
             self._table.clear(bucket)
-
-    def spill_from(self, bucket: int) -> None:
-        """Put this bucket and those above it on the full list, block by block, as their blocks fill."""
-        if not 0 <= bucket <= self.resident:
-            raise ValueError("a bucket that is spilled stays spilled")
-        self.resident = bucket
 
     def give(self, blocks: Any) -> None:
         """Push blocks (u32) on the free stack."""
@@ -58,15 +51,8 @@ class Blocks:
         self.free_count = 0
         return blocks
 
-    def take_full(self) -> bytes:
-        """Empty the full list; return its pairs (bucket, block), two u32 each, oldest first."""
-        pairs = self._full[: 2 * self.full_count].tobytes()
-        self.full_count = 0
-        return pairs
-
     def _fits(self, size: int) -> bool:
-        blocks = size // self._block_bytes + 2
-        return blocks <= self.free_count and self.full_count + blocks <= len(self._full) // 2
+        return size // self._block_bytes + 2 <= self.free_count
 
     def _append(self, bucket: int, data: bytes) -> None:
         """Put bytes at the end of a bucket's stream, for which there are blocks."""
@@ -74,23 +60,18 @@ class Blocks:
         row[STREAM] += len(data)
         while data:
             if not row[ROOM]:
-                self._open_block(bucket, row)
+                self._open_block(row)
             piece = data[: row[ROOM]]
             self._pool[row[CURSOR] : row[CURSOR] + len(piece)] = piece
             row[CURSOR] += len(piece)
             row[ROOM] -= len(piece)
             data = data[len(piece) :]
 
-    def _open_block(self, bucket: int, row: memoryview[int]) -> None:
+    def _open_block(self, row: memoryview[int]) -> None:
         self.free_count -= 1
         block = self._free[self.free_count]
         self._links[block] = NO_BLOCK
         if row[OPEN] == NO_BLOCK:
-            row[HEAD] = block
-        elif bucket >= self.resident:
-            self._full[2 * self.full_count] = bucket
-            self._full[2 * self.full_count + 1] = row[OPEN]
-            self.full_count += 1
             row[HEAD] = block
         else:
             self._links[row[OPEN]] = block

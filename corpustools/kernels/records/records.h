@@ -48,10 +48,8 @@ typedef struct {
     uint32_t *links; /* links[block] = the next block of the same stream */
     bucket_t *buckets;
     uint32_t *free; /* stack of free blocks */
-    uint32_t *full; /* (bucket, block) pairs: full blocks of spilled buckets, oldest first */
-    uint64_t free_count, full_count, full_capacity;
+    uint64_t free_count;
     uint64_t block_bytes;      /* a power of two */
-    uint64_t resident;         /* buckets from this one on are spilled */
     uint64_t low, span, shift; /* key k belongs here when k - low <= span, in bucket (k - low) >> shift */
     uint64_t k0, k1, mask;
     uint64_t checksum, skipped; /* of the records kept, and (if check_skipped) of those outside the span */

@@ -9,7 +9,6 @@ cdef class Scatter:
         links: one u32 a block.
         table: the rows of the buckets (layout.BucketTable), made empty by this constructor.
         free: u32 stack of free blocks, as large as links.
-        full: u32 pairs (bucket, block).
         block_bytes: the size of a block.
         k0, k1, mask: what gives the records their sort keys.
         check_skipped: whether records outside the span are read for their checksum.
@@ -20,7 +19,7 @@ cdef class Scatter:
     cdef readonly uint64_t blocks
     cdef readonly uint64_t bucket_count
 
-    def __cinit__(self, pool, links, table, free, full, uint64_t block_bytes, uint64_t k0, uint64_t k1, uint64_t mask,
+    def __cinit__(self, pool, links, table, free, uint64_t block_bytes, uint64_t k0, uint64_t k1, uint64_t mask,
                   *, bint check_skipped=False):
         cdef uint64_t bucket
         self.held.count = 0
@@ -32,11 +31,8 @@ cdef class Scatter:
         self.inner.buckets = <bucket_t *>take(&self.held, table, sizeof(bucket_t), True)
         self.bucket_count = self.held.buffers[2].len // sizeof(bucket_t)
         self.inner.free = <uint32_t *>take(&self.held, free, 4 * self.blocks, True)
-        self.inner.full = <uint32_t *>take(&self.held, full, 0, True)
-        self.inner.full_capacity = self.held.buffers[4].len // 8
         self.inner.k0, self.inner.k1, self.inner.mask = k0, k1, mask
         self.inner.check_skipped = check_skipped
-        self.inner.resident = self.bucket_count
         memset(self.inner.buckets, 0, self.bucket_count * sizeof(bucket_t))
         for bucket in range(self.bucket_count):
             self.inner.buckets[bucket].head = self.inner.buckets[bucket].open = NOTHING
@@ -49,12 +45,6 @@ cdef class Scatter:
         if shift > 63 or span >> shift >= self.bucket_count:
             raise ValueError(f"a span of {span} in buckets of 2^{shift} needs more than {self.bucket_count}")
         self.inner.low, self.inner.span, self.inner.shift = low, span, shift
-
-    def spill_from(self, uint64_t bucket):
-        """Put this bucket and those above it on the full list, block by block, as their blocks fill."""
-        if bucket > self.inner.resident:
-            raise ValueError("a bucket that is spilled stays spilled")
-        self.inner.resident = bucket
 
     def give(self, blocks):
         """Push blocks (u32) on the free stack."""
@@ -81,17 +71,11 @@ cdef class Scatter:
         self.inner.free_count = 0
         return blocks
 
-    def take_full(self):
-        """Empty the full list; return its pairs (bucket, block), two u32 each, oldest first."""
-        pairs = (<uint8_t *>self.inner.full)[:8 * self.inner.full_count]
-        self.inner.full_count = 0
-        return pairs
-
     def run(self, data, uint64_t start, uint64_t stop, uint64_t number, uint8_t delimiter, uint64_t record_bytes,
             bint mapped=False):
         """Distribute the whole records in data[start:stop]; return (where it stopped, next record number).
 
-        It stops early, between records, when free blocks or room in the full list are wanting. With `mapped` the
+        It stops early, between records, when free blocks are wanting. With `mapped` the
         records stay where they are, and data has to stay as long as the buckets are used.
         """
         cdef views held
@@ -132,16 +116,6 @@ cdef class Scatter:
     def free_count(self):
         """Free blocks."""
         return self.inner.free_count
-
-    @property
-    def full_count(self):
-        """Pairs in the full list."""
-        return self.inner.full_count
-
-    @property
-    def resident(self):
-        """The first bucket that is spilled."""
-        return self.inner.resident
 
     @property
     def checksum(self):

@@ -3,17 +3,12 @@
  * Included once per instruction set by dispatch.h, behind checksum_loops.h and delimiter_loops.h. */
 #include "records.h"
 
-/* Gives the bucket a fresh open block; the caller made sure that one is free and that the full list has room. */
+/* Gives the bucket a fresh open block; the caller made sure that one is free. */
 static inline TARGET void NAME(open_block)(scatter_t *s, uint64_t b) {
     bucket_t *bucket = s->buckets + b;
     uint32_t block = s->free[--s->free_count];
     s->links[block] = NO_BLOCK;
     if (bucket->open == NO_BLOCK) {
-        bucket->head = block;
-    } else if (b >= s->resident) {
-        s->full[2 * s->full_count] = (uint32_t)b;
-        s->full[2 * s->full_count + 1] = (uint32_t)bucket->open;
-        s->full_count++;
         bucket->head = block;
     } else {
         s->links[bucket->open] = block;
@@ -38,8 +33,7 @@ static inline TARGET void NAME(put)(scatter_t *s, uint64_t b, const uint8_t *fro
 
 /* Whether a record of n stream bytes can be taken without asking for blocks. */
 static inline TARGET int NAME(fits)(const scatter_t *s, uint64_t n) {
-    uint64_t blocks = n / s->block_bytes + 2;
-    return blocks <= s->free_count && s->full_count + blocks <= s->full_capacity;
+    return n / s->block_bytes + 2 <= s->free_count;
 }
 
 /* The header of record `number` with `key` (counted from low), and the bucket's counters moved on by it. */
@@ -96,7 +90,7 @@ static inline TARGET uint64_t NAME(cut_batch)(const uint8_t *from, const uint8_t
 
 /* Distributes the whole records in [*at, stop) of data, the first of which is number *number; record_bytes 0 means
  * delimited. With `mapped`, data stays where it is and the buckets get addresses. Stops early, between records, when
- * it needs free blocks or room in the full list. */
+ * it needs free blocks. */
 static TARGET void NAME(scatter)(scatter_t *s, const uint8_t *data, uint64_t *at, uint64_t stop, uint64_t *number,
                                  uint8_t delimiter, uint64_t record_bytes, int mapped) {
     uint64_t ends[BATCH], keys[BATCH];

@@ -63,9 +63,9 @@ class BucketSet:
         self.pool, self.buckets, self.keys, self.covered, self.shift = pool, buckets, keys, covered, shift
         self.spill, self.drop_beyond, self.check_skipped = spill, drop_beyond, check_skipped
         table = allocate(ROW_BYTES * buckets)
-        free, full = allocate(4 * pool.blocks), allocate(8 * (pool.record_blocks + 64))
+        free = allocate(4 * pool.blocks)
         self.kernel = pool.kernel.Scatter(
-            pool.memory, pool.link_memory, table, free, full, pool.block_bytes, *keys, check_skipped=check_skipped
+            pool.memory, pool.link_memory, table, free, pool.block_bytes, *keys, check_skipped=check_skipped
         )
         self.kernel.cover(covered.low, covered.span, shift)
         self.table = BucketTable(table)
