@@ -12,7 +12,7 @@ from spm_files import train
 from test_verify import FORMATS, lines_of
 
 from corpustools import Tokenizer, UsageError, tokenize, verify
-from corpustools.formats import packing
+from corpustools.formats import best_fit
 from corpustools.inspect.verify.difference import Difference
 from corpustools.stages.tokenize.pipeline import Pipeline
 
@@ -246,8 +246,8 @@ def test_equal_windows_agree_and_no_others(tmp_path_factory, model, texts, chang
     tokenizer = Tokenizer.load(model)
     with pytest.MonkeyPatch.context() as patch:
         if small:
-            patch.setattr(packing, "LOT_IDS", 12)
-            patch.setattr(packing, "LOT_WINDOWS", 1)
+            patch.setattr(best_fit, "LOT_IDS", 12)
+            patch.setattr(best_fit, "LOT_WINDOWS", 1)
         tokenize(tokenizer, folder / "a", folder / "out", **given_)
         if change is not None and not changed(folder, form, *change):
             change = None

@@ -37,6 +37,7 @@ from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 # Rows of the table of differences whose documents are looked for.
 _MOST_ROWS = 64
+_PART = "a part of a longer document"
 
 
 class Origins:
@@ -158,10 +159,12 @@ class PackedRun:
             reader.close()
         for piece in wanted.pieces.values():
             piece.record = self._record_at(piece.place, origins, places)
-        return changed(self._scene, meeting, wanted.beyond(found), found.beyond(wanted), sides)
+        # A user finds a record sooner than a part of one.
+        missing = sorted(wanted.beyond(found), key=lambda piece: piece.record == _PART)
+        return changed(self._scene, meeting, missing, found.beyond(wanted), sides)
 
     @staticmethod
     def _record_at(place: int, origins: Origins, places: Counts) -> str:
         """Return the name of the record whose document, or the first part of it, begins at a place in the windows."""
         found = np.flatnonzero(places == place)
-        return origins.name(int(found[0])) if len(found) else "a part of a longer document"
+        return origins.name(int(found[0])) if len(found) else _PART

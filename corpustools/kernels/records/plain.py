@@ -67,7 +67,6 @@ class Scatter(Blocks):
         links: Any,
         table: Any,
         free: Any,
-        full: Any,
         block_bytes: int,
         k0: int,
         k1: int,
@@ -75,7 +74,7 @@ class Scatter(Blocks):
         *,
         check_skipped: bool = False,
     ) -> None:
-        super().__init__(pool, links, table, free, full, block_bytes)
+        super().__init__(pool, links, table, free, block_bytes)
         self._key, self._mask, self._check_skipped = (k0, k1), mask, check_skipped
         self.checksum = self.skipped = 0
         self._low = self._range = self._shift = 0
