@@ -32,9 +32,7 @@ static inline TARGET void NAME(put)(scatter_t *s, uint64_t b, const uint8_t *fro
 }
 
 /* Whether a record of n stream bytes can be taken without asking for blocks. */
-static inline TARGET int NAME(fits)(const scatter_t *s, uint64_t n) {
-    return n / s->block_bytes + 2 <= s->free_count;
-}
+static inline TARGET int NAME(fits)(const scatter_t *s, uint64_t n) { return n / s->block_bytes + 2 <= s->free_count; }
 
 /* The header of record `number` with `key` (counted from low), and the bucket's counters moved on by it. */
 static inline TARGET unsigned NAME(enter)(bucket_t *bucket, uint64_t number, uint64_t key, uint64_t shift,
