@@ -80,7 +80,7 @@ def test_mapped_records_are_gathered_like_copied_ones(record_bytes):
         block, blocks = 1024, 400
         pool, links = mmap.mmap(-1, block * blocks + records.SLACK), mmap.mmap(-1, 4 * blocks)
         table = mmap.mmap(-1, ROW_BYTES)
-        one = records.Scatter(pool, links, table, mmap.mmap(-1, 4 * blocks), mmap.mmap(-1, 4096), block, 1, 2, U64)
+        one = records.Scatter(pool, links, table, mmap.mmap(-1, 4 * blocks), block, 1, 2, U64)
         one.cover(0, U64 >> 1, 63)
         one.give(array("I", range(blocks)))
         at, _ = one.run(data, 0, len(text), 0, 10, record_bytes, mapped)
