@@ -232,8 +232,8 @@ def main():
     parser.add_argument("--megabytes", type=float, default=400.0)
     parser.add_argument("--few", type=float, default=8.0, help="megabytes of the part that slow peers take")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("cases", nargs="*", metavar="CASE", choices=[*cases, []])
-    options = parser.parse_args()
+    parser.add_argument("cases", nargs="*", metavar="CASE")
+    options = parser.parse_intermixed_args()
     options.json = options.json or options.model
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
         documents = documents_of(options.text, int(options.megabytes * 1e6))
