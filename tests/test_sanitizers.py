@@ -31,6 +31,7 @@ TESTS = {
         "test_json_kernel.py",
         "test_kernels_rows.py",
         "test_packing.py",
+        "test_lz4.py",
     ],
     "split": ["test_split_kernel.py"],
 }

@@ -27,6 +27,7 @@ THEMES = (
     "verify",
     "mixture",
     "bpe",
+    "lz4",
 )
 
 

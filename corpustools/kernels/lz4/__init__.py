@@ -1,0 +1,1 @@
+"""Blocks of the LZ4 format: fast compression of temporary data."""

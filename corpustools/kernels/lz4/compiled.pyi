@@ -1,0 +1,6 @@
+from typing_extensions import Buffer
+
+TABLE_BYTES: int
+
+def compress(text: Buffer, start: int, size: int, out: Buffer, at: int, room: int, table: Buffer) -> int: ...
+def decompress(block: Buffer, start: int, size: int, out: Buffer, at: int, room: int) -> int: ...
