@@ -153,9 +153,8 @@ LIES = {
     "samples beyond memory": {"samples": 1 << 62},
     "more done than there are": {"first": 2},
     "no room": {"out": np.zeros(3 + compiled.OUT_SLACK if compiled else 0, np.int32)},
-    "a cache of half a slot": {"word_cache": np.zeros(64, np.uint64)},
-    "a cache of three slots": {"word_cache": np.zeros(3 * 128, np.uint64)},
-    "a cache of characters": {"word_cache": np.zeros(4 * 128, np.uint64)},
+    "a cache that no entry fits in": {"word_cache": np.zeros(511, np.uint64)},
+    "a cache of characters": {"word_cache": np.zeros(512, np.uint64)},
     "no room for ends": {"ends": np.zeros(1, np.int64)},
 }
 
@@ -183,7 +182,7 @@ def test_a_word_outside_the_text_is_not_measured(words):
 @settings(deadline=None, max_examples=60)
 @given(
     scores=st.dictionaries(st.text("ab", min_size=2, max_size=6).map(str.encode), st.sampled_from([0.0, -1.0, -300.0])),
-    words=st.lists(st.text("ab", min_size=1, max_size=26), min_size=1, max_size=12),
+    words=st.lists(st.text("ab", min_size=1, max_size=40), min_size=1, max_size=12),
     single=st.sampled_from([0.0, -40.0]),
 )
 def test_the_cache_of_words_changes_no_id(scores, words, single):
@@ -204,3 +203,24 @@ def test_the_cache_of_words_changes_no_id(scores, words, single):
             for _ in range(2)
         ]
     assert all(one == found[0] for one in found)
+
+
+@needs_compiled
+def test_a_full_cache_of_words_forgets_and_goes_on():
+    """More distinct words than the least cache has room for, each of them several times, draw as without a cache."""
+    rng = np.random.default_rng(5)
+    scores = {bytes([byte]): float(rng.normal()) for byte in range(256)}
+    scores |= {rng.integers(97, 100, size).astype(np.uint8).tobytes(): float(rng.normal()) for size in (2, 2, 3, 4) * 9}
+    model = make_model(scores, unit="byte", cuts="marks")
+    engine = Engine(model)
+    weights = engine.weights_by_number(SAMPLE, 0.7)
+    words = [rng.integers(97, 100, rng.integers(1, 12)).astype(np.uint8).tobytes() for _ in range(3000)]
+    text, offsets, bounds = parts_of([b"\xff".join(words)])
+    chosen, last = array(bounds[0]), np.array([len(bounds[0])])
+    found = []
+    for cache in (0, 1, 1 << 20):
+        pool = WorkspacePool(engine.trie, weights.mode, cache_bytes=cache)
+        segmenter = Segmenter(model, engine.trie, weights, SampleKey("full"), workspaces=pool)
+        found.append(lattice_words.segment_words(segmenter, text, offsets, 0, chosen, last)[0].tolist())
+    assert len(set(words)) > 1000
+    assert found[0] == found[1] == found[2]

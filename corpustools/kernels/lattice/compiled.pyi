@@ -14,7 +14,7 @@ CACHE_SIZE: int
 OUT_SLACK: int
 SPAN_BYTES: int
 TILE_SIZE: int
-WORD_SLOT_SIZE: int
+LEAST_WORD_CACHE: int
 
 def workspace_size(cells: int, arcs: int) -> int: ...
 

@@ -21,6 +21,7 @@ from corpustools.kernels.vocabulary import plain as vocabulary_plain
 __all__ = [
     "ARRIVAL",
     "CACHE_SIZE",
+    "LEAST_WORD_CACHE",
     "MOMENTS_SIZE",
     "MOMENT_SIZE",
     "OUT_SLACK",
@@ -31,14 +32,13 @@ __all__ = [
     "TILE_SIZE",
     "VITERBI",
     "VITERBI_F32",
-    "WORD_SLOT_SIZE",
     "Lattice",
     "measure_words",
     "segment_words",
     "workspace_size",
 ]
 
-STATE_SIZE, MOMENTS_SIZE, MOMENT_SIZE, CACHE_SIZE, TILE_SIZE, WORD_SLOT_SIZE, OUT_SLACK = 64, 32, 32, 8, 8, 8, 0
+STATE_SIZE, MOMENTS_SIZE, MOMENT_SIZE, CACHE_SIZE, TILE_SIZE, LEAST_WORD_CACHE, OUT_SLACK = 64, 32, 32, 8, 8, 8, 0
 SPAN_BYTES = 48
 _MASK = (1 << 64) - 1
 _LN2 = float.fromhex("0x1.62e42fefa39efp-1")

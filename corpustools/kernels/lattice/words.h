@@ -10,18 +10,46 @@
 #include "records.h"
 #include "word_samples.h"
 
+/* Keys of the words that come next, and what the cache holds of them on its way to the processor. */
+#define WORDS_AHEAD 8
+typedef struct {
+    const word_samples *samples;
+    const uint8_t *text, *limit;
+    const int64_t *words;
+    int64_t count, known; /* of words, and of those whose keys are known */
+    word_key keys[WORDS_AHEAD];
+} words_ahead;
+
+static inline const word_key *key_ahead(words_ahead *a, int64_t word) {
+    for (; a->known < a->count && a->known < word + WORDS_AHEAD; a->known++) {
+        const int64_t *bounds = a->words + 2 * a->known;
+        word_key *k = a->keys + a->known % WORDS_AHEAD;
+        *k = key_of_word(a->text + bounds[0], bounds[1] - bounds[0], a->limit);
+        __builtin_prefetch(place_of_word(a->samples, k));
+    }
+    if (word + WORDS_AHEAD / 2 < a->count) {
+        const word_key *next = a->keys + (word + WORDS_AHEAD / 2) % WORDS_AHEAD;
+        const uint64_t *entry = a->samples->memory + (uint32_t)*place_of_word(a->samples, next);
+        __builtin_prefetch(entry);
+        __builtin_prefetch(entry + 8);
+    }
+    return a->keys + word % WORDS_AHEAD;
+}
+
 /* Samples of words, those of segmentations first … count one after another. Segmentation s is sample s % samples of
  * record s / samples, and its words are those before last[s]. words: 2 a word, its first byte in `text` and its end. A
  * draw is keyed by where in its record it falls, as if the whole record were segmented.
  *
- * slots: 2^k slots of the cache of words, slot_mask + 1, or NULL; they belong to this lattice. out: an id a byte, and
- * OUT_SLACK more. ends: where each word ends in `out`. Returns how many segmentations are whole:
- * fewer than `count` where `codes` has to grow, or, as -1 - segmentation, one that the vocabulary cannot write. */
-static inline int64_t segment_words(const lattice *l, workspace *w, const uint8_t *text, const int64_t *offsets,
-                                    const int64_t *words, const int64_t *last, int64_t first, int64_t count, int mode,
-                                    const uint64_t *seed, uint64_t first_record, uint64_t first_sample, int64_t samples,
-                                    word_slot *slots, uint64_t slot_mask, int32_t *out, int64_t *ends) {
+ * limit: the end of the text. kept: the cache of words of this lattice, or NULL. out: an id a byte, and OUT_SLACK more.
+ * ends: where each word ends in `out`. Returns how many segmentations are whole: fewer than `count` where `codes` has
+ * to grow, or, as -1 - segmentation, one that the vocabulary cannot write. */
+static inline int64_t segment_words(const lattice *l, workspace *w, const uint8_t *text, const uint8_t *limit,
+                                    const int64_t *offsets, const int64_t *words, const int64_t *last, int64_t first,
+                                    int64_t count, int mode, const uint64_t *seed, uint64_t first_record,
+                                    uint64_t first_sample, int64_t samples, const word_samples *kept, int32_t *out,
+                                    int64_t *ends) {
     int64_t word = first ? last[first - 1] : 0, used = word ? ends[word - 1] : 0;
+    words_ahead ahead = {kept, text, limit, words, count ? last[count - 1] : 0, word, {{{0}, 0, 0}}};
     clear_cells(w, 0, w->cell_capacity - 1, mode);
     for (int64_t s = first; s < count; s++) {
         const int64_t record = s / samples, start = offsets[record];
@@ -30,18 +58,16 @@ static inline int64_t segment_words(const lattice *l, workspace *w, const uint8_
         begin_record(&fresh, first_record + (uint64_t)record, first_sample + (uint64_t)(s % samples), seed[0], seed[1]);
         fresh.cleared = 1; /* every whole word leaves the cells as it found them */
         for (; word < last[s]; word++) {
-            progress p = fresh;
+            const uint8_t *bytes = text + words[2 * word];
             const int64_t size = words[2 * word + 1] - words[2 * word];
             int64_t written = -1;
-            p.origin = words[2 * word] - start;
-            if (slots && mode == SAMPLE) {
-                const int64_t *next = words + 2 * word + 2;
-                if (word + 1 < last[s]) prefetch_word(slots, slot_mask, text + next[0], next[1] - next[0]);
-                written = sample_by_cache(l, slots, slot_mask, &p, text + words[2 * word], size, out + used);
+            fresh.origin = words[2 * word] - start;
+            if (kept) written = sample_by_cache(l, kept, &fresh, bytes, key_ahead(&ahead, word), out + used);
+            if (written < 0) {
+                progress p = fresh;
+                if (run_mode(l, w, &p, bytes, size, 1, out + used, &written, mode)) return s;
+                if (p.unencodable) return -1 - s;
             }
-            if (written < 0 && run_mode(l, w, &p, text + words[2 * word], size, 1, out + used, &written, mode))
-                return s;
-            if (p.unencodable) return -1 - s;
             ends[word] = used += written;
         }
     }

@@ -2,12 +2,14 @@
 
 cdef extern from "words.h" nogil:
     enum:
-        BYTES_OF_SLOT "sizeof(word_slot)"
-    ctypedef struct word_slot:
-        uint8_t size
+        LEAST_UNITS
+    ctypedef struct word_samples:
+        uint64_t *memory
+    word_samples word_samples_in(uint64_t *, uint64_t)
     int64_t segment_words_of "segment_words"(
-        const lattice *, workspace *, const uint8_t *, const int64_t *, const int64_t *, const int64_t *, int64_t,
-        int64_t, int, const uint64_t *, uint64_t, uint64_t, int64_t, word_slot *, uint64_t, int32_t *, int64_t *)
+        const lattice *, workspace *, const uint8_t *, const uint8_t *, const int64_t *, const int64_t *,
+        const int64_t *, int64_t, int64_t, int, const uint64_t *, uint64_t, uint64_t, int64_t, const word_samples *,
+        int32_t *, int64_t *)
     void measure_words_of "measure_words"(
         const lattice *, const double *, moment *, int64_t, const uint8_t *, const int64_t *, int64_t, double *)
 
@@ -27,21 +29,21 @@ cdef struct chosen_words:
     const int64_t *records   # where each record begins, and the end
     const int64_t *words
     const int64_t *last      # by segmentation
-    int64_t segmentations, count, size
+    int64_t text_size, segmentations, count, size
 
 
 cdef int hold_words(chosen_words *c, views *held, object text, object offsets, Py_ssize_t count, Py_ssize_t samples,
                     object words, object last) except -1:
     """Hold the words of records, and check that each lies in its record."""
     cdef const int64_t *record
-    cdef int64_t i, size, listed
+    cdef int64_t i, listed
     if count < 0 or samples < 1 or count > (<Py_ssize_t>1 << 60) // samples:
         raise ValueError("count and samples are not those of a batch")
     c.segmentations = count * samples
     c.records = <const int64_t *>take(held, offsets, 8 * (count + 1), False)
     c.text = <const uint8_t *>take(held, text, 0, False)
-    size = taken(held)
-    if c.records[0] < 0 or c.records[count] > size:
+    c.text_size = taken(held)
+    if c.records[0] < 0 or c.records[count] > c.text_size:
         raise ValueError("the records are not in the text")
     c.last = <const int64_t *>take(held, last, 8 * c.segmentations, False)
     c.words = <const int64_t *>take(held, words, 0, False)
@@ -67,8 +69,9 @@ def segment_words(Lattice vocabulary, text, offsets, Py_ssize_t count, *, words,
     cdef workspace w
     cdef lattice inner = vocabulary.inner
     cdef chosen_words c
-    cdef word_slot *slots = NULL
-    cdef uint64_t mask = 0
+    cdef word_samples kept
+    cdef const word_samples *cached = NULL
+    cdef uint64_t *memory
     cdef const uint64_t *key
     cdef int32_t *ids
     cdef int64_t *end
@@ -82,15 +85,17 @@ def segment_words(Lattice vocabulary, text, offsets, Py_ssize_t count, *, words,
         key = <const uint64_t *>take(&held, seed, 16, False)
         ids = <int32_t *>take(&held, out, 4 * (c.size + OUT_SLACK), True)
         end = <int64_t *>take(&held, ends, 8 * c.count, True)
-        if word_cache is not None:
-            slots = <word_slot *>take(&held, word_cache, 2 * BYTES_OF_SLOT, True)
-            mask = <uint64_t>(taken(&held) // BYTES_OF_SLOT) - 1
-            if inner.character or mask & (mask + 1):
-                raise ValueError("words of bytes are kept, in a power of two of slots that were zero")
+        if word_cache is not None and mode == MODE_SAMPLE:
+            memory = <uint64_t *>take(&held, word_cache, LEAST_WORD_CACHE, True)
+            if inner.character or taken(&held) >= <Py_ssize_t>1 << 35:
+                raise ValueError("words of bytes are kept, in less than 32 GiB that were zero")
+            kept = word_samples_in(memory, <uint64_t>taken(&held) // 8)
+            cached = &kept
         inner.score_wanted = False
         with nogil:
-            result = segment_words_of(&inner, &w, c.text, c.records, c.words, c.last, first, c.segmentations, mode, key,
-                                      first_record, first_sample, samples, slots, mask, ids, end)
+            result = segment_words_of(&inner, &w, c.text, c.text + c.text_size, c.records, c.words, c.last, first,
+                                      c.segmentations, mode, key, first_record, first_sample, samples, cached, ids,
+                                      end)
         return result
     finally:
         release(&held)
@@ -125,4 +130,4 @@ def measure_words(Lattice vocabulary, log_weights, ring, text, words, out):
         release(&held)
 
 
-WORD_SLOT_SIZE = BYTES_OF_SLOT
+LEAST_WORD_CACHE = 8 * LEAST_UNITS  # bytes

@@ -35,8 +35,8 @@ class Workspace:
         keeps = trie.character and mode <= SAMPLE and cache_bytes > 0
         self.cache = np.zeros(kernel.CACHE_SIZE // 8 + cache_bytes // 8, np.uint64) if keeps else None
         keeps_words = not trie.character and mode == SAMPLE and cache_bytes > 0
-        slots = 1 << max(1, (cache_bytes // kernel.WORD_SLOT_SIZE).bit_length() - 1)
-        self.word_cache = np.zeros(slots * kernel.WORD_SLOT_SIZE // 8, np.uint64) if keeps_words else None
+        least = max(cache_bytes, kernel.LEAST_WORD_CACHE)
+        self.word_cache = np.zeros(least // 8, np.uint64) if keeps_words else None
         pulls = tiles and trie.automaton is not None and mode in (VITERBI, SAMPLE)
         self.tile = np.zeros(kernel.TILE_SIZE // 8, np.uint64) if pulls else None
 
