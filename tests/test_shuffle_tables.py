@@ -260,8 +260,8 @@ def test_rows_of_every_type_come_back_as_they_were(tmp_path_factory, drawn, kind
     """Values, types, list item names, nullability and metadata, wherever Parquet can hold them."""
     whole, length = drawn
     folder = tmp_path_factory.mktemp("types")
-    # pyarrow 26.0.1 does not write views inside others, nor read dictionaries there; the latter is refused by name.
-    assume(kind != "parquet" or not any(re.search("<.*(dictionary|_view)", str(one.type)) for one in whole.schema))
+    # pyarrow 26.0.1 does not write views inside others.
+    assume(kind != "parquet" or not any(re.search("<.*_view", str(one.type)) for one in whole.schema))
     write_table(folder / "in", whole, kind, length)
     if kind == "parquet":
         whole = pq.read_table(folder / "in")

@@ -141,8 +141,8 @@ def test_rows_of_every_type_are_compared(tmp_path_factory, drawn, kind: str, dat
     """A shuffle agrees; with one row taken out it does not."""
     whole, rows = drawn
     folder = tmp_path_factory.mktemp("rows")
-    # pyarrow 26.0.1 does not write views inside others, nor read dictionaries there; both are refused by name.
-    assume(not any(re.search("<.*(dictionary|_view)", str(one.type)) for one in whole.schema))
+    # pyarrow 26.0.1 does not write views inside others: that is refused by name.
+    assume(not any(re.search("<.*_view", str(one.type)) for one in whole.schema))
     write_table(folder / "in", whole, kind, rows)
     shuffle(folder / "in", folder / "out.parquet", seed=1)
     assert verify(folder / "out.parquet", folder / "in").records == len(whole)

@@ -160,9 +160,14 @@ class Table:
     def _parquet_batches(self, column: str | None, threads: bool) -> Iterator[Any]:
         columns = None if column is None else [column]
         rows = _rows_at_once(self._file.metadata, column)
-        for batch in self._file.iter_batches(rows, columns=columns, use_threads=threads):
-            # The name `a.b` finds b inside a, too.
-            yield batch if column is None else batch.select([column])
+        # pyarrow refuses a batch over the end of a row group where a dictionary stands inside another column.
+        groups: list[list[int] | None] = [None]
+        if any(_dictionary_inside(arrow(), kind) for kind in self.schema.types):
+            groups = [[group] for group in range(self._file.num_row_groups)]
+        for some in groups:
+            for batch in self._file.iter_batches(rows, row_groups=some, columns=columns, use_threads=threads):
+                # The name `a.b` finds b inside a, too.
+                yield batch if column is None else batch.select([column])
 
     def _arrow_batches(self, column: str | None) -> Iterator[Any]:
         pyarrow = arrow()
@@ -195,6 +200,11 @@ def _rows_at_once(data: Any, column: str | None) -> int:
         stored += sum(data.row_group(group).column(place).total_uncompressed_size for place in wanted)
     mean = max(1, stored // max(data.num_rows, 1))
     return int(max(1, min(_MOST_ROWS, _BATCH_BYTES // mean)))
+
+
+def _dictionary_inside(pyarrow: Any, kind: Any) -> bool:
+    inner = [kind.field(place).type for place in range(kind.num_fields)]
+    return any(pyarrow.types.is_dictionary(one) or _dictionary_inside(pyarrow, one) for one in inner)
 
 
 def _as_bytes(pyarrow: Any, array: Any) -> Any:

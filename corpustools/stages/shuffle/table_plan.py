@@ -11,7 +11,7 @@ MIB = 1 << 20
 # The interpreter with pyarrow takes about a third of it.
 MEMORY_FLOOR = 256 * MIB
 # What pyarrow's reader and writer hold beside the rows, at any size of memory.
-_RESERVE = 68 * MIB
+_RESERVE = 80 * MIB
 # Its allocator holds up to as much again as is in use.
 _IN_USE, _TAKEN = 1, 2
 _LEAST_USABLE = 32 * MIB
