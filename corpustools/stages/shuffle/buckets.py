@@ -8,6 +8,7 @@ most once and with many others, and the low keys stay in memory.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -37,7 +38,7 @@ class BucketSet:
         drop_beyond: a bucket, but never the lowest, is dropped for good when it would have to be spilled and the
             buckets below it hold at least so many records; None: none is.
         check_skipped: whether records of other keys are read for their checksum.
-        takes_over: the set of the same keys whose records this one gets; some of them were dropped.
+        takes_over: sets of the same keys whose records this one gets; some of them were dropped.
 
     Attributes:
         table: counts, sizes and blocks of the buckets.
@@ -58,7 +59,7 @@ class BucketSet:
         *,
         drop_beyond: int | None = None,
         check_skipped: bool = False,
-        takes_over: BucketSet | None = None,
+        takes_over: Sequence[BucketSet] = (),
     ) -> None:
         self.pool, self.buckets, self.keys, self.covered, self.shift = pool, buckets, keys, covered, shift
         self.spill, self.drop_beyond, self.check_skipped = spill, drop_beyond, check_skipped
@@ -72,8 +73,9 @@ class BucketSet:
         self.runs: dict[int, SpillRun] = {}
         self.resident = buckets
         self.codec = BlockCodec()
-        self.dropped_from, self.dropped = buckets, takes_over is not None
-        self._checksum_before = takes_over.checksum_passed if takes_over is not None else 0
+        self.dropped_from, self.dropped = buckets, bool(takes_over)
+        self._checksum_before = sum(one.checksum_passed for one in takes_over)
+        self._passed = self._look_at = 0
 
     @property
     def checksum_passed(self) -> int:
@@ -82,12 +84,17 @@ class BucketSet:
 
     def distribute(self, chunk: Chunk, number: int, delimiter: int, record_bytes: int) -> None:
         """Distribute the records of a chunk, of which the first has the number."""
-        at, stop = chunk.start, chunk.stop
+        at, stop, first = chunk.start, chunk.stop, number
         while True:
             at, number = self.kernel.run(chunk.data, at, stop, number, delimiter, record_bytes, chunk.mapped)
             if at == stop:
-                return
+                break
             self.make_room()
+        self._passed += number - first
+        if self.drop_beyond and self._passed >= self._look_at:
+            # What is not wanted any more falls with the records that passed: looking now and then keeps few too many.
+            self._look_at = self._passed * 5 // 4
+            self._drop_unwanted(self.drop_beyond)
 
     def refer(self, number: int, place: int, length: int) -> bool:
         """Enter a record that is kept elsewhere; False where its key is not of this range."""
@@ -170,6 +177,14 @@ class BucketSet:
             raise RangeTooFull
         else:
             self._spill_chain(bucket)
+
+    def _drop_unwanted(self, limit: int) -> None:
+        """Drop the buckets above those that hold so many records."""
+        below = accumulate(self.table.counts(self.dropped_from))
+        bucket = next((number for number, held in enumerate(below, 1) if held >= limit), self.dropped_from)
+        if bucket < self.dropped_from:
+            self.resident = min(self.resident, bucket)
+            self._drop_from(bucket)
 
     def _drop_from(self, bucket: int) -> None:
         """Forget this bucket and those above it, and refuse their records from now on."""

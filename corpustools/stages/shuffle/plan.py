@@ -32,6 +32,8 @@ _WORTH_MAPPING = 32
 # About half of the pool waits to be spilled, the longest first: a piece is the pool's share of a worker's bucket. The
 # page cache makes more of shorter ones.
 _LONG_WRITE = 64 << 10
+# A head of the order is short if this part of the pool holds each of its records.
+_FEW = 64 << 10
 # With less memory one thread more would take too much of it.
 _AHEAD = 64 * MIB
 
@@ -86,6 +88,11 @@ class Plan:
     def direct_spill(self) -> bool:
         """Whether temporary data is written and read directly where the file system can, which pays for long pieces."""
         return self.direct == "yes" or (self.spares_cache and self.pool >= self.workers * self.buckets * _LONG_WRITE)
+
+    @property
+    def few_records(self) -> int:
+        """Records of which each worker may keep so many: they take a small part of the pool."""
+        return self.pool // _FEW
 
     @property
     def record_blocks(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from array import array
 
 from corpustools.kernels.records.layout import NO_BLOCK
 from corpustools.kernels.records.status import Status
@@ -57,16 +58,43 @@ def made_finer(old: BucketSet) -> BucketSet:
         old.spill,
         drop_beyond=old.drop_beyond,
         check_skipped=old.check_skipped,
-        takes_over=old,
+        takes_over=[old],
     )
-    free = old.take_free()
-    reading = 2 * old.pool.record_blocks
+    _move_all([old], new)
+    return new
+
+
+def alike(sets: list[BucketSet]) -> list[BucketSet]:
+    """Return sets of equally fine buckets: the same ones, or one that has all records which are still wanted."""
+    if len({one.shift for one in sets}) == 1:
+        return sets
+    finest = min(sets, key=lambda one: one.shift)
+    covered = min((one.covered for one in sets), key=lambda range_: range_.span)
+    new = BucketSet(
+        finest.pool,
+        (covered.span >> finest.shift) + 1,
+        finest.keys,
+        covered,
+        finest.shift,
+        finest.spill,
+        drop_beyond=finest.drop_beyond,
+        check_skipped=finest.check_skipped,
+        takes_over=sets,
+    )
+    _move_all(sets, new)
+    return [new]
+
+
+def _move_all(sets: list[BucketSet], new: BucketSet) -> None:
+    """Move what sets still want to a new one, with all free blocks."""
+    free = array("I", [block for one in sets for block in one.take_free()])
+    reading = 2 * new.pool.record_blocks
     new.give(free[reading:])
     spare = free[:reading].tolist()
-    for bucket in range(old.dropped_from):
-        move(old, bucket, new, spare)
+    for one in sets:
+        for bucket in range(one.dropped_from):
+            move(one, bucket, new, spare)
     new.give(spare)
-    return new
 
 
 def move(source: BucketSet, bucket: int, target: BucketSet, spare: list[int]) -> None:

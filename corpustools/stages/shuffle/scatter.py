@@ -116,8 +116,10 @@ def empty_sets(
 ) -> list[BucketSet]:
     """Return a set of buckets for each thread, which share the blocks of the pool; see ScatterTask for the rest."""
     plan, pool, spill = store.plan, store.pool, store.spill
-    # What is not wanted is dropped again and again: that is one thread's business.
-    workers = 1 if limit is not None and spill is not None else plan.workers
+    # What is not wanted is dropped again and again. Each thread would keep as many as are wanted: a large number is one
+    # thread's business.
+    many = limit is not None and limit > plan.few_records
+    workers = 1 if many and spill is not None else plan.workers
     # Without temporary space, every bucket but the lowest may wait for another pass.
     drop_beyond = limit if spill is not None else 0
     shift = max(0, wanted.span.bit_length() - plan.buckets.bit_length() + 1)

@@ -28,6 +28,7 @@ from corpustools.stages.shuffle.buckets import BucketRange
 from corpustools.stages.shuffle.gather import Agenda, GatherWorker
 from corpustools.stages.shuffle.loader import FreeBlocks, Loader
 from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
+from corpustools.stages.shuffle.refine import alike
 from corpustools.stages.shuffle.scatter import Distribution, empty_sets
 from corpustools.stages.shuffle.sorter import Sorter
 from corpustools.stages.shuffle.store import BucketStore
@@ -173,7 +174,7 @@ def scatter(task: ScatterTask, store: BucketStore, progress: Progress | None = N
         store.reader = reader
         group = ThreadGroup()
         distribution = Distribution(reader, store.long_records, task.first, plan.chunk, plan.buffer, group.stopped)
-        refine = task.limit is not None and len(sets) == 1
+        refine = task.limit is not None and (store.spill is not None or len(sets) == 1)
         sizes = [one.size for one in task.inputs if one.size is not None]
         total = sum(sizes) if len(sizes) == len(task.inputs) else None
         sets = group.run(
@@ -181,6 +182,8 @@ def scatter(task: ScatterTask, store: BucketStore, progress: Progress | None = N
             tick=lambda: progress("reading", reader.raw_bytes, total) if progress is not None else None,
             wake=distribution.turns.wake,
         )
+        if refine:
+            sets = alike(sets)
         for one in sets:
             one.settle()
         store.buckets = sets
