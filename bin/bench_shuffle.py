@@ -1,220 +1,117 @@
-"""Times `corpus shuffle` beside its peers, in turn and as whole processes, and prints ratios of medians.
+"""Measures `corpus shuffle` beside its peers: whole processes in turn, on real text, ratios of pairs.
 
-    bin/bench shuffle [CASE]... [--folder /dev/shm] [--disk .] [--size 2G] [--runs 3] [--terashuf PATH]
+    bin/bench shuffle [CASE]... [--folder /dev/shm] [--disk .] [--size 2] [--runs 5] [--terashuf PATH]
+    bin/bench shuffle --budget 10 --plot docs/plots       every case in about ten minutes, and the plots
 
-Cases: memory (all fits), spill (512 MiB), lines (10-byte and 10 KB lines), bound (peak memory), growth, start.
-A real disk beside copying twice: bin/bench disk.
-Text is made up: words of Zipf-like frequency, line lengths log-normal around the mean.
+Each round runs our command and then each of its peers; a ratio is that of two neighbours in a round. On a disk the page
+cache is emptied before each run, where this is root. Everything is written to --json, from which bin/bench plots draws
+again. The text is that of bin/bench text, or a file of your own.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
-import random
-import shutil
-import statistics
 import subprocess
-import sys
-import threading
 import time
+from pathlib import Path
 
-CORPUS = [sys.executable, "-m", "corpustools"]
-MIB = 1 << 20
+from bench_plots import draw, require_matplotlib, tables
+from bench_text import CACHE, read_source
+from measure import Race
+from peers import find_peers
+from shuffle_cases import CASES, CORPUS, Bench
 
 
 def main() -> None:
-    cases = {name.removeprefix("case_"): f for name, f in globals().items() if name.startswith("case_")}
+    options = parsed()
+    source = read_source(options.text, options.cache)
+    bench = Bench(options, source, find_peers(options.terashuf))
+    about = {**machine(options), "text": source.about(), "programs": bench.peers.versions}
+    for name, value in about.items():
+        print(f"{name}: {value}")
+    races = run_cases(bench)
+    if options.json or options.plot:
+        path = Path(options.json or Path(options.plot) / "shuffle.json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = {"about": about, "races": [one.as_data() for one in races]}
+        path.write_text(json.dumps(found, indent=1) + "\n")
+    if options.plot:
+        draw(races, Path(options.plot))
+
+
+def parsed() -> argparse.Namespace:
+    """Return the options, with folders as whole paths."""
+    names = [case.__name__ for case in CASES]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(cases))
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(names))
     parser.add_argument("--folder", default="/dev/shm", help="a tmpfs")
     parser.add_argument("--disk", default=".", help="a folder on a real disk")
-    parser.add_argument("--size", type=float, default=2.0, help="GB of text for memory and spill")
-    parser.add_argument("--sizes", type=float, nargs="+", default=[1.0, 16.0], help="GB of text for growth")
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--terashuf", default=shutil.which("terashuf"), help="its program, built from its repository")
-    options = parser.parse_args()
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}"
+    parser.add_argument("--size", type=float, default=2.0, help="GB of text on the tmpfs")
+    parser.add_argument("--disk-size", type=float, help="GB of text on the disk: 6, or 3 in a limited time")
+    parser.add_argument(
+        "--sizes", type=float, nargs="+", help="GB of text for growth: 1 2 4 8 16, or 1 2 4 in a limited time"
     )
-    subprocess.run([*CORPUS, "--version"], check=True)
-    for case in options.cases or cases:
-        cases[case](options)
+    parser.add_argument("--curve-size", type=float, default=0.5, help="GB of text for lengths, shares and workers")
+    parser.add_argument("--memory", default="1G", help="what copies and direct may have")
+    parser.add_argument("--ways", nargs="+", default=[""], help="options of the shuffle for copies, one set a word")
+    parser.add_argument("--runs", type=int, default=5, help="rounds that count")
+    parser.add_argument("--budget", type=float, help="minutes for all cases; each is run once at least")
+    parser.add_argument("--text", help="a file of lines to make texts of")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where downloaded packages are kept")
+    parser.add_argument("--terashuf", metavar="PATH", help="its program, or a folder with its source")
+    parser.add_argument("--json", metavar="FILE", help="write all runs there")
+    parser.add_argument("--plot", metavar="FOLDER", help="draw there, and write shuffle.json there unless --json says")
+    options = parser.parse_args()
+    options.disk_size = options.disk_size or (3.0 if options.budget else 6.0)
+    options.sizes = options.sizes or ([1, 2, 4] if options.budget else [1, 2, 4, 8, 16])
+    if unknown := set(options.cases) - set(names):
+        parser.error(f"no case {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    if options.plot:
+        require_matplotlib()
+    options.folder, options.disk = os.path.abspath(options.folder), os.path.abspath(options.disk)
+    return options
 
 
-def case_memory(options: argparse.Namespace) -> None:
-    """All in memory on a tmpfs, beside GNU shuf and cp."""
-    with Text(options.folder, options.size, 121) as text:
-        ours = [*CORPUS, "shuffle", text.path, "-o", text.out, "-s", "1", "-q", "-m", "8G"]
-        race(
-            options.runs,
-            text,
-            {"corpus -m 8G": ours, "GNU shuf": ["shuf", text.path, "-o", text.out], "cp": ["cp", text.path, text.out]},
-        )
+def machine(options: argparse.Namespace) -> dict[str, str]:
+    """Return what a reader has to know about the machine."""
+    model = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    version = subprocess.run([*CORPUS, "--version"], check=True, capture_output=True, text=True).stdout.strip()
+    return {
+        "machine": f"{os.cpu_count()} processors, {model}, {memory / 1e9:.0f} GB, Linux {platform.release()}",
+        "folders": f"tmpfs {options.folder}, disk {options.disk}",
+        "corpus": f"{version}, Python {platform.python_version()}",
+    }
 
 
-def case_spill(options: argparse.Namespace) -> None:
-    """A quarter of the file in memory, temporary files on the same tmpfs, beside terashuf."""
-    with Text(options.folder, options.size, 121) as text:
-        ours = [*CORPUS, "shuffle", text.path, "-o", text.out, "-s", "1", "-q", "-m", "512M", "-T", options.folder]
-        commands = {"corpus -m 512M": ours}
-        if options.terashuf:
-            script = (
-                f"MEMORY=0.5 TMPDIR={options.folder} SEED=1 {options.terashuf} < {text.path} > {text.out} 2>/dev/null"
-            )
-            commands["terashuf MEMORY=0.5"] = ["sh", "-c", script]
-        race(options.runs, text, commands)
-
-
-def case_lines(options: argparse.Namespace) -> None:
-    """Short and long lines, in memory and spilled, beside GNU shuf."""
-    for mean in (10, 10_000):
-        with Text(options.folder, min(options.size, 1.0), mean) as text:
-            commands = {"GNU shuf": ["shuf", text.path, "-o", text.out]}
-            each = text.size / text.records
-            for memory in ("8G", "256M"):
-                common = ["-o", text.out, "-s", "1", "-q", "-T", options.folder, "-j", "1"]
-                commands[f"corpus -j 1 -m {memory}"] = [*CORPUS, "shuffle", text.path, "-m", memory, *common]
-            times = race(options.runs, text, commands)
-            for name, seconds in times.items():
-                print(f"    {name}: {1e9 * seconds / text.records:.0f} ns a record of {each:.0f} bytes")
-
-
-def case_bound(options: argparse.Namespace) -> None:
-    """Peak memory of the process against --memory."""
-    for mean, size in ((5, 0.3), (121, 1.0), (0, 0.2)):
-        with Text(options.folder, size, mean) as text:
-            for memory in (64, 128, 512):
-                command = [
-                    *CORPUS,
-                    "shuffle",
-                    text.path,
-                    "-o",
-                    text.out,
-                    "-q",
-                    "-T",
-                    options.folder,
-                    "-m",
-                    f"{memory}M",
-                ]
-                seconds, peak = run(command)
-                kind = f"{mean}-byte lines" if mean else "one line"
-                print(f"  {kind}, {size} GB, -m {memory}M: peak {peak / MIB:.1f} MiB, {seconds:.1f} s")
-
-
-def case_growth(options: argparse.Namespace) -> None:
-    """Time a byte at 512 MiB as the file grows sixteenfold, on the disk."""
-    rates = {}
-    for size in options.sizes:
-        with Text(options.disk, size, 121) as text:
-            folder = os.path.dirname(os.path.abspath(text.path))
-            command = [*CORPUS, "shuffle", text.path, "-o", text.out, "-s", "1", "-q", "-m", "512M", "-T", folder]
-            rates[size] = race(options.runs, text, {f"corpus, {size:.0f} GB": command})[f"corpus, {size:.0f} GB"] / size
-    print(f"  time a byte, the largest over the smallest: {rates[options.sizes[-1]] / rates[options.sizes[0]]:.2f}")
-
-
-def case_start(options: argparse.Namespace) -> None:
-    """`corpus --help` beside importing click."""
-    program = os.path.join(os.path.dirname(sys.executable), "corpus")
-    commands = {"corpus --help": [program, "--help"], "import click": [sys.executable, "-c", "import click"]}
-    race(max(options.runs, 11), None, commands)
-
-
-class Text:
-    """A file of made-up lines of a mean length (0: one line), with a name for the output beside it."""
-
-    def __init__(self, folder: str, gigabytes: float, mean: int) -> None:
-        self.path = os.path.join(folder, f"corpus-bench-{os.getpid()}.txt")
-        self.out = self.path + ".out"
-        self.size = self.records = 0
-        source = random.Random(1)
-        words = ["".join(source.choices("etaoinshrdlucmfwyp", k=source.randint(2, 9))) for _ in range(20_000)]
-        with open(self.path, "wb") as file:
-            if not mean:
-                file.write(b"x" * int(gigabytes * 1e9) + b"\n")
-                return
-            block, count = _block(source, words, mean)
-            while self.size < gigabytes * 1e9:
-                # Every block is told apart by its number, every line by its own text.
-                numbered = block.replace(b"@@@", f"{self.records:03x}"[-3:].encode())
-                file.write(numbered)
-                self.size += len(numbered)
-                self.records += count
-
-    def __enter__(self) -> Text:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for path in (self.path, self.out, self.out + "2"):
-            if os.path.exists(path):
-                os.unlink(path)
-
-
-def _block(source: random.Random, words: list[str], mean: int) -> tuple[bytes, int]:
-    weights = [1 / (rank + 10) for rank in range(len(words))]
-    drawn = " ".join(source.choices(words, weights, k=400_000))
-    lines, at = [], 0
-    while at < 2_000_000:
-        size = max(2, int(mean * source.lognormvariate(-0.08, 0.4))) - 1
-        start = source.randrange(len(drawn) - min(size, len(drawn) - 1))
-        lines.append(("@@@" + drawn[start : start + size])[: max(size, 3)] if size > 8 else drawn[start : start + size])
-        at += size + 1
-    return ("\n".join(lines) + "\n").encode(), len(lines)
-
-
-def race(runs: int, text: Text | None, commands: dict[str, list[str]]) -> dict[str, float]:
-    """Run the commands in turn; print the medians, and the first one's ratio to the others."""
-    times: dict[str, list[float]] = {name: [] for name in commands}
-    peaks = dict.fromkeys(commands, 0)
-    for turn in range(runs + 1):
-        for name, command in commands.items():
-            for path in (text.out, text.out + "2") if text else ():
-                if os.path.exists(path):
-                    os.unlink(path)
-            seconds, peak = run(command)
-            if turn:
-                times[name].append(seconds)
-            peaks[name] = max(peaks[name], peak)
-    medians = {name: statistics.median(seconds) for name, seconds in times.items()}
-    first = next(iter(medians))
-    for name, seconds in times.items():
-        pairs = [b / a for a, b in zip(times[first], seconds, strict=True)]
-        speed = f", {text.size / medians[name] / 1e6:.0f} MB/s" if text else ""
-        print(
-            f"  {name}: {min(seconds):.3f} / {medians[name]:.3f} / {max(seconds):.3f} s{speed}, "
-            f"peak {peaks[name] / MIB:.0f} MiB, {statistics.median(pairs):.2f} x the time of {first}"
-        )
-    return medians
-
-
-def run(command: list[str]) -> tuple[float, int]:
-    """Run a command; return its wall time and the peak memory of its process."""
-    begin = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    peak = [0]
-    watcher = threading.Thread(target=_watch, args=(process.pid, peak))
-    watcher.start()
-    status = process.wait()
-    seconds = time.monotonic() - begin
-    watcher.join()
-    if status:
-        sys.exit(f"{' '.join(command)}: exit status {status}")
-    return seconds, peak[0]
-
-
-def _watch(pid: int, peak: list[int]) -> None:
-    # ru_maxrss would count what the parent held when it forked; VmHWM belongs to the program alone.
-    while True:
-        try:
-            with open(f"/proc/{pid}/status") as file:
-                found = [line for line in file if line.startswith("VmHWM")]
-        except OSError:
-            return
-        if not found:
-            return
-        peak[0] = max(peak[0], int(found[0].split()[1]) * 1024)
-        time.sleep(0.01)
+def run_cases(bench: Bench) -> list[Race]:
+    """Run the chosen cases and print each race when it is done."""
+    chosen = {
+        case: share for case, share in CASES.items() if not bench.options.cases or case.__name__ in bench.options.cases
+    }
+    end = time.monotonic() + 60 * bench.options.budget if bench.options.budget else None
+    races = []
+    while chosen:
+        case, share = next(iter(chosen.items()))
+        if end is not None:
+            # What a case leaves over goes to those after it.
+            now = time.monotonic()
+            bench.until = now + (end - now) * share / sum(chosen.values())
+        del chosen[case]
+        for found in case(bench):
+            races.append(found)
+            print("\n".join(tables([found])), flush=True)
+    return races
 
 
 if __name__ == "__main__":
