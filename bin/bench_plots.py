@@ -27,7 +27,8 @@ CURVES = {
 }
 # Readable on white and on nearly black: the plot itself has no background.
 GREY = "#7d7d7d"
-COLOURS = ("#2186c8", "#d9660a", "#11a37c", "#a770b8")
+COLOURS = {"corpus": "#2186c8", "GNU shuf": "#d9660a", "terashuf": "#a770b8"}
+COPYING = "#11a37c"
 MARKS = ("<!-- figures of bin/bench shuffle: begin -->", "<!-- figures of bin/bench shuffle: end -->")
 COLUMNS = (
     "seconds", "MB/s", "user + system s", "system s", "page cache MiB", "temporary GB", "peak MiB",
@@ -141,8 +142,8 @@ def draw_curve(case: str, points: list[Race], path: Path) -> Path:
 
     below, title = CURVES[case]
     figure, axes = pyplot.subplots(figsize=(5.4, 3.2), layout="constrained")
-    for (name, curve), colour in zip(series(points).items(), COLOURS, strict=False):
-        at = sorted(curve)
+    for name, curve in series(points).items():
+        at, colour = sorted(curve), COLOURS.get(name, COPYING)
         axes.plot(at, [median(curve[x]) for x in at], "o-", color=colour, label=name, markersize=4)
         axes.fill_between(at, [min(curve[x]) for x in at], [max(curve[x]) for x in at], color=colour, alpha=0.2, lw=0)
     places = sorted({point.x for point in points if point.x is not None})
