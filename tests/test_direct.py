@@ -266,7 +266,9 @@ def test_an_unknown_page_cache_is_left_alone(disk: Path, monkeypatch: pytest.Mon
 
 
 @needs_speed
-@pytest.mark.parametrize("options", ["--direct yes --spill raw", "--direct yes --spill zstd", "--spill raw", ""])
+@pytest.mark.parametrize(
+    "options", ["--direct yes --spill raw", "--direct yes --spill zstd", "--direct yes --spill lz4", "--spill raw", ""]
+)
 def test_a_shuffle_leaves_the_page_cache_as_it_was(disk: Path, options: str):
     """A file twice as large as the memory goes through and is not there afterwards; nor is the output."""
     folder = Folder(disk)

@@ -16,7 +16,6 @@ from corpustools.files.descriptors import StreamSink
 from corpustools.files.fileset import FileSet
 from corpustools.files.inputs import inspect
 from corpustools.files.outputs import open_output
-from corpustools.stages.shuffle import spill as spill_module
 from corpustools.stages.shuffle.buckets import BucketSet
 from corpustools.stages.shuffle.loader import Loader
 from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
@@ -126,25 +125,3 @@ def test_pieces_are_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     spilled = run(small_plan(1, 640, 8), tmp_path)
     assert sum(pieces) * 4096 == spilled
     assert sum(pieces) / len(pieces) > 10
-
-
-@pytest.mark.parametrize(
-    ("rate", "packing", "ratio", "compresses"),
-    [(50e6, 200e6, 0.5, True), (50e6, 200e6, 0.99, False), (50e6, 20e6, 0.5, False), (300e6, 1e9, 0.1, False)],
-)
-def test_temporary_data_are_compressed_where_it_pays(
-    monkeypatch: pytest.MonkeyPatch, rate: float, packing: float, ratio: float, compresses: bool
-):
-    """A slow disk beside idle processors and text that packs well; not busy processors, nor data like noise."""
-    now = 0.0
-    monkeypatch.setattr(spill_module.time, "perf_counter", lambda: now)
-    disk, size = spill_module.SlowDisk("auto"), MIB
-
-    def packed() -> int:
-        nonlocal now
-        now += size / packing
-        return int(size * ratio)
-
-    for _ in range(300):
-        disk.judge(size, size / rate, packed)
-    assert disk.compress == compresses

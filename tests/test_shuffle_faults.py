@@ -71,7 +71,7 @@ WRONG = {
     "standard input twice": (2, ["-", "-", "-o", "out"], ["twice"]),
     "no temporary space for a pipe": (2, ["-", "--no-temp", "-o", "out"], ["standard input", "file"]),
     "a format that cannot be written": (2, ["in", "-o", "out.xz"], [".xz", ".zst"]),
-    "an unknown spill": (2, ["in", "--spill", "lz4"], ["lz4"]),
+    "an unknown spill": (2, ["in", "--spill", "lzma"], ["lzma"]),
     "an unknown way past the page cache": (2, ["in", "--direct", "always"], ["always", "auto"]),
     "no workers": (2, ["in", "-j", "0"], ["workers"]),
     "left-over bytes": (1, ["in", "--record-bytes", "7777", "-o", "out"], ["in:", "left over", "7777"]),

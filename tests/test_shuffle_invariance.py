@@ -55,6 +55,7 @@ def large(tmp_path_factory) -> Large:
         "-m 64MiB -j 2 --spill raw",
         "-m 64MiB -j 3 --spill zstd",
         "-m 100MB -j 2 --spill auto",
+        "-m 64MiB -j 2 --spill lz4",
         "-m 64MiB -j 2 --no-temp",
         "-m 64MiB -j 1 --no-temp",
         "-m 64MiB -j 1 --no-temp -n 1000000000",
@@ -62,6 +63,7 @@ def large(tmp_path_factory) -> Large:
         "-m 64MiB -j 2 --direct yes --spill raw",
         "-m 110MiB -j 2 --direct no",
         "-m 70MiB -j 3 --direct yes --spill zstd",
+        "-m 66MiB -j 3 --direct yes --spill lz4",
         "-m 8G -j 2 --direct yes",
     ],
 )
@@ -94,7 +96,7 @@ assert run_shuffle(replace(request, keys=request.keys._replace(mask=int(mask))))
 """
 
 
-@pytest.mark.parametrize(("workers", "spill"), [(1, "raw"), (2, "zstd")])
+@pytest.mark.parametrize(("workers", "spill"), [(1, "raw"), (2, "zstd"), (2, "lz4")])
 def test_a_bucket_larger_than_memory_is_split(large: Large, spill: str, workers: int):
     """Keys that leave out their upper bits crowd into one bucket, which is split again and again by the next bits."""
     mask = (1 << 44) - 1

@@ -24,6 +24,7 @@ CASES = {
     "121-byte lines": ("-j 2", 121, None),
     "121-byte lines, one worker, zstd spill": ("-j 1 --spill zstd", 121, None),
     "121-byte lines, many workers": ("-j 8", 121, None),
+    "121-byte lines, lz4 spill": ("-j 2 --spill lz4", 121, None),
     "121-byte lines, direct": ("-j 2 --direct yes --spill raw", 121, None),
     "121-byte lines, no temp": ("-j 2 --no-temp", 121, None),
     "121-byte lines, a large head": ("-j 2 -n 700000", 121, None),

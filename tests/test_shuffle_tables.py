@@ -103,7 +103,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(repr(pq.read_table(path).to_pylist()).encode()).hexdigest()[:16]
 
 
-@pytest.mark.parametrize("options", ["-j 1", "-j 3 -m 300M", "--spill zstd -j 2", "--no-temp -j 2"])
+@pytest.mark.parametrize("options", ["-j 1", "-j 3 -m 300M", "--spill zstd -j 2", "--spill lz4 -j 2", "--no-temp -j 2"])
 def test_bytes_are_a_function_of_seed_and_input(folder: Folder, rows, options: str):
     """The values are pinned, and so are the bytes of a version of pyarrow, for any memory and threads."""
     folder.corpus("shuffle", "-s", 7, rows[0] / "in.parquet", "-o", "out.parquet", *options.split()).ok()

@@ -38,7 +38,7 @@ else:
 
 
 @needs_speed
-@pytest.mark.parametrize("spill", ["raw", "zstd"])
+@pytest.mark.parametrize("spill", ["raw", "lz4", "zstd"])
 @pytest.mark.parametrize("seed", range(6))
 def test_changed_temporary_data_are_noticed(folder: Folder, spill: str, seed: int):
     """Bits are turned over in what is read back: one, or many in a block, of lines and of short records."""

@@ -120,10 +120,10 @@ Examples:
 )
 @click.option(
     "--spill",
-    type=click.Choice(["auto", "raw", "zstd"]),
+    type=click.Choice(["auto", "raw", "lz4", "zstd"]),
     default="auto",
     show_default=True,
-    help="How to store temporary data. auto compresses it when the disk is slow.",
+    help="How to store temporary data. auto compresses it where that ends the run sooner on this disk.",
 )
 @click.option(
     "--direct",

@@ -6,11 +6,48 @@ import contextlib
 import os
 import tempfile
 import threading
+import time
+from collections.abc import Iterator
 
 from corpustools.errors import SystemFailure, from_os
 from corpustools.files.direct import DirectFile, Parts
 from corpustools.files.linux import punch_hole
 from corpustools.files.page_cache import ReadBehind, WriteBehind
+
+
+class Meter:
+    """How fast calls pass bytes, while there are any: some on the way at once count once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._under_way, self._since = 0, 0.0
+        self._bytes, self._seconds = 0, 0.0
+
+    @contextlib.contextmanager
+    def passing(self, size: int) -> Iterator[None]:
+        """Count bytes that a call passes meanwhile."""
+        with self._lock:
+            if not self._under_way:
+                self._since = time.perf_counter()
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                self._bytes += size
+                if not self._under_way:
+                    self._seconds += time.perf_counter() - self._since
+
+    def take(self) -> tuple[int, float]:
+        """Return the bytes, and the seconds in which some were on the way, since the last time."""
+        with self._lock:
+            if self._under_way:
+                now = time.perf_counter()
+                self._seconds, self._since = self._seconds + now - self._since, now
+            taken = self._bytes, self._seconds
+            self._bytes, self._seconds = 0, 0.0
+            return taken
 
 
 class TemporaryFiles:
@@ -24,6 +61,7 @@ class TemporaryFiles:
 
     Attributes:
         bytes_written: in all extents.
+        written: how fast.
     """
 
     def __init__(
@@ -35,7 +73,7 @@ class TemporaryFiles:
         self._lock = threading.Lock()
         self._extents = 0
         self._punch = True
-        self.bytes_written = 0
+        self.bytes_written, self.written = 0, Meter()
 
     def allocate(self) -> int:
         """Return the number of a fresh extent.
@@ -58,8 +96,10 @@ class TemporaryFiles:
             SystemFailure: the disk is full or fails.
         """
         file, start = self._where(extent)
+        size = sum(map(len, parts))
         try:
-            file.write(parts, start + offset)
+            with self.written.passing(size):
+                file.write(parts, start + offset)
         except OSError as error:
             raise from_os(
                 error,
@@ -67,7 +107,7 @@ class TemporaryFiles:
                 "free some space, name another temporary directory, compress temporary data, or do without it",
             ) from error
         with self._lock:
-            self.bytes_written += sum(map(len, parts))
+            self.bytes_written += size
 
     def read(self, extent: int, offset: int, parts: list[memoryview]) -> None:
         """Fill the parts one after another from an offset of an extent.

@@ -18,7 +18,7 @@ from corpustools.kernels.records.layout import NO_BLOCK, ROW_BYTES, BucketTable
 from corpustools.kernels.records.status import Status
 from corpustools.stages.shuffle.order import KeyRange, SortKeys
 from corpustools.stages.shuffle.pool import Pool, allocate
-from corpustools.stages.shuffle.spill import BlockCodec, Spill, SpillRun
+from corpustools.stages.shuffle.spill import Spill, SpillRun
 
 
 class RangeTooFull(Exception):
@@ -72,7 +72,6 @@ class BucketSet:
         self.table = BucketTable(table)
         self.runs: dict[int, SpillRun] = {}
         self.resident = buckets
-        self.codec = BlockCodec()
         self.dropped_from, self.dropped = buckets, bool(takes_over)
         self._checksum_before = sum(one.checksum_passed for one in takes_over)
         self._passed = self._look_at = 0
@@ -213,7 +212,7 @@ class BucketSet:
         run = self.runs.get(bucket)
         if run is None:
             run = self.runs[bucket] = SpillRun()
-        self.spill.append(run, blocks, self.codec)
+        self.spill.append(run, blocks)
         self.table.begin_at_open(bucket)
         self.give(blocks)
 

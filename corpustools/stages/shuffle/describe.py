@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from corpustools.machine import available_memory
-from corpustools.stages.shuffle.plan import Plan, plan_shuffle, temporary_bytes
+from corpustools.stages.shuffle.plan import Plan, plan_shuffle
 from corpustools.stages.shuffle.request import ShuffleRequest
+from corpustools.stages.shuffle.space import temporary_bytes
 
 
 def describe_plan(request: ShuffleRequest) -> str:
@@ -29,6 +30,7 @@ def describe_plan(request: ShuffleRequest) -> str:
         ("passes over the input", _passes(request, plan.pool)),
         ("temporary space", "what does not fit the pool" if temporary is None else f"about {temporary}"),
         ("temporary files", _way(plan)),
+        ("temporary data", _form(request)),
         ("temporary directories", ", ".join(request.tmp_dirs)),
         ("seed", request.seed),
     ]
@@ -39,6 +41,10 @@ def _way(plan: Plan) -> str:
     if plan.direct_spill:
         return "past the page cache where the file system can"
     return "dropped from the page cache" if plan.spares_cache else "through the page cache"
+
+
+def _form(request: ShuffleRequest) -> str:
+    return "raw, lz4 or zstd, whichever ends the run first" if request.spill == "auto" else request.spill
 
 
 def _passes(request: ShuffleRequest, pool: int) -> str:

@@ -10,7 +10,7 @@ from corpustools.files.ordered import Turns
 from corpustools.stages.shuffle.buckets import BucketRange
 from corpustools.stages.shuffle.pool import Pool
 from corpustools.stages.shuffle.refine import Walk, split
-from corpustools.stages.shuffle.spill import BlockCodec, Spill, SpillRun
+from corpustools.stages.shuffle.spill import Spill, SpillRun
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,6 @@ class Loader:
 
     def __init__(self, pool: Pool, free: FreeBlocks, spill: Spill | None) -> None:
         self._pool, self._free, self._spill = pool, free, spill
-        # Of its own: the contexts of the sets belong to no single thread any more.
-        self._codec = BlockCodec()
 
     def reserve(self, buckets: BucketRange, bucket: int, turn: int) -> array[int] | None:
         """Return free blocks for what of a bucket is on disk; None where it does not fit and has to be split."""
@@ -149,7 +147,7 @@ class Loader:
     def _read(self, run: SpillRun, blocks: list[int], head: int) -> int:
         """Read a run into blocks chained before what is in memory; return the first block."""
         assert self._spill is not None
-        self._spill.read(run, 0, blocks, self._codec, 0)
+        self._spill.read(run, 0, blocks, 0)
         self._spill.release(run)
         for block, following in zip(blocks, [*blocks[1:], head], strict=True):
             self._pool.links[block] = following

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from corpustools import kernels
@@ -10,9 +9,8 @@ from corpustools.errors import UsageError
 from corpustools.files.compression import output_codec
 from corpustools.files.compressors import compressor_bytes
 from corpustools.files.mapped import mean_record
-from corpustools.files.outputs import require_space
-from corpustools.files.targets import descriptor_of
 from corpustools.machine import resident
+from corpustools.stages.shuffle.codecs import codec_bytes
 from corpustools.stages.shuffle.request import ShuffleRequest
 
 MIB = 1 << 20
@@ -34,6 +32,8 @@ _WORTH_MAPPING = 32
 _LONG_WRITE = 64 << 10
 # A head of the order is short if this part of the pool holds each of its records.
 _FEW = 64 << 10
+# Room for a block of 64 KiB, a frame's head and what direct writing rounds up to.
+_LEAST_PIECE = 128 << 10
 # With less memory one thread more would take too much of it.
 _AHEAD = 64 * MIB
 
@@ -57,6 +57,8 @@ class Plan:
         mapped: bytes of input that are mapped and stay where they are, or 0.
         direct: whether the page cache is spared: auto, yes or no.
         ahead: threads more that gather, so that one reads temporary data while the others work.
+        piece: what a thread packs temporary data into, or 0 where they are raw.
+        codec: tables and contexts of a thread for that.
     """
 
     memory: int
@@ -73,6 +75,8 @@ class Plan:
     mapped: int
     direct: str
     ahead: int
+    piece: int = 0
+    codec: int = 0
 
     @property
     def gatherers(self) -> int:
@@ -112,6 +116,7 @@ class Plan:
             ("mapped inputs", self.mapped),
             (f"buffers ({self.gatherers} x {self.buffer})", self.gatherers * self.buffer),
             (f"lists ({self.gatherers} x {self.lists} records)", self.gatherers * self.lists * LIST_BYTES),
+            (f"packing ({self.gatherers} x {self.piece + self.codec})", self.gatherers * (self.piece + self.codec)),
             ("tables", tables_bytes(self.workers, self.buckets, self.blocks)),
             (f"pool ({self.blocks} blocks of {self.block})", self.pool),
         ]
@@ -140,47 +145,8 @@ def plan_shuffle(request: ShuffleRequest) -> Plan:
     fixed, mapped = resident() + encoders, _mappable_bytes(request)
     if mapped * 5 // 4 + fixed + 64 * MIB > request.memory:
         mapped = 0
-    return make_plan(request.memory, workers, expected, request.exact, fixed, decoder, mapped, request.direct)
-
-
-def temporary_bytes(request: ShuffleRequest, plan: Plan) -> int | None:
-    """Return about how much temporary space a plan will use; None where the input's size is not known."""
-    if request.no_temp or request.head_count is not None:
-        return 0
-    if request.expected is None:
-        return None
-    share = request.expected // (request.part[1] if request.part else 1)
-    # About 6 bytes of header a record; the spilled share of them is small change.
-    return max(0, share - plan.pool * 7 // 8)
-
-
-def require_room(request: ShuffleRequest, plan: Plan) -> None:
-    """Refuse before the first byte what cannot fit the disks.
-
-    Raises:
-        SystemFailure: a disk has not the bytes that are needed, or a folder cannot be written.
-    """
-    known = temporary_bytes(request, plan) if request.spill == "raw" and request.exact else 0
-    share, remedy = (known or 0) // len(request.tmp_dirs), "name another temporary directory, or use none"
-    unused = temporary_bytes(request, plan) == 0
-    for directory in request.tmp_dirs:
-        # A batch system's TMPDIR may be gone; a folder that was named has to be there.
-        if not (unused and _is_default(directory)):
-            what = "temporary data (the folder is that of TMPDIR)" if _is_default(directory) else "temporary data"
-            require_space(directory, share, what, remedy)
-    if descriptor_of(request.output) is not None or (
-        os.path.exists(request.output) and not os.path.isfile(request.output)
-    ):
-        return
-    size = 0
-    if request.exact and request.head_count is None and not output_codec(request.output):
-        size = (request.expected or 0) // (request.part[1] if request.part else 1)
-    folder = os.path.dirname(os.path.abspath(request.output))
-    require_space(folder, size * 99 // 100, "the output", "free some space or write elsewhere")
-
-
-def _is_default(directory: str) -> bool:
-    return directory == os.environ.get("TMPDIR")
+    spill = "raw" if request.no_temp else request.spill
+    return make_plan(request.memory, workers, expected, request.exact, fixed, decoder, mapped, request.direct, spill)
 
 
 def _mappable_bytes(request: ShuffleRequest) -> int:
@@ -195,7 +161,7 @@ def _mappable_bytes(request: ShuffleRequest) -> int:
 
 def _load_codecs(request: ShuffleRequest) -> None:
     """Import now what would otherwise grow the process behind the plan's back."""
-    if any(one.codec == "zst" or not one.seekable for one in request.inputs) or request.spill != "raw":
+    if any(one.codec == "zst" or not one.seekable for one in request.inputs) or request.spill in ("auto", "zstd"):
         import zstandard  # noqa: F401
 
 
@@ -213,6 +179,7 @@ def make_plan(
     decoder: int,
     mapped: int = 0,
     direct: str = "auto",
+    spill: str = "auto",
 ) -> Plan:
     """Lay out `memory` for `workers` threads and an input of about `expected` decoded bytes.
 
@@ -225,6 +192,7 @@ def make_plan(
         decoder: what the decoders of compressed inputs may allocate.
         mapped: bytes of input that are mapped.
         direct: whether the page cache is spared: auto, yes or no.
+        spill: how temporary data is kept: auto, raw, lz4 or zstd.
 
     Raises:
         UsageError: the memory is below the floor, or too small for what is fixed.
@@ -238,22 +206,32 @@ def make_plan(
     spills = not mapped and (expected is None or not exact or expected > usable * 9 // 10)
     # What is read directly is not read ahead by the system.
     ahead = 1 if spills and direct != "no" and usable >= _AHEAD else 0
-    pool = usable - (workers + ahead) * (buffer + 4096 + lists * LIST_BYTES)
-    buckets = _mapped_buckets(mapped) if mapped else _bucket_count(pool, workers, expected)
-    # All open blocks together take at most an eighth of the pool; larger blocks make longer reads and writes.
-    block = _power_of_two(pool // (8 * workers * buckets), 4096, _MAPPED_BLOCK if mapped else 64 << 10)
-    while buckets > 64 and workers * buckets * block > pool // 4:
-        buckets //= 2
+    piece = 0 if spill == "raw" else _power_of_two(usable // (64 * workers), _LEAST_PIECE, MIB)
+    codec = codec_bytes(spill)
+    pool = usable - (workers + ahead) * (buffer + 4096 + lists * LIST_BYTES + piece + codec)
+    buckets, block = _division(pool, workers, expected, mapped)
     blocks = (pool - tables_bytes(workers, buckets, pool // block)) // block - 1
     if expected is not None and exact:
         # A small input needs no large tables. A record of one byte takes at most 10 with its header; each run of blocks
         # ends in a partly filled one.
         most = 10 * expected // block + 2 * workers * buckets + workers * (4 * buffer // block + 256)
         blocks = min(blocks, max(most, 1))
-    chunk = min(buffer, MIB // 2)
+    # fmt: off
     return Plan(
-        memory, workers, buckets, block, blocks, chunk, buffer, lists, decoder, fixed, expected, mapped, direct, ahead
+        memory, workers, buckets, block, blocks, min(buffer, MIB // 2), buffer, lists, decoder, fixed, expected, mapped,
+        direct, ahead, piece, codec,
     )
+    # fmt: on
+
+
+def _division(pool: int, workers: int, expected: int | None, mapped: int) -> tuple[int, int]:
+    """Return how many buckets share a pool, and the bytes of its blocks."""
+    buckets = _mapped_buckets(mapped) if mapped else _bucket_count(pool, workers, expected)
+    # All open blocks together take at most an eighth of the pool; larger blocks make longer reads and writes.
+    block = _power_of_two(pool // (8 * workers * buckets), 4096, _MAPPED_BLOCK if mapped else 64 << 10)
+    while buckets > 64 and workers * buckets * block > pool // 4:
+        buckets //= 2
+    return buckets, block
 
 
 def _usable(memory: int, fixed: int, decoder: int, mapped: int) -> int:

@@ -119,7 +119,7 @@ def move(source: BucketSet, bucket: int, target: BucketSet, spare: list[int]) ->
         if run is not None and spill is not None and read < on_disk:
             n = min(len(spare), on_disk - read)
             blocks, spare[:] = spare[:n], spare[n:]
-            at = spill.read(run, read, blocks, target.codec, at)
+            at = spill.read(run, read, blocks, at)
             read += n
             added = n * pool.block_bytes
         else:

@@ -15,11 +15,14 @@ from corpustools.formats import refuse_suffix
 from corpustools.machine import default_memory, default_workers
 from corpustools.seeds import fresh_seed
 from corpustools.sizes import size_in_bytes
+from corpustools.stages.shuffle.codecs import CODECS
 from corpustools.stages.shuffle.order import KEYS, SortKeys
 
 Path = str | os.PathLike[str]
 
 PARQUET_SUFFIX = ".parquet"
+# How temporary data may be kept.
+SPILLS = ("auto", *CODECS)
 # A compressed text is taken for about a quarter of what it holds.
 _EXPANSION = 4
 
@@ -71,8 +74,8 @@ class ShuffleRequest:
                 raise UsageError(f"{name}: {value}", f"give {least} or more")
         if self.part is not None and not 1 <= self.part[0] <= self.part[1] <= KEYS:
             raise UsageError(f"part {self.part[0]} of {self.part[1]}", "parts are counted from 1, to at most 2^64")
-        if self.spill not in ("auto", "raw", "zstd"):
-            raise UsageError(f"spill '{self.spill}'", "accepted are auto, raw and zstd")
+        if self.spill not in SPILLS:
+            raise UsageError(f"spill '{self.spill}'", f"accepted are {', '.join(SPILLS[:-1])} and {SPILLS[-1]}")
         if self.direct not in ("auto", "yes", "no"):
             raise UsageError(f"direct '{self.direct}'", "accepted are auto, yes and no")
         self._refuse_pipes_without_temporary_space()

@@ -13,10 +13,12 @@ from corpustools.files.manifest import Manifest
 from corpustools.files.outputs import ShardSink, open_output
 from corpustools.progress import Progress
 from corpustools.stages.shuffle.buckets import RangeTooFull
+from corpustools.stages.shuffle.choice import surroundings_of
 from corpustools.stages.shuffle.order import KEYS, KeyRange, part_range
-from corpustools.stages.shuffle.plan import plan_shuffle, require_room
+from corpustools.stages.shuffle.plan import plan_shuffle
 from corpustools.stages.shuffle.request import Path, ShuffleRequest, shuffle_request
 from corpustools.stages.shuffle.results import ShuffleResult
+from corpustools.stages.shuffle.space import require_room
 from corpustools.stages.shuffle.store import BucketStore
 from corpustools.stages.shuffle.tally import Tally, verify
 from corpustools.stages.shuffle.tasks import GatherTask, ScatterReceipt, ScatterTask, gather, scatter
@@ -67,7 +69,8 @@ def shuffle(
         header: so many records of the first input stay on top; later inputs lose theirs.
         shards: write so many slices of equal count, which concatenate to the whole.
         part: (I, N): write only the I-th of N key ranges, from 1; the parts concatenate to the whole.
-        spill: how temporary data is kept: 'raw', 'zstd', or 'auto', which compresses when the disk is slow.
+        spill: how temporary data is kept: 'raw', 'lz4', 'zstd', or 'auto': that by which the run ends first, as this
+            disk, these processors and this text are measured now and then.
         direct: whether what is read or written once is kept out of the page cache: 'auto' where it does not fit the
             memory, 'yes', or 'no'. Temporary data is read and written directly where the file system can.
         no_temp: use no temporary space, but read the inputs again for each key range that fits the memory.
@@ -124,7 +127,8 @@ def run_shuffle(
     try:
         if manifest is not None:
             manifest.open(files)
-        with closing(BucketStore(plan, request.form.delimiter, request.tmp_dirs, spill)) as store:
+        around = surroundings_of(request, plan.workers, plan.pool)
+        with closing(BucketStore(plan, request.form.delimiter, request.tmp_dirs, spill, around)) as store:
             passes = _Passes(request, store, sink, files, progress)
             passes.run()
         sink.finish()

@@ -1,65 +1,30 @@
-"""Runs of blocks on disk: one a bucket and worker, in extents of the temporary files, raw or compressed.
+"""Runs of blocks on disk: one a bucket and worker, in extents of the temporary files, raw or packed.
 
-A run begins with raw blocks, one after another; from the moment that compression is switched on, frames follow:
-u32 stored bytes, u32 block bytes, data (stored as it is where compression does not make it smaller).
+A run is a row of stretches, in turn raw and packed. Raw blocks stand one behind another; frames.py says how packed ones
+do.
 """
 
 from __future__ import annotations
 
-import struct
 import time
 from array import array
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from queue import LifoQueue
 
 from corpustools.errors import DataError
 from corpustools.files.temporary import TemporaryFiles
+from corpustools.stages.shuffle.choice import Choice, Trial
+from corpustools.stages.shuffle.codecs import RAW
+from corpustools.stages.shuffle.frames import ALIGNED, Damaged, Packer, up
 from corpustools.stages.shuffle.pool import Pool
 
-_FRAME = struct.Struct("<II")
-# A disk that takes less than this (bytes a second, a worker) is slower than compressing.
-_SLOW_DISK = 100e6
-_TRIAL = 256 << 20
+# Direct calls want lengths that are multiples of this; on no disk of today of more.
+_DIRECT_UNIT = 4096
 
-
-class SlowDisk:
-    """Whether temporary data is compressed: as it is asked for, or once the disk has been slow for a while.
-
-    Args:
-        codec: raw, zstd or auto.
-
-    Attributes:
-        compress: whether it is.
-    """
-
-    def __init__(self, codec: str) -> None:
-        self.compress = codec == "zstd"
-        self._auto = codec == "auto"
-        self._bytes, self._seconds = 0, 0.0
-
-    def judge(self, size: int, seconds: float, packed: Callable[[], int]) -> None:
-        """Take the time that some bytes took to be written, as they are; at first the page cache hides the disk.
-
-        Where writing is slow because the processors are busy, compressing is slow too: so that is timed first.
-
-        Args:
-            size: bytes that were written.
-            seconds: how long it took.
-            packed: compresses them, and returns the bytes that are left.
-        """
-        if not self._auto:
-            return
-        self._bytes += size
-        self._seconds += seconds
-        if self._bytes >= _TRIAL:
-            if self._bytes < _SLOW_DISK * self._seconds:
-                begin = time.perf_counter()
-                saved = 1 - packed() / size
-                # Both ways over the disk, and unpacking takes a third of packing.
-                self.compress = (time.perf_counter() - begin) * 4 / 3 < 2 * saved * size * self._seconds / self._bytes
-            self._auto = not self.compress
-            self._bytes, self._seconds = 0, 0.0
+Parts = Sequence[memoryview]
 
 
 class SpillRun:
@@ -68,136 +33,94 @@ class SpillRun:
     Attributes:
         extents: numbers of the extents, in order.
         length: bytes on disk.
-        raw: whole blocks at the front that are not framed.
+        turns: numbers of the blocks at which packed ones follow raw ones, and raw ones packed ones, in turn.
         blocks: blocks in all.
         written: checksum of the blocks that were written, modulo 2^64.
         read: checksum of those that were read back so far.
     """
 
-    __slots__ = ("blocks", "extents", "length", "raw", "read", "written")
+    __slots__ = ("blocks", "extents", "length", "read", "turns", "written")
 
     def __init__(self) -> None:
-        self.extents = array("I")
-        self.length = self.raw = self.blocks = self.written = self.read = 0
+        self.extents, self.turns = array("I"), array("Q")
+        self.length = self.blocks = self.written = self.read = 0
+
+    def stretch(self, block: int) -> tuple[bool, int]:
+        """Return whether a block is packed, and behind which block that ends."""
+        place = bisect_right(self.turns, block)
+        return bool(place % 2), self.turns[place] if place < len(self.turns) else self.blocks
 
 
 class Spill:
-    """Writes and reads runs.
+    """Writes and reads runs; any threads may do so, each another run.
 
     Args:
         files: where to.
         pool: where blocks come from and go to.
-        codec: raw, zstd, or auto: raw until the disk proves slow.
+        choice: which codec blocks get.
+        packers: how many threads pack or unpack at a time; others wait.
+        piece: bytes of memory for each of them: at least those of a block and 8,192; 0: nothing is packed.
+        direct: whether what is written is as long as direct calls want it.
     """
 
-    def __init__(self, files: TemporaryFiles, pool: Pool, codec: str) -> None:
-        self.files, self._pool, self.block_bytes = files, pool, pool.block_bytes
-        self.disk = SlowDisk(codec)
+    def __init__(
+        self, files: TemporaryFiles, pool: Pool, choice: Choice, packers: int, piece: int, direct: bool
+    ) -> None:
+        self.files, self.choice, self._pool, self.block_bytes = files, choice, pool, pool.block_bytes
+        self._unit = _DIRECT_UNIT if direct else ALIGNED
+        self._packers: LifoQueue[Packer] = LifoQueue()
+        for _ in range(packers if piece else 0):
+            self._packers.put(Packer(pool, piece, self._unit))
 
-    def append(self, run: SpillRun, numbers: list[int], codec: Any) -> None:
-        """Put full blocks of the pool at the end of a run, in order; `codec` is the worker's BlockCodec.
+    def append(self, run: SpillRun, numbers: list[int]) -> None:
+        """Put full blocks of the pool at the end of a run, in order.
 
         Raises:
             SystemFailure: the disk is full or fails.
         """
-        blocks = [self._pool.block(number) for number in numbers]
         for position, number in enumerate(numbers, run.blocks):
             run.written += self._pool.checksum(number, position * self.block_bytes)
-        if self.disk.compress:
-            self._write(run, [b"".join(part for block in blocks for part in _framed(block, codec))])
+        codec = self.choice.codec
+        if (codec != RAW) != len(run.turns) % 2:
+            run.turns.append(run.blocks)
+        if codec == RAW:
+            self._write(run, [self._pool.block(number) for number in numbers])
         else:
-            start = time.perf_counter()
-            self._write(run, blocks)
-            run.raw += len(blocks)
-            seconds = time.perf_counter() - start
-            self.disk.judge(
-                len(blocks) * self.block_bytes, seconds, lambda: sum(len(codec.compress(block)) for block in blocks)
-            )
-        run.blocks += len(blocks)
+            with self._packer() as packer:
+                for piece in packer.pack(numbers, codec):
+                    self._write(run, [piece])
+        run.blocks += len(numbers)
+        self.choice.spent(codec, len(numbers) * self.block_bytes, lambda: self._try(run, numbers))
 
-    def _write(self, run: SpillRun, parts: Sequence[memoryview | bytes]) -> None:
-        """Write the parts one after another, extent by extent."""
-        left = deque(memoryview(part) for part in parts)
-        while left:
-            within = run.length % self.files.extent_bytes
-            if not within:
-                run.extents.append(self.files.allocate())
-            room, batch = self.files.extent_bytes - within, []
-            while left and room:
-                part = left.popleft()
-                if len(part) > room:
-                    left.appendleft(part[room:])
-                    part = part[:room]
-                batch.append(part)
-                room -= len(part)
-            self.files.write(run.extents[-1], within, batch)
-            run.length += self.files.extent_bytes - within - room
-
-    def read(self, run: SpillRun, first: int, numbers: list[int], codec: Any, at: int) -> int:
+    def read(self, run: SpillRun, first: int, numbers: list[int], at: int) -> int:
         """Fill blocks of the pool with a run's blocks from number `first`, in order; return the next byte.
 
         Args:
             run: what is read.
             first: the number of the first block in the run.
             numbers: blocks of the pool.
-            codec: the thread's BlockCodec.
             at: the byte of the run at which block `first` stands.
 
         Raises:
             DataError: the bytes are not those that were written.
             SystemFailure: the temporary file cannot be read.
         """
-        blocks = [self._pool.block(number) for number in numbers]
-        raw = max(0, min(run.raw - first, len(blocks)))
-        self._read_raw(run, at, blocks[:raw])
-        at += raw * self.block_bytes
-        for block in blocks[raw:]:
-            stored, size = _FRAME.unpack(self._read(run, at, _FRAME.size))
-            if size != self.block_bytes or stored > size:
-                raise self._damaged()
-            data = self._read(run, at + _FRAME.size, stored)
-            block[:] = data if stored == size else self._decompressed(data, codec)
-            at += _FRAME.size + stored
-        for i, number in enumerate(numbers, first):
-            run.read += self._pool.checksum(number, i * self.block_bytes)
+        done = 0
+        while done < len(numbers):
+            packed, end = run.stretch(first + done)
+            some = numbers[done : done + end - first - done]
+            if packed:
+                at = self._read_packed(run, some, at)
+            else:
+                at = up(at, self._unit)
+                self._pass(self.files.read, run, at, [self._pool.block(number) for number in some])
+                at += len(some) * self.block_bytes
+            done += len(some)
+        for position, number in enumerate(numbers, first):
+            run.read += self._pool.checksum(number, position * self.block_bytes)
         if first + len(numbers) == run.blocks and (run.read - run.written) % (1 << 64):
             raise self._damaged()
         return at
-
-    def _decompressed(self, data: memoryview, codec: Any) -> bytes:
-        try:
-            block: bytes = codec.decompress(data, self.block_bytes)
-        except codec.errors as error:
-            raise self._damaged() from error
-        if len(block) != self.block_bytes:
-            raise self._damaged()
-        return block
-
-    def _damaged(self) -> DataError:
-        return DataError(
-            f"temporary data in {', '.join(self.files.directories)} are not what was written",
-            "keep others from that folder; else its disk or the memory fails",
-        )
-
-    def _read_raw(self, run: SpillRun, at: int, blocks: list[memoryview]) -> None:
-        size = self.files.extent_bytes
-        while blocks:
-            extent, within = divmod(at, size)
-            n = min(len(blocks), (size - within) // self.block_bytes, 512)
-            self.files.read(run.extents[extent], within, blocks[:n])
-            blocks = blocks[n:]
-            at += n * self.block_bytes
-
-    def _read(self, run: SpillRun, at: int, length: int) -> memoryview:
-        """Return bytes of a run, which may cross from one extent to the next."""
-        data = memoryview(bytearray(length))
-        filled = 0
-        while filled < length:
-            extent, within = divmod(at + filled, self.files.extent_bytes)
-            n = min(length - filled, self.files.extent_bytes - within)
-            self.files.read(run.extents[extent], within, [data[filled : filled + n]])
-            filled += n
-        return data
 
     def expect(self, run: SpillRun) -> None:
         """Tell the system that a run will be read soon."""
@@ -209,43 +132,60 @@ class Spill:
         for extent in run.extents:
             self.files.release(extent)
 
+    @contextmanager
+    def _packer(self) -> Iterator[Packer]:
+        packer = self._packers.get()
+        try:
+            yield packer
+        finally:
+            self._packers.put(packer)
 
-def _framed(block: memoryview, codec: BlockCodec) -> tuple[bytes, memoryview | bytes]:
-    """Return the header of a block's frame and what follows it."""
-    packed: memoryview | bytes = codec.compress(block)
-    packed = packed if len(packed) < len(block) else block
-    return _FRAME.pack(len(packed), len(block)), packed
+    def _write(self, run: SpillRun, parts: Parts) -> None:
+        """Write the parts behind what a run has, one after another."""
+        begin = run.length
+        run.length += sum(map(len, parts))
+        while len(run.extents) * self.files.extent_bytes < run.length:
+            run.extents.append(self.files.allocate())
+        self._pass(self.files.write, run, begin, parts)
 
+    def _read_packed(self, run: SpillRun, numbers: list[int], at: int) -> int:
+        def read(begin: int, memory: memoryview) -> None:
+            self._pass(self.files.read, run, begin, [memory])
 
-class BlockCodec:
-    """zstd contexts of one thread, made when they are first needed."""
+        with self._packer() as packer:
+            try:
+                return packer.unpack(numbers, at, run.length, read)
+            except Damaged:
+                raise self._damaged() from None
 
-    def __init__(self) -> None:
-        self._compressor: Any = None
-        self._decompressor: Any = None
+    def _pass(self, call: Callable[[int, int, list[memoryview]], None], run: SpillRun, at: int, parts: Parts) -> None:
+        """Write or read the parts one after another from a byte of a run, extent by extent."""
+        left = deque(parts)
+        while left:
+            extent, within = divmod(at, self.files.extent_bytes)
+            room, batch = self.files.extent_bytes - within, []
+            while left and room:
+                part = left.popleft()
+                if len(part) > room:
+                    left.appendleft(part[room:])
+                    part = part[:room]
+                batch.append(part)
+                room -= len(part)
+            call(run.extents[extent], within, batch)
+            at += self.files.extent_bytes - within - room
 
-    def compress(self, block: memoryview) -> bytes:
-        """Return a block as a zstd frame, level 1."""
-        if self._compressor is None:
-            import zstandard
+    def _try(self, run: SpillRun, numbers: list[int]) -> Trial:
+        """Try codecs on blocks, and read back the front of a run; the page cache would say nothing of the disk."""
+        with self._packer() as packer:
+            costs = packer.costs(numbers)
+            if self._unit != _DIRECT_UNIT:
+                return Trial(costs, None)
+            length, begin = min(len(packer.view), run.length, self.files.extent_bytes), time.perf_counter()
+            self.files.read(run.extents[0], 0, [packer.view[:length]])
+            return Trial(costs, (time.perf_counter() - begin) / length)
 
-            self._compressor = zstandard.ZstdCompressor(level=1)
-        packed: bytes = self._compressor.compress(block)
-        return packed
-
-    def decompress(self, data: memoryview, size: int) -> bytes:
-        """Return the `size` bytes of a frame."""
-        if self._decompressor is None:
-            import zstandard
-
-            self._decompressor = zstandard.ZstdDecompressor()
-        block: bytes = self._decompressor.decompress(data, max_output_size=size)
-        return block
-
-    @property
-    def errors(self) -> type[Exception]:
-        """What decompressing raises for data that are no frame."""
-        import zstandard
-
-        error: type[Exception] = zstandard.ZstdError
-        return error
+    def _damaged(self) -> DataError:
+        return DataError(
+            f"temporary data in {', '.join(self.files.directories)} are not what was written",
+            "keep others from that folder; else its disk or the memory fails",
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from corpustools.files.reader import RecordReader
 from corpustools.files.temporary import TemporaryFiles
 from corpustools.stages.shuffle.buckets import BucketSet
+from corpustools.stages.shuffle.choice import Choice, Surroundings
 from corpustools.stages.shuffle.long_records import LongRecords
 from corpustools.stages.shuffle.plan import Plan
 from corpustools.stages.shuffle.pool import Pool, allocate
@@ -20,7 +21,8 @@ class BucketStore:
         plan: the layout of the memory.
         delimiter: the byte that ends a record.
         tmp_dirs: where temporary data goes.
-        spill: raw, zstd or auto; None: there is no temporary space.
+        spill: raw, lz4, zstd or auto; None: there is no temporary space.
+        around: what the choice of a codec depends on, see `surroundings_of`; None: nothing but the plan is known.
 
     Attributes:
         plan: as given.
@@ -32,7 +34,9 @@ class BucketStore:
         reader: what the last scatter read from; mapped records are still there.
     """
 
-    def __init__(self, plan: Plan, delimiter: int, tmp_dirs: list[str], spill: str | None) -> None:
+    def __init__(
+        self, plan: Plan, delimiter: int, tmp_dirs: list[str], spill: str | None, around: Surroundings | None = None
+    ) -> None:
         self.plan = plan
         self.pool = Pool(plan.blocks, plan.block, plan.record_blocks)
         slack = self.pool.kernel.SLACK
@@ -40,7 +44,10 @@ class BucketStore:
         self._files = TemporaryFiles(
             tmp_dirs, max(_EXTENT, 16 * plan.block), direct=plan.direct_spill, spares=plan.spares_cache
         )
-        self.spill = Spill(self._files, self.pool, spill) if spill is not None else None
+        self.spill: Spill | None = None
+        if spill is not None:
+            choice = Choice(spill, self._files, around or Surroundings(plan.workers, plan.pool))
+            self.spill = Spill(self._files, self.pool, choice, plan.gatherers, plan.piece, plan.direct_spill)
         self.long_records = LongRecords(tmp_dirs[0] if spill is not None else None, delimiter, plan.spares_cache)
         self.buckets: list[BucketSet] = []
         self.reader: RecordReader | None = None

@@ -18,6 +18,7 @@ from corpustools.files.table_writer import RowSink
 from corpustools.files.tables import Table, arrow
 from corpustools.machine import available_memory
 from corpustools.progress import Progress
+from corpustools.stages.shuffle.choice import surroundings_of
 from corpustools.stages.shuffle.order import KeyRange, part_range
 from corpustools.stages.shuffle.request import ShuffleRequest
 from corpustools.stages.shuffle.results import ShuffleResult
@@ -107,7 +108,9 @@ def _open_spill(request: ShuffleRequest, stack: ExitStack) -> TableSpill | None:
         # A batch system's TMPDIR may be gone where nothing is spilled; a folder that was named has to be there.
         if directory != os.environ.get("TMPDIR"):
             require_space(directory, 0, "temporary data", "name another temporary directory, or use none")
-    return stack.enter_context(closing(TableSpill(request.tmp_dirs, request.spill, request.direct != "no")))
+    # About an eighth of the memory holds rows that stay; the plan comes later.
+    around = surroundings_of(request, request.workers, request.memory // 8)
+    return stack.enter_context(closing(TableSpill(request.tmp_dirs, request.spill, around, request.direct != "no")))
 
 
 class _Run:

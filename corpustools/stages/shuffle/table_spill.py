@@ -1,7 +1,7 @@
 """Messages on disk: rows of one bucket in Arrow's format between processes, one message behind another.
 
-A frame stands before each: u64 stored bytes, u64 bytes of the message, u64 checksum (CRC-32) of the message. It is
-compressed where that is asked for and makes it smaller.
+A frame stands before each: u64 mark of the codec (0: the message as it is), u64 stored bytes, u64 bytes of the message,
+u64 checksum (CRC-32) of the message.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import Any
 
 from corpustools.errors import DataError
 from corpustools.files.temporary import TemporaryFiles
-from corpustools.stages.shuffle.spill import BlockCodec, SlowDisk
+from corpustools.stages.shuffle.choice import Choice, CodecCost, Surroundings, Trial
+from corpustools.stages.shuffle.codecs import CODECS, LZ4, RAW, ZSTD, BlockCodec
 
-_FRAME = struct.Struct("<QQQ")
+_FRAME = struct.Struct("<QQQQ")
 _EXTENT = 1 << 20
+_TRIED = 256 << 10
 
 
 class Messages:
@@ -41,14 +43,17 @@ class TableSpill:
 
     Args:
         directories: where to.
-        codec: raw, zstd, or auto: raw until the disk proves slow.
+        spill: raw, lz4, zstd or auto.
+        around: what the choice of a codec depends on.
         spares_cache: whether what was written is kept out of the page cache.
     """
 
-    def __init__(self, directories: list[str], codec: str, spares_cache: bool = False) -> None:
+    def __init__(self, directories: list[str], spill: str, around: Surroundings, spares_cache: bool = False) -> None:
         self._files = TemporaryFiles(directories, _EXTENT, spares=spares_cache)
         self._codec = BlockCodec()
-        self._disk = SlowDisk(codec)
+        self._choice = Choice(spill, self._files, around)
+        # What a damaged frame says of its size would be allocated.
+        self._largest = 0
 
     @property
     def bytes_written(self) -> int:
@@ -61,17 +66,19 @@ class TableSpill:
         Raises:
             SystemFailure: the disk is full or fails.
         """
-        packed: memoryview | bytes = message
-        if self._disk.compress:
-            packed = self._codec.compress(message)
-            packed = packed if len(packed) < len(message) else message
-        begin = time.perf_counter()
-        self._write(run, memoryview(_FRAME.pack(len(packed), len(message), zlib.crc32(message))))
-        self._write(run, memoryview(packed))
-        seconds = time.perf_counter() - begin
-        self._disk.judge(len(message), seconds, lambda: len(self._codec.compress(message)))
+        codec, size, packed = self._choice.codec, len(message), message
+        self._largest = max(self._largest, size)
+        mark = RAW
+        if codec != RAW:
+            out = memoryview(bytearray(size))
+            stored = self._codec.pack(codec, message, 0, size, out, 0)
+            if stored:
+                mark, packed = codec, out[:stored]
+        self._write(run, memoryview(_FRAME.pack(mark, len(packed), size, zlib.crc32(message))))
+        self._write(run, packed)
+        self._choice.spent(codec, size, lambda: self._try(message))
 
-    def read(self, run: Messages) -> Iterator[bytearray | bytes]:
+    def read(self, run: Messages) -> Iterator[bytearray]:
         """Give the messages of a run in order; any thread may do so.
 
         Raises:
@@ -82,14 +89,16 @@ class TableSpill:
         while at < run.length:
             if run.length - at < _FRAME.size:
                 raise self._damaged()
-            stored, size, checksum = _FRAME.unpack(self._read(run, at, _FRAME.size))
+            mark, stored, size, checksum = _FRAME.unpack(self._read(run, at, _FRAME.size))
             at += _FRAME.size
-            if not stored <= min(size, run.length - at):
+            if mark >= len(CODECS) or not stored <= min(size, run.length - at) or size > self._largest:
                 raise self._damaged()
-            message: bytearray | bytes = self._read(run, at, stored)
+            message = self._read(run, at, stored)
             at += stored
-            if stored < size:
-                message = self._unpacked(codec, memoryview(message), size)
+            if mark != RAW:
+                packed, message = message, bytearray(size)
+                if not codec.unpack(mark, packed, 0, stored, message, 0, size):
+                    raise self._damaged()
             if len(message) != size or zlib.crc32(message) != checksum:
                 raise self._damaged()
             yield message
@@ -103,11 +112,17 @@ class TableSpill:
         """Close the temporary files, which ends them."""
         self._files.close()
 
-    def _unpacked(self, codec: BlockCodec, data: memoryview, size: int) -> bytes:
-        try:
-            return codec.decompress(data, size)
-        except codec.errors as error:
-            raise self._damaged() from error
+    def _try(self, message: memoryview) -> Trial:
+        """Try each codec on the front of a message."""
+        costs, size = {}, min(len(message), _TRIED)
+        packed, out = bytearray(size), bytearray(size)
+        for codec in (LZ4, ZSTD):
+            begin = time.thread_time()
+            kept = self._codec.pack(codec, message, 0, size, packed, 0)
+            if kept:
+                self._codec.unpack(codec, packed, 0, kept, out, 0, size)
+            costs[codec] = CodecCost((kept or size) / size, (time.thread_time() - begin) / size)
+        return Trial(costs, None)
 
     def _damaged(self) -> DataError:
         return DataError(
