@@ -22,13 +22,13 @@ appends = st.lists(st.tuples(st.integers(1, 9), st.sampled_from(range(len(CODECS
 
 
 class Disk:
-    """A spill over a few blocks of 4 KiB, with pieces and extents so small that blocks cross the ends of both."""
+    """A spill over a few blocks of 4 KiB, with parcels and extents so small that blocks cross the ends of both."""
 
-    def __init__(self, folder: Path, direct: bool, piece: int = 3 * BLOCK, extent: int = 4 * BLOCK) -> None:
+    def __init__(self, folder: Path, direct: bool, parcel: int = 3 * BLOCK, extent: int = 4 * BLOCK) -> None:
         self.pool = Pool(BLOCKS, BLOCK, 2)
         self.files = TemporaryFiles([str(folder)], extent, direct=direct)
         self.choice = Choice("raw", self.files, Surroundings(1, 0))
-        self.spill = Spill(self.files, self.pool, self.choice, 1, piece, direct)
+        self.spill = Spill(self.files, self.pool, self.choice, 1, parcel, direct)
 
     def append(self, run: SpillRun, blocks: list[bytes], codec: int) -> None:
         """Spill blocks from anywhere in the pool."""
@@ -79,8 +79,8 @@ def test_runs_come_back_whole(tmp_path_factory: pytest.TempPathFactory, direct: 
 
 @pytest.mark.parametrize("codec", [LZ4, ZSTD])
 def test_words_take_less_room(tmp_path: Path, codec: int):
-    """What is packed is much smaller on disk, and pieces are as long as direct writing wants them."""
-    disk, run = Disk(tmp_path, True, piece=64 << 10, extent=1 << 20), SpillRun()
+    """What is packed is much smaller on disk, and parcels are as long as direct writing wants them."""
+    disk, run = Disk(tmp_path, True, parcel=64 << 10, extent=1 << 20), SpillRun()
     disk.append(run, [block_of(3 * i) for i in range(20)], codec)
     assert run.length % 4096 == 0
     assert run.length < 20 * BLOCK * 7 // 10
@@ -127,8 +127,8 @@ def test_random_bytes_unpack_to_nothing_of_another_size(data: bytes, size: int):
 
 
 def test_raw_needs_no_memory_for_packing(tmp_path: Path):
-    """Where nothing is ever packed, there are no pieces."""
-    disk, run = Disk(tmp_path, True, piece=0), SpillRun()
+    """Where nothing is ever packed, there are no parcels."""
+    disk, run = Disk(tmp_path, True, parcel=0), SpillRun()
     disk.append(run, [block_of(1)], RAW)
     assert disk.read(run, [1]) == [block_of(1)]
     disk.files.close()

@@ -1,8 +1,8 @@
-"""Packed blocks as they lie on disk: frames, gathered into pieces that are written at once.
+"""Packed blocks as they lie on disk: frames, gathered into parcels that are written at once.
 
     u32 mark of the codec (0: the block as it is), u32 stored bytes, data, zeroes up to a multiple of 8
 
-A piece is as long as direct writing wants it. A frame of no bytes says that the next one begins at the next unit.
+A parcel is as long as direct writing wants it. A frame of no bytes says that the next one begins at the next unit.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Packer:
 
     Args:
         pool: where the blocks are.
-        size: bytes of a piece: at least those of a block, of a frame's head and of a unit.
-        unit: what lengths of pieces are multiples of, a multiple of ALIGNED.
+        size: bytes of a parcel: at least those of a block, of a frame's head and of a unit.
+        unit: what lengths of parcels are multiples of, a multiple of ALIGNED.
 
     Attributes:
-        view: the memory of a piece.
+        view: the memory of a parcel.
     """
 
     def __init__(self, pool: Pool, size: int, unit: int) -> None:
@@ -44,7 +44,7 @@ class Packer:
         self._low = self._high = 0
 
     def pack(self, numbers: list[int], codec: int) -> Iterator[memoryview]:
-        """Give blocks as pieces; each has to be used before the next is asked for.
+        """Give blocks as parcels; each has to be used before the next is asked for.
 
         Args:
             numbers: the blocks.
@@ -53,7 +53,7 @@ class Packer:
         memory, size, at = self._memory, self._pool.block_bytes, 0
         for number in numbers:
             if at + _FRAME.size + size > len(memory):
-                yield self._piece(at)
+                yield self._parcel(at)
                 at = 0
             data = at + _FRAME.size
             stored = self._codec.pack(codec, self._pool.memory, number * size, size, memory, data)
@@ -61,9 +61,9 @@ class Packer:
                 self.view[data : data + size] = self._pool.block(number)
             _FRAME.pack_into(memory, at, codec if stored else RAW, stored or size)
             at = up(data + (stored or size), ALIGNED)
-        yield self._piece(at)
+        yield self._parcel(at)
 
-    def _piece(self, size: int) -> memoryview:
+    def _parcel(self, size: int) -> memoryview:
         whole = up(size, self._unit)
         self.view[size:whole] = bytes(whole - size)
         return self.view[:whole]

@@ -33,7 +33,7 @@ _LONG_WRITE = 64 << 10
 # A head of the order is short if this part of the pool holds each of its records.
 _FEW = 64 << 10
 # Room for a block of 64 KiB, a frame's head and what direct writing rounds up to.
-_LEAST_PIECE = 128 << 10
+_LEAST_PARCEL = 128 << 10
 # With less memory one thread more would take too much of it.
 _AHEAD = 64 * MIB
 
@@ -57,7 +57,7 @@ class Plan:
         mapped: bytes of input that are mapped and stay where they are, or 0.
         direct: whether the page cache is spared: auto, yes or no.
         ahead: threads more that gather, so that one reads temporary data while the others work.
-        piece: what a thread packs temporary data into, or 0 where they are raw.
+        parcel: what a thread packs temporary data into, or 0 where they are raw.
         codec: tables and contexts of a thread for that.
     """
 
@@ -75,7 +75,7 @@ class Plan:
     mapped: int
     direct: str
     ahead: int
-    piece: int = 0
+    parcel: int = 0
     codec: int = 0
 
     @property
@@ -116,7 +116,7 @@ class Plan:
             ("mapped inputs", self.mapped),
             (f"buffers ({self.gatherers} x {self.buffer})", self.gatherers * self.buffer),
             (f"lists ({self.gatherers} x {self.lists} records)", self.gatherers * self.lists * LIST_BYTES),
-            (f"packing ({self.gatherers} x {self.piece + self.codec})", self.gatherers * (self.piece + self.codec)),
+            (f"packing ({self.gatherers} x {self.parcel + self.codec})", self.gatherers * (self.parcel + self.codec)),
             ("tables", tables_bytes(self.workers, self.buckets, self.blocks)),
             (f"pool ({self.blocks} blocks of {self.block})", self.pool),
         ]
@@ -206,9 +206,9 @@ def make_plan(
     spills = not mapped and (expected is None or not exact or expected > usable * 9 // 10)
     # What is read directly is not read ahead by the system.
     ahead = 1 if spills and direct != "no" and usable >= _AHEAD else 0
-    piece = 0 if spill == "raw" else _power_of_two(usable // (64 * workers), _LEAST_PIECE, MIB)
+    parcel = 0 if spill == "raw" else _power_of_two(usable // (64 * workers), _LEAST_PARCEL, MIB)
     codec = codec_bytes(spill)
-    pool = usable - (workers + ahead) * (buffer + 4096 + lists * LIST_BYTES + piece + codec)
+    pool = usable - (workers + ahead) * (buffer + 4096 + lists * LIST_BYTES + parcel + codec)
     buckets, block = _division(pool, workers, expected, mapped)
     blocks = (pool - tables_bytes(workers, buckets, pool // block)) // block - 1
     if expected is not None and exact:
@@ -219,7 +219,7 @@ def make_plan(
     # fmt: off
     return Plan(
         memory, workers, buckets, block, blocks, min(buffer, MIB // 2), buffer, lists, decoder, fixed, expected, mapped,
-        direct, ahead, piece, codec,
+        direct, ahead, parcel, codec,
     )
     # fmt: on
 

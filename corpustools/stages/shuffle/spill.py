@@ -59,18 +59,18 @@ class Spill:
         pool: where blocks come from and go to.
         choice: which codec blocks get.
         packers: how many threads pack or unpack at a time; others wait.
-        piece: bytes of memory for each of them: at least those of a block and 8,192; 0: nothing is packed.
+        parcel: bytes of memory for each of them: at least those of a block and 8,192; 0: nothing is packed.
         direct: whether what is written is as long as direct calls want it.
     """
 
     def __init__(
-        self, files: TemporaryFiles, pool: Pool, choice: Choice, packers: int, piece: int, direct: bool
+        self, files: TemporaryFiles, pool: Pool, choice: Choice, packers: int, parcel: int, direct: bool
     ) -> None:
         self.files, self.choice, self._pool, self.block_bytes = files, choice, pool, pool.block_bytes
         self._unit = _DIRECT_UNIT if direct else ALIGNED
         self._packers: LifoQueue[Packer] = LifoQueue()
-        for _ in range(packers if piece else 0):
-            self._packers.put(Packer(pool, piece, self._unit))
+        for _ in range(packers if parcel else 0):
+            self._packers.put(Packer(pool, parcel, self._unit))
 
     def append(self, run: SpillRun, numbers: list[int]) -> None:
         """Put full blocks of the pool at the end of a run, in order.
@@ -87,8 +87,8 @@ class Spill:
             self._write(run, [self._pool.block(number) for number in numbers])
         else:
             with self._packer() as packer:
-                for piece in packer.pack(numbers, codec):
-                    self._write(run, [piece])
+                for parcel in packer.pack(numbers, codec):
+                    self._write(run, [parcel])
         run.blocks += len(numbers)
         self.choice.spent(codec, len(numbers) * self.block_bytes, lambda: self._try(run, numbers))
 

@@ -47,7 +47,7 @@ class BucketStore:
         self.spill: Spill | None = None
         if spill is not None:
             choice = Choice(spill, self._files, around or Surroundings(plan.workers, plan.pool))
-            self.spill = Spill(self._files, self.pool, choice, plan.gatherers, plan.piece, plan.direct_spill)
+            self.spill = Spill(self._files, self.pool, choice, plan.gatherers, plan.parcel, plan.direct_spill)
         self.long_records = LongRecords(tmp_dirs[0] if spill is not None else None, delimiter, plan.spares_cache)
         self.buckets: list[BucketSet] = []
         self.reader: RecordReader | None = None
