@@ -35,7 +35,7 @@ def test_help_names_every_promised_option(folder: Folder):
         "--manifest", "--progress", "-q, --quiet", "--debug",
     ):  # fmt: skip
         assert option in text
-    assert "auto|raw|zstd" in text
+    assert "auto|raw|lz4|zstd" in text
     assert "auto|bar|lines|json|none" in text
 
 
