@@ -24,7 +24,7 @@ TESTS = {
         "test_running_sum.py",
         "test_mixture.py",
     ],
-    "bpe": ["test_bpe_kernel.py", "test_dropout.py"],
+    "bpe": ["test_bpe_kernel.py", "test_dropout.py", "test_merges_kernel.py"],
     "text": [
         "test_vocabulary.py",
         "test_normalize.py",

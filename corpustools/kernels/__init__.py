@@ -28,6 +28,7 @@ THEMES = (
     "mixture",
     "bpe",
     "lz4",
+    "merges",
 )
 
 

@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from corpustools.errors import DataError
+from corpustools.kernels import load
+from corpustools.stages.tokenize.lattice.trie import LONGEST_PIECE, join
+
 Codes = np.ndarray[Any, np.dtype[np.int32]]
 Columns = tuple[Codes, Codes, Codes, Codes]
 Pairs = dict[tuple[int, int], tuple[int, int]]
@@ -59,25 +63,38 @@ class Merges:
         return type(self), (*fields, self.begins)
 
 
-def of_splits(priorities: Mapping[bytes, int], codes: Mapping[bytes, int], *, characters: bool) -> Columns:
+def of_splits(pieces: list[bytes], codes: Codes, priorities: Codes, *, characters: bool) -> Columns:
     """Return left, right, made and priority of all ways to divide pieces into two pieces.
 
     Args:
-        priorities: the pieces that are made, and the priority of making each.
-        codes: the code of every piece, and of every letter that is no piece.
+        pieces: different texts: first the pieces that are divided, then others that they can be divided into.
+        codes: the code of each, int32.
+        priorities: the priority of making each of those that are divided, int32.
         characters: pieces are divided between characters only, else between bytes.
+
+    Raises:
+        DataError: a piece is too long.
     """
-    rows: list[tuple[int, int, int, int]] = []
-    find = codes.get
-    for piece, priority in priorities.items():
-        made = codes[piece]
-        for cut in range(1, len(piece)):
-            if characters and piece[cut] & 0xC0 == 0x80:
-                continue
-            left = find(piece[:cut])
-            if left is not None and (right := find(piece[cut:])) is not None:
-                rows.append((left, right, made, priority))
-    return columns(rows)
+    text, starts = join(pieces)
+    longest = int(np.diff(starts).max(initial=0))
+    if longest > LONGEST_PIECE:
+        raise DataError(f"the vocabulary has a piece of {longest} bytes", f"{LONGEST_PIECE} are accepted")
+    count, room = len(pieces), 4 * len(pieces)
+    while True:
+        left, right, made = (np.empty(room, np.int32) for _ in range(3))
+        found = load("merges").find_splits(
+            text, starts, count, slots_for(count), len(priorities), characters, left, right, made
+        )
+        if found <= room:
+            break
+        room = found
+    made = made[:found]
+    return codes[left[:found]], codes[right[:found]], codes[made], priorities[made]
+
+
+def slots_for(count: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """Return the room of a table that finds so many pieces."""
+    return np.zeros(1 << (2 * count).bit_length(), np.uint64)
 
 
 def columns(rows: Sequence[tuple[int, int, int, int]]) -> Columns:
@@ -94,9 +111,10 @@ def bytes_before_words(pieces: Iterable[bytes]) -> frozenset[int]:
     """
     joined: set[int] = set()
     for piece in pieces:
-        inner = _without_first_marks(piece)
-        places = inner.split(SPACE_MARK)[:-1] if SPACE_MARK in inner else []
-        joined.update(part[-1] for part in places if part)
+        # Most have a mark at their beginning or none.
+        if piece.find(SPACE_MARK, 1) > 0:
+            places = _without_first_marks(piece).split(SPACE_MARK)[:-1]
+            joined.update(part[-1] for part in places if part)
     return frozenset(range(256)) - joined
 
 

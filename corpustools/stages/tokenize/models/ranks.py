@@ -10,6 +10,7 @@ import numpy as np
 
 from corpustools.errors import UnsupportedModel
 from corpustools.stages.tokenize.bpe.merges import Merges, of_splits
+from corpustools.stages.tokenize.lattice.trie import join
 from corpustools.stages.tokenize.models.hf_vocabulary import FIRST_ODD, odd_surfaces
 from corpustools.stages.tokenize.models.model import Model
 from corpustools.stages.tokenize.text.hf_text import FIRST_PRIVATE, LAST_PRIVATE, HuggingFaceNormalizer, private
@@ -53,23 +54,24 @@ def ranked_model(
     size = max([*pieces, *special]) + 1
     if size > _LARGEST:
         raise UnsupportedModel(f"the vocabulary has {size:,} ids", f"{_LARGEST:,} at most are supported")
-    missing = set(range(256)) - {piece[0] for piece in pieces.values() if len(piece) == 1}
-    if missing:
-        raise UnsupportedModel(f"the vocabulary has no piece for the byte 0x{min(missing):02X}")
-    matched, texts, odd = [b""] * size, [b""] * size, {}
-    arc = np.zeros(size, np.bool_)
+    singles = {piece[0]: i for i, piece in pieces.items() if len(piece) == 1}
+    if len(singles) < 256:
+        missing = min(set(range(256)) - singles.keys())
+        raise UnsupportedModel(f"the vocabulary has no piece for the byte 0x{missing:02X}")
+    matched, texts = [b""] * size, [b""] * size
     for i, text in special.items():
         matched[i] = text.encode()
     for i, piece in pieces.items():
         texts[i] = matched[i] = piece
-        arc[i] = bool(piece)
-        if len(piece) == 1:
-            if piece[0] >= FIRST_ODD:
-                matched[i] = private(i)
-            odd[piece[0]] = matched[i]
-        elif piece and max(piece) >= FIRST_ODD:
-            # Such a byte stands in no text but as a character of its own.
-            arc[i] = False
+    arc = np.zeros(size, np.bool_)
+    arc[[i for i, piece in pieces.items() if piece]] = True
+    # Such a byte stands in no text but as a character of its own.
+    with_odd = _with_odd(texts)
+    arc[with_odd] = False
+    for byte in range(FIRST_ODD, 256):
+        matched[singles[byte]] = private(singles[byte])
+        arc[singles[byte]] = True
+    odd = {byte: matched[i] for byte, i in singles.items()}
     normalizer = {"type": "NFC"} if nfc else None
     return Model(
         kind=kind,
@@ -89,16 +91,32 @@ def ranked_model(
         special=frozenset(special),
         invisible=frozenset(special),
         decoder=partial(_joined, texts),
-        merges=_merges({i: piece for i, piece in pieces.items() if piece}, matched),
+        merges=_merges({i: piece for i, piece in pieces.items() if piece}, odd, with_odd),
     )
 
 
-def _merges(pieces: dict[int, bytes], matched: list[bytes]) -> Merges:
-    """Return the merges of ranks: two neighbours are joined wherever that makes a piece, the least rank first."""
-    codes = {piece: i for i, piece in pieces.items()}
-    letters = {matched[i]: i for i, piece in pieces.items() if len(piece) == 1}
-    wholes = {piece: i for piece, i in codes.items() if max(piece) < FIRST_ODD}
-    return Merges(*of_splits(codes, codes, characters=False), letters, wholes)
+def _with_odd(texts: list[bytes]) -> list[int]:
+    """Return the numbers of the texts that hold a byte of no UTF-8."""
+    joined, starts = join(texts)
+    places = np.flatnonzero(np.frombuffer(joined, np.uint8) >= FIRST_ODD)
+    found: list[int] = np.unique(np.searchsorted(starts, places, "right") - 1).tolist()
+    return found
+
+
+def _merges(pieces: dict[int, bytes], letters: dict[int, bytes], with_odd: list[int]) -> Merges:
+    """Return the merges of ranks: two neighbours are joined wherever that makes a piece, the least rank first.
+
+    Args:
+        pieces: the bytes of each id.
+        letters: what stands for each byte in text.
+        with_odd: the ids of pieces that no text is.
+    """
+    texts, codes = list(pieces.values()), np.fromiter(pieces, np.int32, len(pieces))
+    wholes = dict(zip(texts, pieces, strict=True))
+    of_letters = {letter: wholes[bytes([byte])] for byte, letter in letters.items()}
+    for i in with_odd:
+        del wholes[pieces[i]]
+    return Merges(*of_splits(texts, codes, codes, characters=False), of_letters, wholes)
 
 
 def _joined(texts: list[bytes], ids: Iterable[int]) -> bytes:

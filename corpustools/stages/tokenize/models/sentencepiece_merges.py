@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -25,13 +25,13 @@ def merges_of(
         byte_ids: the ids of the 256 bytes that unknown letters are written in; or None.
     """
     places = {pieces[i]: i for i in np.flatnonzero(made).tolist()}
-    ranks = np.unique(-scores, return_inverse=True)[1].tolist()
-    characters = set("".join(piece.decode("utf-8", "surrogateescape") for piece in places))
-    letters = sorted(character.encode("utf-8", "surrogateescape") for character in characters)
+    ranks = np.unique(-scores, return_inverse=True)[1].astype(np.int32)
+    letters = _letters(places)
     # A letter that is no piece is joined all the same.
     lone = [letter for letter in letters if letter not in places]
     codes = places | {letter: code for code, letter in enumerate(lone, len(pieces))}
-    joint = of_splits({piece: ranks[i] for piece, i in places.items()}, codes, characters=True)
+    codes_of = np.fromiter(codes.values(), np.int32, len(codes))
+    joint = of_splits(list(codes), codes_of, ranks[codes_of[: len(places)]], characters=True)
     found = Merges(*joint, {letter: codes[letter] for letter in letters})
     apart: dict[int, tuple[int, ...]] = {}
     for letter, code in found.letters.items():
@@ -41,6 +41,13 @@ def merges_of(
     symbols = {pieces[i]: i for i in np.flatnonzero(user_defined).tolist()}
     begins = bytes_before_words(places.keys() - symbols.keys())
     return Merges(*joint, found.letters, {}, symbols, apart, begins)
+
+
+def _letters(pieces: Collection[bytes]) -> list[bytes]:
+    """Return the characters of pieces, and their bytes that are no text, in order."""
+    text = b"\n".join(pieces).decode("utf-8", "surrogateescape")
+    letters = {letter.encode("utf-8", "surrogateescape") for letter in set(text)}
+    return sorted(letters if any(b"\n" in piece for piece in pieces) else letters - {b"\n"})
 
 
 def _take_apart(unused: Mapping[bytes, int], merges: Merges, apart: dict[int, tuple[int, ...]]) -> None:

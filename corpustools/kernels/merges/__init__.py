@@ -1,0 +1,1 @@
+"""Which pieces the merges of a byte-pair model join."""
