@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from dataclasses import replace
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 from corpustools.errors import DataError, UnsupportedModel, from_os
-from corpustools.stages.tokenize.models.json_floats import float_of_tokenizers
+from corpustools.stages.tokenize.models.json_merges import read_json
 from corpustools.stages.tokenize.models.model import Model
 
 # Larger than any model in use by two orders of magnitude; a wrong file is refused before it fills the memory.
@@ -99,11 +98,8 @@ def _recognised(data: bytes, name: str) -> Model:
 
 
 def _json(data: bytes, name: str) -> Model:
-    def no_constant(text: str) -> NoReturn:
-        raise ValueError(f"{text} is no number")
-
     try:
-        content: Any = json.loads(data.decode("utf-8-sig"), parse_constant=no_constant, parse_float=float_of_tokenizers)
+        content: Any = read_json(data)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name} is not valid JSON ({error})") from error
     if isinstance(content, dict) and isinstance(content.get("model"), dict):

@@ -51,9 +51,10 @@ def _parse(content: dict[str, Any]) -> Model:
     kind = _kind(content)
     tokens, scores = hf_vocabulary.unigram(spec) if kind == "Unigram" else hf_vocabulary.bpe(spec)
     size, unknown = len(tokens), _unknown(spec, tokens, kind)
-    added, notes = hf_vocabulary.added_tokens(content.get("added_tokens") or [], tokens)
+    places = {token: i for i, token in enumerate(tokens)}
+    added, notes = hf_vocabulary.added_tokens(content.get("added_tokens") or [], tokens, places)
     weighted, byte_level = kind == "Unigram", hf_split.byte_level(content.get("pre_tokenizer"))
-    byte_ids = None if byte_level and not weighted else hf_vocabulary.byte_ids(spec, tokens[:size])
+    byte_ids = None if byte_level and not weighted else hf_vocabulary.byte_ids(spec, places, size)
     if unknown is None and not (byte_level or byte_ids or weighted):
         raise UnsupportedModel("the model has no unknown token, so that it drops characters")
     others = [unknown, *(byte_ids or [])] if weighted and unknown is not None else []
@@ -64,11 +65,7 @@ def _parse(content: dict[str, Any]) -> Model:
     rewrite: Rewrite | None = None
     if weighted:
         by_text = dict(zip(tokens, scores.tolist(), strict=False))
-        if unknown is not None and tokens[unknown]:
-            alphabet = byte_alphabet() if byte_level else None
-            rewrite = UnknownPiece(by_text, (tokens[unknown], unknown), unknown_score, byte_ids, alphabet)
-        elif unknown is None and not byte_level:
-            rewrite = KnownOnly(frozenset(token for token in by_text if len(token) == 1))
+        rewrite = _rewrite(by_text, tokens, unknown, unknown_score, byte_ids, byte_level=byte_level)
         byte_ids = None if unknown is None or byte_level else byte_ids
     merges = None if weighted else merges_of(spec, tokens[:size], made, byte_level=byte_level)
     before, behind = _around(content.get("post_processor"))
@@ -84,7 +81,7 @@ def _parse(content: dict[str, Any]) -> Model:
         fuse_unknown=bool(spec.get("fuse_unk", False)) if kind == "BPE" else True,
         byte_ids=None if byte_ids is None else np.array(byte_ids, np.int32),
         user_defined=np.zeros(len(made.pieces), np.bool_),
-        control=_control(tokens, added if not weighted else [], None if byte_level else unknown, before, behind),
+        control=_control(places, added if not weighted else [], None if byte_level else unknown, before, behind),
         normalizer=_normalizer(content, added, made, rewrite),
         cuts="marks",
         special=_special(added, unknown),
@@ -96,6 +93,24 @@ def _parse(content: dict[str, Any]) -> Model:
     if unknown is None and byte_ids is not None:
         return _hide_unknown(model)
     return _part_unknown(model, unknown) if unknown is not None and byte_ids is None and not byte_level else model
+
+
+def _rewrite(
+    scores: dict[str, float],
+    tokens: list[str],
+    unknown: int | None,
+    unknown_score: float,
+    byte_ids: list[int] | None,
+    *,
+    byte_level: bool,
+) -> Rewrite | None:
+    """Return what is done to the text of a Unigram model that holds unknown characters."""
+    if unknown is not None and tokens[unknown]:
+        alphabet = byte_alphabet() if byte_level else None
+        return UnknownPiece(scores, (tokens[unknown], unknown), unknown_score, byte_ids, alphabet)
+    if unknown is None and not byte_level:
+        return KnownOnly(frozenset(token for token in scores if len(token) == 1))
+    return None
 
 
 def _kind(content: dict[str, Any]) -> str:
@@ -155,13 +170,13 @@ def _special(added: list[AddedToken], unknown: int | None) -> frozenset[int]:
 
 
 def _control(
-    tokens: list[str], added: list[AddedToken], unknown: int | None, before: list[str], behind: list[str]
+    places: dict[str, int], added: list[AddedToken], unknown: int | None, before: list[str], behind: list[str]
 ) -> dict[str, int]:
     """Return the ids under names; what the post_processor puts around a text is the best witness.
 
-    Where `added` has special tokens, only they have a role: web text makes pieces such as </s>, too.
+    `places` are the ids of all tokens. Where `added` has special tokens, only they have a role: web text makes pieces
+    such as </s>, too.
     """
-    places = {token: i for i, token in enumerate(tokens)}
     named = {token.content: token.i for token in added if token.special} or places
     control = {role: named[text] for role, texts in CONTROL_NAMES.items() for text in texts[::-1] if text in named}
     for role, texts in (("bos", before), ("eos", behind)):

@@ -63,14 +63,13 @@ def ranked_model(
         matched[i] = text.encode()
     for i, piece in pieces.items():
         texts[i] = matched[i] = piece
-    arc = np.zeros(size, np.bool_)
-    arc[[i for i, piece in pieces.items() if piece]] = True
-    # Such a byte stands in no text but as a character of its own.
     with_odd = _with_odd(texts)
+    arc = np.fromiter(map(bool, texts), np.bool_, size)
+    # Such a byte stands in no text but as a character of its own.
     arc[with_odd] = False
+    arc[[singles[byte] for byte in range(FIRST_ODD, 256)]] = True
     for byte in range(FIRST_ODD, 256):
         matched[singles[byte]] = private(singles[byte])
-        arc[singles[byte]] = True
     odd = {byte: matched[i] for byte, i in singles.items()}
     normalizer = {"type": "NFC"} if nfc else None
     return Model(
