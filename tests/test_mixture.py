@@ -268,7 +268,7 @@ def test_all_words_drawn_are_the_samples_of_the_lattice(name):
 @needs_compiled
 @settings(deadline=None, max_examples=100)
 @given(
-    records=st.lists(st.lists(st.integers(0, 3), max_size=6), max_size=5),
+    records=st.lists(st.lists(st.integers(0, 11), max_size=6), max_size=5),
     chance=st.sampled_from([0.0, 0.3, 1.0]),
     samples=st.integers(1, 3),
     bos=st.sampled_from([-1, 3]),
@@ -284,9 +284,11 @@ def test_kernel_and_twin_are_equal(records, chance, samples, bos, data):
     results = []
     for kernel in (compiled, plain):
         places, last = np.zeros(words * samples, np.int64), np.zeros(len(records) * samples, np.int64)
+        starts, stops = np.arange(words) * 3, np.arange(words) * 3 + 2
+        bounds = np.zeros(2 * words * samples, np.int64)
         chosen = kernel.choose(
-            ids, word_ends, record_words, fixed, chance=chance, seed=np.array([5, 6], np.uint64),
-            first_record=2**64 - 2, first_sample=1, samples=samples, places=places, last=last,
+            ids, word_ends, record_words, fixed, starts, stops, chance=chance, seed=np.array([5, 6], np.uint64),
+            first_record=2**64 - 2, first_sample=1, samples=samples, places=places, bounds=bounds, last=last,
         )  # fmt: skip
         new = np.array([i // 2 % 4 for i in range(2 * chosen)], np.int32)
         out, ends = np.zeros(samples * (size + 2 * len(records)) + len(new), np.int32), np.zeros_like(last)
@@ -295,17 +297,21 @@ def test_kernel_and_twin_are_equal(records, chance, samples, bos, data):
             ids, word_ends, record_words, places, last, new, np.arange(2, 2 * chosen + 1, 2), samples=samples,
             bos=bos, eos=7, out=out, ends=ends, same=same,
         )  # fmt: skip
-        results.append([array.tolist() for array in (places[:chosen], last, out[:written], ends, same)])
+        results.append(
+            [array.tolist() for array in (places[:chosen], bounds[: 2 * chosen], last, out[:written], ends, same)]
+        )
     assert results[0] == results[1]
 
 
 def choose_lie(**changes):
     arguments = {
         "ids": np.zeros(2, np.int32), "word_ends": np.array([1, 2]), "record_words": np.array([2]),
-        "fixed": np.zeros(1, np.uint8), "chance": 1.0, "seed": np.zeros(2, np.uint64), "first_record": 0,
-        "first_sample": 0, "samples": 1, "places": np.zeros(2, np.int64), "last": np.zeros(1, np.int64),
+        "fixed": np.zeros(1, np.uint8), "starts": np.zeros(2, np.int64), "stops": np.zeros(2, np.int64),
+        "chance": 1.0, "seed": np.zeros(2, np.uint64), "first_record": 0,
+        "first_sample": 0, "samples": 1, "places": np.zeros(2, np.int64), "bounds": np.zeros(4, np.int64),
+        "last": np.zeros(1, np.int64),
     } | changes  # fmt: skip
-    first = [arguments.pop(name) for name in ("ids", "word_ends", "record_words", "fixed")]
+    first = [arguments.pop(name) for name in ("ids", "word_ends", "record_words", "fixed", "starts", "stops")]
     return compiled.choose(*first, **arguments)
 
 
@@ -330,6 +336,9 @@ LIES = {
     "an id outside": (choose_lie, {"ids": np.array([0, 1], np.int32)}),
     "a negative id": (choose_lie, {"ids": np.array([0, -1], np.int32)}),
     "no room": (choose_lie, {"places": np.zeros(1, np.int64)}),
+    "no room for bounds": (choose_lie, {"bounds": np.zeros(3, np.int64)}),
+    "words that begin nowhere": (choose_lie, {"starts": np.zeros(1, np.int64)}),
+    "words that end nowhere": (choose_lie, {"stops": np.zeros(1, np.int64)}),
     "no room for segmentations": (choose_lie, {"last": np.zeros(0, np.int64)}),
     "no samples": (choose_lie, {"samples": 0}),
     "half a seed": (choose_lie, {"seed": np.zeros(1, np.uint64)}),

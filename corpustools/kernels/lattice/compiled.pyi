@@ -57,5 +57,5 @@ class Lattice:
 
 def segment_words(vocabulary: Lattice, text: Buffer, offsets: Buffer, count: int, **arguments: Any) -> int: ...
 def measure_words(
-    vocabulary: Lattice, log_weights: Buffer, ring: Buffer, text: Buffer, words: Buffer, out: Buffer
+    vocabulary: Lattice, log_weights: Buffer, ring: Buffer, text: Buffer, words: Buffer, seen: Buffer, out: Buffer
 ) -> None: ...

@@ -56,7 +56,7 @@ def segment_words(
     return count * samples
 
 
-def measure_words(lattice: Any, log_weights: Any, ring: Any, text: Any, words: Any, out: Any) -> None:
+def measure_words(lattice: Any, log_weights: Any, ring: Any, text: Any, words: Any, seen: Any, out: Any) -> None:
     """Write log Z, entropy and expected number of tokens of each word.
 
     Args:
@@ -65,6 +65,7 @@ def measure_words(lattice: Any, log_weights: Any, ring: Any, text: Any, words: A
         ring: memory of the kernel: a power of two of MOMENT_SIZE bytes, more than the longest piece has bytes.
         text: the normalised text.
         words: the first byte of each word in `text` and its end, int64, shape (n, 2).
+        seen: memory of the kernel: a power of two of int64.
         out: receives the three numbers of each word, float64, shape (n, 3).
     """
     data = memoryview(text)

@@ -74,13 +74,26 @@ static inline int64_t segment_words(const lattice *l, workspace *w, const uint8_
     return count;
 }
 
-/* Log Z, entropy and expected number of tokens of each word: 3 numbers a word. */
+/* Log Z, entropy and expected number of tokens of each word: 3 numbers a word. They follow from its bytes, so that a
+ * word which came before has those of that one. seen: a table of a power of two of places, seen_mask + 1: the word
+ * that was met there last, plus 1. */
 static inline void measure_words(const lattice *l, const double *log_weights, moment *ring, int64_t mask,
-                                 const uint8_t *text, const int64_t *words, int64_t count, double *out) {
+                                 const uint8_t *text, const uint8_t *limit, const int64_t *words, int64_t count,
+                                 int64_t *seen, uint64_t seen_mask, double *out) {
+    memset(seen, 0, 8 * (seen_mask + 1));
     for (int64_t i = 0; i < count; i++) {
+        const uint8_t *word = text + words[2 * i];
+        const int64_t size = words[2 * i + 1] - words[2 * i];
+        int64_t *place = seen + (key_of_word(word, size, limit).hash & seen_mask), before = *place - 1;
+        *place = i + 1;
+        if (before >= 0 && words[2 * before + 1] - words[2 * before] == size &&
+            !memcmp(text + words[2 * before], word, (size_t)size)) {
+            memcpy(out + 3 * i, out + 3 * before, 3 * sizeof *out);
+            continue;
+        }
         moments p;
         memset(&p, 0, sizeof p);
-        measure(l, log_weights, &p, ring, mask, text + words[2 * i], 0, words[2 * i + 1] - words[2 * i], 1, CUT_NONE);
+        measure(l, log_weights, &p, ring, mask, word, 0, size, 1, CUT_NONE);
         out[3 * i] = p.log_z;
         out[3 * i + 1] = p.entropy;
         out[3 * i + 2] = p.length;

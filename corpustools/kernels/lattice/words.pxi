@@ -11,7 +11,8 @@ cdef extern from "words.h" nogil:
         const int64_t *, int64_t, int64_t, int, const uint64_t *, uint64_t, uint64_t, int64_t, const word_samples *,
         int32_t *, int64_t *)
     void measure_words_of "measure_words"(
-        const lattice *, const double *, moment *, int64_t, const uint8_t *, const int64_t *, int64_t, double *)
+        const lattice *, const double *, moment *, int64_t, const uint8_t *, const uint8_t *, const int64_t *, int64_t,
+        int64_t *, uint64_t, double *)
 
 
 cdef int64_t checked_words(const int64_t *word, int64_t first, int64_t last, int64_t begin, int64_t end) except -1:
@@ -101,7 +102,7 @@ def segment_words(Lattice vocabulary, text, offsets, Py_ssize_t count, *, words,
         release(&held)
 
 
-def measure_words(Lattice vocabulary, log_weights, ring, text, words, out):
+def measure_words(Lattice vocabulary, log_weights, ring, text, words, seen, out):
     """Write log Z, entropy and expected number of tokens of each word; see plain_words.measure_words."""
     cdef views held
     cdef lattice inner = vocabulary.inner
@@ -109,8 +110,9 @@ def measure_words(Lattice vocabulary, log_weights, ring, text, words, out):
     cdef moment *room
     cdef const uint8_t *data
     cdef const int64_t *word
+    cdef int64_t *table
     cdef double *target
-    cdef int64_t capacity, size, count
+    cdef int64_t capacity, size, count, places
     held.count = 0
     try:
         room = <moment *>take(&held, ring, 0, True)
@@ -122,10 +124,15 @@ def measure_words(Lattice vocabulary, log_weights, ring, text, words, out):
         size = taken(&held)
         word = <const int64_t *>take(&held, words, 0, False)
         count = taken(&held) // 16
+        table = <int64_t *>take(&held, seen, 8, True)
+        places = taken(&held) // 8
+        if places & (places - 1):
+            raise ValueError("the table of words that were seen needs a power of two of places")
         target = <double *>take(&held, out, 24 * count, True)
         checked_words(word, 0, count, 0, size)
         with nogil:
-            measure_words_of(&inner, logs, room, capacity - 1, data, word, count, target)
+            measure_words_of(&inner, logs, room, capacity - 1, data, data + size, word, count, table, places - 1,
+                             target)
     finally:
         release(&held)
 

@@ -2,7 +2,15 @@ from typing import Any
 
 from typing_extensions import Buffer
 
-def choose(ids: Buffer, word_ends: Buffer, record_words: Buffer, fixed: Buffer, **arguments: Any) -> int: ...
+def choose(
+    ids: Buffer,
+    word_ends: Buffer,
+    record_words: Buffer,
+    fixed: Buffer,
+    starts: Buffer,
+    stops: Buffer,
+    **arguments: Any,
+) -> int: ...
 def weave(
     ids: Buffer,
     word_ends: Buffer,

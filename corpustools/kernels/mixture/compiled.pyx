@@ -11,8 +11,9 @@ cdef extern from "mixture.h" nogil:
         const int64_t *ends
         const int64_t *records
         int64_t count, words, id_count
-    int64_t choose_words "choose"(const canonical_words *, const uint8_t *, int64_t, double, const uint64_t *, uint64_t,
-                                  uint64_t, int64_t, int64_t *, int64_t *)
+    int64_t choose_words "choose"(const canonical_words *, const uint8_t *, int64_t, const int64_t *, const int64_t *,
+                                  double, const uint64_t *, uint64_t, uint64_t, int64_t, int64_t *, int64_t *,
+                                  int64_t *)
     int64_t weave_ids "weave"(const canonical_words *, const int64_t *, const int64_t *, int64_t, const int32_t *,
                               const int64_t *, int32_t, int32_t, int32_t *, int64_t *, uint8_t *)
 
@@ -42,14 +43,17 @@ cdef int hold_words(canonical_words *c, views *held, object ids, object word_end
     return 0
 
 
-def choose(ids, word_ends, record_words, fixed, *, double chance, seed, uint64_t first_record, uint64_t first_sample,
-           int64_t samples, places, last):
+def choose(ids, word_ends, record_words, fixed, starts, stops, *, double chance, seed, uint64_t first_record,
+           uint64_t first_sample, int64_t samples, places, bounds, last):
     """Choose each word with this chance, but those that are fixed; see plain.choose."""
     cdef views held
     cdef canonical_words c
     cdef const uint8_t *flags
     cdef const uint64_t *key
+    cdef const int64_t *start
+    cdef const int64_t *end
     cdef int64_t *place
+    cdef int64_t *bound
     cdef int64_t *stop
     cdef int64_t pieces, result
     held.count = 0
@@ -57,11 +61,15 @@ def choose(ids, word_ends, record_words, fixed, *, double chance, seed, uint64_t
         hold_words(&c, &held, ids, word_ends, record_words, samples)
         flags = <const uint8_t *>take(&held, fixed, 0, False)
         pieces = taken(&held)
+        start = <const int64_t *>take(&held, starts, 8 * c.words, False)
+        end = <const int64_t *>take(&held, stops, 8 * c.words, False)
         key = <const uint64_t *>take(&held, seed, 16, False)
         place = <int64_t *>take(&held, places, 8 * c.words * samples, True)
+        bound = <int64_t *>take(&held, bounds, 16 * c.words * samples, True)
         stop = <int64_t *>take(&held, last, 8 * c.count * samples, True)
         with nogil:
-            result = choose_words(&c, flags, pieces, chance, key, first_record, first_sample, samples, place, stop)
+            result = choose_words(&c, flags, pieces, start, end, chance, key, first_record, first_sample, samples,
+                                  place, bound, stop)
         if result < 0:
             raise ValueError("an id outside the vocabulary")
         return result

@@ -27,11 +27,12 @@ static inline int is_fixed(const canonical_words *c, const uint8_t *fixed, int64
 
 /* Chooses each word with this chance, but those that are fixed; sample by sample of each record.
  *
- * fixed: by id, `pieces` of them. places: which words are chosen. last: their number up to the end of each
- * segmentation. Returns how many they are, or -1 where an id is outside. */
-static inline int64_t choose(const canonical_words *c, const uint8_t *fixed, int64_t pieces, double chance,
-                             const uint64_t *seed, uint64_t first_record, uint64_t first_sample, int64_t samples,
-                             int64_t *places, int64_t *last) {
+ * fixed: by id, `pieces` of them. starts, stops: of each word in the text. places: which words are chosen. bounds: the
+ * start and the stop of each of these. last: their number up to the end of each segmentation. Returns how many they
+ * are, or -1 where an id is outside. */
+static inline int64_t choose(const canonical_words *c, const uint8_t *fixed, int64_t pieces, const int64_t *starts,
+                             const int64_t *stops, double chance, const uint64_t *seed, uint64_t first_record,
+                             uint64_t first_sample, int64_t samples, int64_t *places, int64_t *bounds, int64_t *last) {
     int64_t chosen = 0, begin = 0;
     for (int64_t i = 0; i < c->count; i++) {
         for (int64_t k = 0; k < samples; k++) {
@@ -41,6 +42,8 @@ static inline int64_t choose(const canonical_words *c, const uint8_t *fixed, int
                 const int is = is_fixed(c, fixed, pieces, word);
                 if (is < 0) return -1;
                 places[chosen] = word;
+                bounds[2 * chosen] = starts[word];
+                bounds[2 * chosen + 1] = stops[word];
                 chosen += !is;
             }
             last[i * samples + k] = chosen;
@@ -50,10 +53,26 @@ static inline int64_t choose(const canonical_words *c, const uint8_t *fixed, int
     return chosen;
 }
 
-/* Copies the ids `from` … `to`; returns where the next one goes. */
+/* Copies the ids `from` … `to`; returns where the next one goes. Most words have a few ids, and a call for each would
+ * take longer than the ids. */
 static inline int32_t *copy_ids(int32_t *out, const int32_t *ids, int64_t from, int64_t to) {
-    memcpy(out, ids + from, (size_t)(to - from) * sizeof *out);
-    return out + (to - from);
+    const int64_t count = to - from;
+    ids += from;
+    if (count > 8) memcpy(out, ids, (size_t)count * sizeof *out);
+    else if (count >= 4) {
+        memcpy(out, ids, 4 * sizeof *out);
+        memcpy(out + count - 4, ids + count - 4, 4 * sizeof *out);
+    } else if (count >= 2) {
+        memcpy(out, ids, 2 * sizeof *out);
+        out[count - 1] = ids[count - 1];
+    } else if (count) out[0] = ids[0];
+    return out + count;
+}
+
+static inline int equal_ids(const int32_t *one, const int32_t *other, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        if (one[i] != other[i]) return 0;
+    return 1;
 }
 
 /* Drawn ids in the places of the canonical ones of the words that were chosen.
@@ -75,7 +94,7 @@ static inline int64_t weave(const canonical_words *c, const int64_t *places, con
                 const int64_t begin = first_id(c, places[word]), end = c->ends[places[word]];
                 const int64_t size = drawn_ends[word] - used;
                 to = copy_ids(to, c->ids, at, begin);
-                same[word] = size == end - begin && !memcmp(drawn + used, c->ids + begin, (size_t)size * sizeof *drawn);
+                same[word] = size == end - begin && equal_ids(drawn + used, c->ids + begin, size);
                 to = copy_ids(to, drawn, used, drawn_ends[word]);
                 used = drawn_ends[word];
                 at = end;

@@ -27,8 +27,8 @@ class WordDraws:
 
 
 def choose(
-    ids: Any, word_ends: Any, record_words: Any, fixed: Any, *, chance: float, seed: Any, first_record: int,
-    first_sample: int, samples: int, places: Any, last: Any,
+    ids: Any, word_ends: Any, record_words: Any, fixed: Any, starts: Any, stops: Any, *, chance: float, seed: Any,
+    first_record: int, first_sample: int, samples: int, places: Any, bounds: Any, last: Any,
 ) -> int:  # fmt: skip
     """Choose each word with this chance, but those that are fixed; return how many are chosen.
 
@@ -37,23 +37,27 @@ def choose(
         word_ends: where each word ends in `ids`, int64, shape (words,).
         record_words: how many words there are up to the end of each record, int64, shape (records,).
         fixed: by id, uint8: a word that holds such an id, or none, is not chosen.
+        starts: where each word begins in the text, int64, shape (words,).
+        stops: where it ends, int64, shape (words,).
         chance: the probability of each word.
         seed: the two words of the key, uint64.
         first_record: the number of the first record.
         first_sample: the number of its first sample.
         samples: how many segmentations of each record.
         places: receives which words are chosen, by segmentation, int64, room for words * samples.
+        bounds: receives where each of these begins and ends in the text, int64, room for 2 * words * samples.
         last: receives the number of chosen words up to the end of each segmentation, int64.
     """
     chosen = begin = 0
-    stops = [0, *word_ends.tolist()]
+    ends = [0, *word_ends.tolist()]
     for i, end in enumerate(record_words.tolist()):
         for k in range(samples):
             draws = WordDraws(first_record + i, first_sample + k, seed)
             for word in range(begin, end):
                 is_drawn = draws.draw(word - begin, 0) < chance
-                if is_drawn and not _is_fixed(fixed, ids[stops[word] : stops[word + 1]]):
+                if is_drawn and not _is_fixed(fixed, ids[ends[word] : ends[word + 1]]):
                     places[chosen] = word
+                    bounds[2 * chosen : 2 * chosen + 2] = starts[word], stops[word]
                     chosen += 1
             last[i * samples + k] = chosen
         begin = end

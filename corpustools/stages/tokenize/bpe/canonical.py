@@ -35,6 +35,13 @@ class Workspace:
         self._letters = WORD_LETTERS
         self.room = np.empty(WORD_LETTERS * kernel.LETTER_BYTES, np.uint8)
         self._ids: Ids = np.empty(0, np.int32)
+        self._word_ends: Offsets = np.empty(0, np.int64)
+
+    def word_ends(self, size: int) -> Offsets:
+        """Return room for the ends of so many words, likewise."""
+        if len(self._word_ends) < size:
+            self._word_ends = np.empty(size, np.int64)
+        return self._word_ends
 
     def ids(self, size: int) -> Ids:
         """Return room for so many ids, the same for every batch: memory touched for the first time is dear."""
@@ -118,7 +125,7 @@ class Canonical:
         space = self._mine()
         codes = space.ids(size + 2 * count + load("bpe").OUT_SLACK)
         ends = np.zeros(count, np.int64)
-        word_ends = np.empty(size, np.int64) if parts else None
+        word_ends = space.word_ends(size) if parts else None
         state = np.zeros(4, np.int64)
         while True:
             status = self.merger.segment(

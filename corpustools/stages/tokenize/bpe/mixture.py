@@ -15,6 +15,7 @@ import numpy as np
 from corpustools.kernels import load
 from corpustools.stages.tokenize.bpe.canonical import Canonical
 from corpustools.stages.tokenize.bpe.mixture_law import Growth, WordLaws, sums
+from corpustools.stages.tokenize.bpe.rooms import Rooms
 from corpustools.stages.tokenize.bpe.token_counts import Counts, log_probabilities
 from corpustools.stages.tokenize.lattice.segmenter import Batch, Segmenter
 from corpustools.stages.tokenize.lattice.trie import Offsets
@@ -94,10 +95,10 @@ class Mixture:
         """
         words = self._words(text, offsets, first_record)
         sampler, samples, count = self.sampler, self.sampler.key.samples, len(offsets) - 1
-        places, last = self._choose(words, first_record, self.chance, samples)
-        drawn, drawn_ends = segment_words(sampler, text, offsets, first_record, _bounds(words, places), last)
+        places, bounds, last = self._choose(words, first_record, self.chance, samples, "drawn")
+        drawn, drawn_ends = segment_words(sampler, text, offsets, first_record, bounds, last)
         ends, same = np.zeros(samples * count, np.int64), np.zeros(len(places), np.uint8)
-        out = self._room(samples * (len(words.pieces) + 2 * count) + len(drawn))
+        out = self._rooms.get("ids", samples * (len(words.pieces) + 2 * count) + len(drawn), np.int32)
         size = load("mixture").weave(
             words.pieces,
             words.ends,
@@ -127,43 +128,51 @@ class Mixture:
         pieces, _, ends = self.canonical.codes(text, offsets, first_record, parts=True)
         assert ends is not None
         size = int(offsets[-1] - offsets[0])
-        starts, stops = np.empty(size, np.int64), np.empty(size, np.int64)
+        starts, stops = (self._rooms.get(name, size, np.int64) for name in ("starts", "stops"))
         record_words = np.zeros(len(offsets) - 1, np.int64)
         count = self.canonical.merger.words(text, offsets, starts=starts, ends=stops, record_ends=record_words)
         return CanonicalWords(pieces, ends, starts[:count], stops[:count], record_words)
 
-    def _choose(self, words: CanonicalWords, first_record: int, chance: float, samples: int) -> tuple[Offsets, Offsets]:
+    def _choose(
+        self, words: CanonicalWords, first_record: int, chance: float, samples: int, room: str
+    ) -> tuple[Offsets, Words, Offsets]:
         """Choose each word with this chance, but those that are fixed.
 
         Returns:
-            Which words are chosen, by segmentation, and how many there are up to the end of each; int64.
+            Which words are chosen, by segmentation, and where they are in the text, both in the memory `room`; how
+            many there are up to the end of each segmentation; int64.
         """
-        places = np.empty(len(words.ends) * samples, np.int64)
+        most = len(words.ends) * samples
+        places = self._rooms.get(f"places {room}", most, np.int64)
+        bounds = self._rooms.get(f"bounds {room}", 2 * most, np.int64)
         last = np.zeros(len(words.record_words) * samples, np.int64)
         found = load("mixture").choose(
             words.pieces,
             words.ends,
             words.record_words,
             self._fixed,
+            words.starts,
+            words.stops,
             chance=chance,
             seed=self.sampler.seed,
             first_record=first_record,
             first_sample=self.sampler.key.first_sample,
             samples=samples,
             places=places,
+            bounds=bounds,
             last=last,
         )
-        return places[:found], last
+        return places[:found], bounds[: 2 * found].reshape(-1, 2), last
 
     def _laws(self, text: Buffer, words: CanonicalWords, first_record: int) -> WordLaws:
         """Return what is known of every word that may be drawn."""
-        places, last = self._choose(words, first_record, 2.0, 1)
+        places, bounds, last = self._choose(words, first_record, 2.0, 1, "free")
         lengths = np.diff(np.append(0, words.ends))
         is_fixed = np.ones(len(lengths), np.bool_)
         is_fixed[places] = False
         return WordLaws(
             chance=self.chance,
-            measures=measure_words(self.sampler.trie, self._wide, text, _bounds(words, places)),
+            measures=measure_words(self.sampler.trie, self._wide, text, bounds),
             weights=self._log_weights(words.pieces, words.ends)[places],
             lengths=lengths[places],
             places=places,
@@ -175,17 +184,13 @@ class Mixture:
         """Return the logarithm of the weight of each word's pieces."""
         return sums(self._wide.log_weights[pieces], word_ends)
 
-    def _room(self, size: int) -> Ids:
-        """Return room for so many ids, the same for every batch of a thread."""
-        room: Ids | None = getattr(self._local, "room", None)
-        if room is None or len(room) < size:
-            room = self._local.room = np.empty(size, np.int32)
-        return room
-
-
-def _bounds(words: CanonicalWords, places: Offsets) -> Words:
-    """Return the first byte of some words and their end, int64, shape (n, 2)."""
-    return np.stack([words.starts[places], words.stops[places]], axis=1)
+    @property
+    def _rooms(self) -> Rooms:
+        """The arrays of the calling thread."""
+        rooms: Rooms | None = getattr(self._local, "rooms", None)
+        if rooms is None:
+            rooms = self._local.rooms = Rooms()
+        return rooms
 
 
 def counted_model(model: Model, counts: Counts) -> Model:

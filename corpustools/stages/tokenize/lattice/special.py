@@ -23,7 +23,12 @@ def special_among(model: Model, pieces: Integers, ends: Offsets, *, bos: bool = 
     """
     if model.special_codes is None:
         return np.zeros(0, np.int64)
-    found = np.flatnonzero(model.special_codes[pieces])
+    codes = np.flatnonzero(model.special_codes).astype(np.int32)
+    if not len(codes):
+        return np.zeros(0, np.int64)
+    # Most models have theirs side by side, so that a range leaves few ids to look up.
+    found = np.flatnonzero((pieces - codes[0]).view(np.uint32) <= np.uint32(codes[-1] - codes[0]))
+    found = found[model.special_codes[pieces[found]]]
     if len(found) and bos:
         found = np.setdiff1d(found, np.append(0, ends[:-1]), assume_unique=True)
     if len(found) and eos:

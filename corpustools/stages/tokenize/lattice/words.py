@@ -14,6 +14,9 @@ from corpustools.stages.tokenize.lattice.weights import Weights
 from corpustools.stages.tokenize.lattice.workspace import Ids
 from corpustools.stages.tokenize.text.normalize import Buffer
 
+# Among so many bits of places a word finds itself again, whose measures are not computed twice.
+MEASURED_BITS = 16
+
 # The first byte of each word in the text and its end, int64, shape (n, 2).
 Words = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -80,5 +83,6 @@ def measure_words(trie: Trie, weights: Weights, text: Buffer, words: Words) -> M
     kernel = load("lattice")
     ring = np.zeros((1 << trie.longest.bit_length()) * kernel.MOMENT_SIZE, np.uint8)
     out = np.empty((len(words), 3), np.float64)
-    kernel.measure_words(weights.lattice, weights.log_weights, ring, text, words, out)
+    seen = np.empty(1 << min(MEASURED_BITS, len(words).bit_length()), np.int64)
+    kernel.measure_words(weights.lattice, weights.log_weights, ring, text, words, seen, out)
     return out
