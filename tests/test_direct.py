@@ -7,13 +7,12 @@ import errno
 import gzip
 import mmap
 import os
-import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from disks import cached, open_files
 from harness import Folder, needs_speed
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,17 +50,6 @@ def disk(tmp_path: Path) -> Path:
     if left is None or left:
         pytest.skip("files of this folder cannot leave the page cache")
     return tmp_path
-
-
-def cached(path: Path) -> int:
-    """Return how many bytes of a file are in the page cache."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        found = linux.cached_bytes(descriptor, 0, os.fstat(descriptor).st_size)
-    finally:
-        os.close(descriptor)
-    assert found is not None
-    return found
 
 
 pieces = st.lists(
@@ -281,8 +269,9 @@ def test_a_shuffle_leaves_the_page_cache_as_it_was(disk: Path, options: str):
     process = folder.start("shuffle", "in", "-o", "out", "-m", "64MiB", "-T", folder.temporary, *options.split())
     most: dict[str, int] = {}
     while process.poll() is None:
-        for name, size in cached_files(process.pid, str(disk)).items():
-            most[name] = max(size, most.get(name, 0))
+        for name, path in open_files(process.pid, disk):
+            with contextlib.suppress(OSError):
+                most[name] = max(cached(path), most.get(name, 0))
         time.sleep(0.01)
     folder.outcome(process).ok()
     assert len(most) >= 3, most
@@ -290,18 +279,6 @@ def test_a_shuffle_leaves_the_page_cache_as_it_was(disk: Path, options: str):
     assert max(most.values()) < 56 * MIB, most
     assert cached(disk / "in") < MIB
     assert cached(disk / "out") < MIB
-
-
-def cached_files(pid: int, folder: str) -> dict[str, int]:
-    """Return how many bytes are in the page cache of each file in a folder that a process has open."""
-    found = {}
-    with contextlib.suppress(OSError):
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            path = f"/proc/{pid}/fd/{name}"
-            target = os.readlink(path)
-            if target.startswith(folder) and not target.endswith(".lock"):
-                found[target] = cached(Path(path))
-    return found
 
 
 @needs_speed
@@ -318,8 +295,9 @@ def test_long_records_leave_the_page_cache_as_it_was(disk: Path, packed: bool):
     process = folder.start("shuffle", "in", "-o", "out", "-m", "64MiB", "-T", folder.temporary)
     most: dict[str, int] = {}
     while process.poll() is None:
-        for name, size in cached_files(process.pid, str(disk)).items():
-            most[name] = max(size, most.get(name, 0))
+        for name, path in open_files(process.pid, disk):
+            with contextlib.suppress(OSError):
+                most[name] = max(cached(path), most.get(name, 0))
         time.sleep(0.01)
     folder.outcome(process).ok()
     assert sorted(folder.read("out").splitlines()) == data.splitlines()
@@ -341,49 +319,3 @@ def test_an_input_in_use_stays_in_the_page_cache(disk: Path):
     for direct_io, kept in (("auto", True), ("no", True), ("yes", False)):
         folder.corpus("shuffle", "in", "-o", "out", "-m", "64MiB", "--direct", direct_io).ok()
         assert (cached(disk / "in") == before) == kept
-
-
-class Disk:
-    """A file system of some kind in a file, mounted on a folder; skips the test where it cannot be had."""
-
-    def __init__(self, folder: Path, kind: str, size: int) -> None:
-        self.folder, self.kind, self.image = folder / "mounted", kind, folder / "image"
-        self.size = size
-
-    def __enter__(self) -> Path:
-        maker = shutil.which(f"mkfs.{self.kind}", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-        if maker is None:
-            pytest.skip(f"mkfs.{self.kind} is not installed")
-        self.folder.mkdir()
-        with open(self.image, "wb") as file:
-            file.truncate(self.size)
-        subprocess.run([maker, "-q", self.image], check=True)
-        mounted = subprocess.run(["mount", "-o", "loop", self.image, self.folder], capture_output=True, check=False)
-        if mounted.returncode:
-            pytest.skip(f"{self.kind} cannot be mounted here: {mounted.stderr.decode().strip()}")
-        return self.folder
-
-    def __exit__(self, *error: object) -> None:
-        subprocess.run(["umount", "-l", self.folder], capture_output=True, check=False)
-
-
-@needs_speed
-@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
-def test_every_file_system_gives_the_same_bytes(folder: Folder, kind: str):
-    """Spilled and written there, on either way; and when the disk is full, the old output stays."""
-    data = b"".join(b"%d a line of some length\n" % i for i in range(20_000))
-    folder.write("in", data * (110 * MIB // len(data)))
-    folder.corpus("shuffle", "in", "-o", "expected", "-s", "1", "-m", "2G").ok()
-    with Disk(folder.path, kind, 400 * MIB) as mounted:
-        for options in ("--direct yes --spill raw", "--direct no --spill raw", "--direct yes --spill zstd"):
-            words = ["-o", mounted / "out", "-T", mounted, "-s", "1", "-m", "64MiB", *options.split()]
-            folder.corpus("shuffle", "in", *words).ok()
-            assert (mounted / "out").read_bytes() == folder.read("expected")
-        free = os.statvfs(mounted)
-        (mounted / "filler").write_bytes(bytes(free.f_bavail * free.f_frsize - 50 * MIB))
-        for options in ("--direct yes", "--direct no"):
-            words = ["-o", mounted / "out", "-T", mounted, "-s", "1", "-m", "64MiB", "--spill", "raw", *options.split()]
-            # From a pipe, so that nothing is refused before the disk is really full.
-            folder.corpus("shuffle", *words, stdin=folder.read("in")).failed(1, "mounted", "no space left")
-            assert (mounted / "out").read_bytes() == folder.read("expected")
-            assert sorted(set(os.listdir(mounted)) - {"lost+found"}) == ["filler", "out"]

@@ -17,6 +17,7 @@ PAGE = 4096
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2
 _AT_EMPTY_PATH, _STATX_DIOALIGN, _STATX_BYTES, _DIOALIGN_AT = 0x1000, 0x2000, 256, 152
 _CACHESTAT = 451
+_STATFS_BYTES, _OVERLAY = 256, 0x794C7630
 _GETFLAGS, _SETFLAGS, _NOCOW = 0x80086601, 0x40086602, 0x00800000
 # sync_file_range(2): 2 begins to write; 7 waits as well.
 _BEGIN, _WAIT = 2, 7
@@ -75,10 +76,17 @@ def write_out(descriptor: int, start: int, length: int, wait: bool) -> bool:
 
 def cached_bytes(descriptor: int, start: int, length: int) -> int | None:
     """Return about how many bytes of a stretch of a file are in the page cache, or None where that is not told."""
-    pages = _cachestat(descriptor, start, length)
+    pages = None if _is_overlay(descriptor) else _cachestat(descriptor, start, length)
     if pages is None:
         pages = _mincore(descriptor, start, length)
     return None if pages is None else min(pages * os.sysconf("SC_PAGE_SIZE"), length)
+
+
+def _is_overlay(descriptor: int) -> bool:
+    """Whether a file is seen through an overlay, as in containers: cachestat(2) finds none of its pages there."""
+    call = _function("fstatfs")
+    facts = ctypes.create_string_buffer(_STATFS_BYTES)
+    return call is not None and not call(descriptor, facts) and struct.unpack_from("l", facts)[0] == _OVERLAY
 
 
 def _cachestat(descriptor: int, start: int, length: int) -> int | None:
