@@ -73,7 +73,8 @@ def cached(path: Path) -> int:
     """Return how many bytes of a file are in the page cache."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        found = linux.cached_bytes(descriptor, 0, os.fstat(descriptor).st_size)
+        size = os.fstat(descriptor).st_size
+        found = linux.cached_bytes(descriptor, 0, size) if size else 0
     finally:
         os.close(descriptor)
     assert found is not None
