@@ -45,6 +45,36 @@ def default_workers() -> int:
     return max(1, min([count, *_quotas("/")]))
 
 
+def processor_time() -> tuple[float, float]:
+    """Return the seconds that this process's threads ran, and that they waited for a processor, as far as it is known.
+
+    Threads that have ended do not count; without figures of the system nobody has waited.
+    """
+    ran = waited = 0
+    try:
+        for thread in os.listdir("/proc/self/task"):
+            fields = _schedule(f"/proc/self/task/{thread}/schedstat")
+            ran, waited = ran + fields[0], waited + fields[1]
+    except OSError:
+        return ran / 1e9, 0.0
+    return ran / 1e9, waited / 1e9
+
+
+def thread_waited() -> float:
+    """Return the seconds that this thread waited for a processor, 0 where the system does not say."""
+    try:
+        return _schedule("/proc/thread-self/schedstat")[1] / 1e9
+    except OSError:
+        return 0.0
+
+
+def _schedule(path: str) -> tuple[int, int]:
+    """Return how many nanoseconds a thread ran, and waited."""
+    with open(path, "rb", buffering=0) as file:
+        fields = file.read().split()
+    return int(fields[0]), int(fields[1])
+
+
 def available_memory(root: str = "/") -> Available:
     """Return the memory that can still be taken, on the machine and in every control group around this process.
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from corpustools.files import temporary
 from corpustools.files.temporary import Meter, TemporaryFiles
+from corpustools.machine import processor_time, thread_waited
 from corpustools.stages.shuffle import choice as choice_module
 from corpustools.stages.shuffle.choice import NOTHING_SAVED, Choice, CodecCost, Pace, Surroundings, Trial, best, seconds
 from corpustools.stages.shuffle.codecs import CODECS, LZ4, RAW, ZSTD
@@ -66,16 +72,20 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.files = TemporaryFiles([str(folder)], MIB)
-        self.busy = 0.0
+        self.busy = self.waited = 0.0
         monkeypatch.setattr(choice_module.time, "process_time", lambda: self.busy)
+        monkeypatch.setattr(choice_module, "processor_time", lambda: (self.busy, self.waited))
 
-    def spill(self, choice: Choice, size: int, rate: float, costs: dict[int, CodecCost], work: float = 2.3e-9) -> None:
-        """Spill some bytes with what is chosen, a MiB at a time."""
+    def spill(
+        self, choice: Choice, size: int, rate: float, costs: dict[int, CodecCost], work: float = 2.3e-9, others: int = 0
+    ) -> None:
+        """Spill some bytes with what is chosen, a MiB at a time; `others` want each processor too."""
         for _ in range(size // MIB):
             cost = costs[choice.codec]
             meter, stored = self.files.written, int(cost.stored * MIB)
             meter._bytes, meter._seconds = meter._bytes + stored, meter._seconds + stored / rate
-            self.busy += MIB * (work / 2 + cost.seconds)
+            busy = MIB * (work / 2 + cost.seconds)
+            self.busy, self.waited = self.busy + busy, self.waited + others * busy
             choice.spent(choice.codec, MIB, lambda: Trial({LZ4: costs[LZ4], ZSTD: costs[ZSTD]}, 1 / rate))
 
 
@@ -103,6 +113,16 @@ def test_a_steady_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rate: fl
     assert choice.spilled == 2048 * MIB
 
 
+def test_processors_that_others_want_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Where each processor has five programs that want it, packing would take five times as long."""
+    clock = Clock(monkeypatch, tmp_path)
+    choice = Choice("auto", clock.files, Surroundings(2, 0))
+    clock.spill(choice, 512 * MIB, 500e6, TEXT, others=4)
+    assert choice.codec == RAW
+    clock.spill(choice, 1024 * MIB, 500e6, TEXT)
+    assert choice.codec == LZ4
+
+
 def test_text_that_begins_with_noise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Codecs are tried again now and then: what packs badly at first may pack well later."""
     clock = Clock(monkeypatch, tmp_path)
@@ -124,9 +144,10 @@ def test_what_was_asked_for_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_the_meter_counts_time_once(monkeypatch: pytest.MonkeyPatch):
-    """Calls that overlap take the disk's time once, and its idle time not at all."""
-    now = 0.0
+    """Calls that overlap take the disk's time once, its idle time not at all, nor waiting for a processor."""
+    now = waited = 0.0
     monkeypatch.setattr(choice_module.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(temporary, "thread_waited", lambda: waited)
     meter = Meter()
     with meter.passing(10):
         now = 1.0
@@ -138,3 +159,26 @@ def test_the_meter_counts_time_once(monkeypatch: pytest.MonkeyPatch):
         assert meter.take() == (30, 4.0)
         now = 12.0
     assert meter.take() == (5, 1.0)
+    with meter.passing(5):
+        now, waited = 20.0, 6.0
+    assert meter.take() == (5, 2.0)
+
+
+@pytest.mark.skipif(not Path("/proc/thread-self/schedstat").exists(), reason="the system counts no waiting")
+def test_waiting_for_processors_is_counted():
+    """Two programs want one processor: this one waits, and both figures say so."""
+    before, kept = (processor_time(), thread_waited()), os.sched_getaffinity(0)
+    os.sched_setaffinity(0, [min(kept)])
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        begin = time.perf_counter()
+        while time.perf_counter() - begin < 0.5:
+            pass
+    finally:
+        other.kill()
+        other.wait()
+        os.sched_setaffinity(0, kept)
+    (ran, waited), mine = processor_time(), thread_waited()
+    assert ran > before[0][0]
+    assert waited - before[0][1] > 0.05
+    assert mine - before[1] > 0.05

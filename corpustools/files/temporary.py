@@ -13,10 +13,14 @@ from corpustools.errors import SystemFailure, from_os
 from corpustools.files.direct import DirectFile, Parts
 from corpustools.files.linux import punch_hole
 from corpustools.files.page_cache import ReadBehind, WriteBehind
+from corpustools.machine import thread_waited
 
 
 class Meter:
-    """How fast calls pass bytes, while there are any: some on the way at once count once."""
+    """How fast calls pass bytes, while there are any: some on the way at once count once.
+
+    A thread whose call is done may wait for a processor. That is not the disk's time, and does not count.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -26,6 +30,7 @@ class Meter:
     @contextlib.contextmanager
     def passing(self, size: int) -> Iterator[None]:
         """Count bytes that a call passes meanwhile."""
+        waited = thread_waited()
         with self._lock:
             if not self._under_way:
                 self._since = time.perf_counter()
@@ -33,7 +38,10 @@ class Meter:
         try:
             yield
         finally:
+            waited = thread_waited() - waited
             with self._lock:
+                # Beside others on the way, the disk may have been busy with those.
+                self._seconds -= waited / self._under_way
                 self._under_way -= 1
                 self._bytes += size
                 if not self._under_way:
@@ -45,7 +53,7 @@ class Meter:
             if self._under_way:
                 now = time.perf_counter()
                 self._seconds, self._since = self._seconds + now - self._since, now
-            taken = self._bytes, self._seconds
+            taken = self._bytes, max(0.0, self._seconds)
             self._bytes, self._seconds = 0, 0.0
             return taken
 

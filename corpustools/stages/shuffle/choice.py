@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from corpustools.files.targets import descriptor_of
 from corpustools.files.temporary import TemporaryFiles
-from corpustools.machine import default_workers
+from corpustools.machine import default_workers, processor_time
 from corpustools.stages.shuffle.codecs import CODECS, RAW
 from corpustools.stages.shuffle.request import ShuffleRequest
 
@@ -51,13 +51,13 @@ class Pace:
         disk: seconds for a byte that is written and read back.
         beside: seconds that the same disk takes for the inputs and outputs meanwhile.
         work: processor seconds of the shuffle itself.
-        workers: threads that work at a time.
+        workers: threads that work at a time: fewer where they wait for processors that others have.
     """
 
     disk: float
     beside: float
     work: float
-    workers: int
+    workers: float
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,8 @@ class Choice:
         self._costs: dict[int, CodecCost] = {}
         self._packing = 0.0
         self._began = time.process_time()
+        self._scheduled = processor_time()
+        self._running: float | None = None
 
     @property
     def spilled(self) -> int:
@@ -206,9 +208,18 @@ class Choice:
             disk=self._write + read,
             beside=around.read * read + around.written * self._write,
             work=work / around.share,
-            workers=around.workers,
+            workers=around.workers * self._share_of_processors(),
         )
         self.codec = best({RAW: NOTHING_SAVED} | self._costs, pace, self.codec)
+
+    def _share_of_processors(self) -> float:
+        """Return the part of the time in which threads that could run did so."""
+        (ran, waited), before = processor_time(), self._scheduled
+        self._scheduled = ran, waited
+        # Threads may have ended meanwhile.
+        ran, waited = max(0.0, ran - before[0]), max(0.0, waited - before[1])
+        self._running = _mean(self._running, ran / (ran + waited) if ran else None)
+        return self._running or 1.0
 
 
 def _mean(old: float | None, new: float | None) -> float | None:
