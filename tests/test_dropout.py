@@ -116,6 +116,7 @@ class Call:
         self.first_record, self.first_sample, self.bos, self.eos = 2**64 - 1, 7, -1, 2
         self.out = np.zeros(samples * (size + 2 * len(records)) + backend.OUT_SLACK, np.int32)
         self.ends, self.state = np.zeros(samples * len(records), np.int64), np.zeros(4, np.int64)
+        self.cache = np.zeros(backend.BYTES_OF_DROP_CACHE // 8, np.uint64)
         self.room = np.zeros(letters * backend.LETTER_BYTES // 8 + 1, np.uint64)
         vars(self).update(changes)
 
@@ -154,6 +155,19 @@ def test_pairs_that_turn_into_others_of_equal_priority_are_one(word, chance):
         records = [word] * 5
         first, second = both(name, records, chance=chance)
         assert first == second
+
+
+@needs_compiled
+@pytest.mark.parametrize("chance", [0.1, 0.6])
+@pytest.mark.parametrize("name", ["bytes", "wholes", "characters"])
+def test_words_that_come_again_are_drawn_anew(name, chance):
+    """What is remembered of words changes no id: of many words, some of them in each other's places, each thrice."""
+    rng = np.random.default_rng(3)
+    letters = np.frombuffer(b"thecatson ", np.uint8)
+    words = [rng.choice(letters, rng.integers(1, 9 if i % 9 else 70)).tobytes() for i in range(1500)]
+    first, second = both(name, [b"\xff".join(words * 3)], chance=chance)
+    assert first == second
+    assert first[0] == DONE
 
 
 @pytest.mark.parametrize("equal", [True, False])
@@ -251,6 +265,7 @@ LIES: dict[str, dict[str, Any]] = {
     "fewer than none": {"state": np.array([-1, 0, 0, 0])},
     "codes before the first": {"state": np.array([0, -1, 0, 0])},
     "codes behind the room": {"state": np.array([1, 9, 0, 0])},
+    "a cache that is too small": {"cache": np.zeros(100, np.uint64)},
     "a record behind the text": {"offsets": np.array([0, 2, 9])},
     "records backwards": {"offsets": np.array([0, 3, 2])},
 }

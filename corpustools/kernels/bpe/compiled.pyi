@@ -5,6 +5,7 @@ from typing_extensions import Buffer
 SLOT_WORDS: int
 CACHE_BYTES: int
 LETTER_BYTES: int
+BYTES_OF_DROP_CACHE: int
 OUT_SLACK: int
 
 class Merger:

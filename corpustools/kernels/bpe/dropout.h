@@ -12,6 +12,7 @@
 #include "bpe.h"
 #include "join.h"
 #include "records.h"
+#include "whole_words.h"
 #include "words.h"
 
 /* The draws of one word. */
@@ -144,9 +145,32 @@ static inline int64_t drop_word(const merger_t *m, room_t *room, dropout_t *d, c
     return count < 0 ? -UNWRITABLE : count;
 }
 
+/* Whether the draws of so many steps keep the first pair. */
+static inline int keeps_first(const dropout_t *d, int64_t steps) {
+    for (int64_t step = 0; step < steps; step++)
+        if (word_draw(d->of, d->place, (uint64_t)step) < d->chance) return 0;
+    return 1;
+}
+
+/* The same as drop_word. Most words have no step that leaves a pair out, and draws alone tell that. limit: the end of
+ * the text. */
+static inline int64_t drop_by_cache(const merger_t *m, room_t *room, whole_word *slots, dropout_t *d,
+                                    const uint8_t *word, int64_t size, const uint8_t *limit, int32_t *codes) {
+    if (d->chance > 0) {
+        const whole_word *whole = find_whole_word(m, slots, word, size, limit, codes);
+        if (whole && keeps_first(d, whole->steps)) {
+            memcpy(codes, whole->room, 4 * OUT_SLACK);
+            if (whole->count > OUT_SLACK) memcpy(codes, whole->room, 4 * (size_t)whole->count);
+            return whole->count;
+        }
+    }
+    return drop_word(m, room, d, word, size, codes);
+}
+
 /* Write one segmentation of the record; return 0 or a negative status. */
-static inline int64_t drop_record(const merger_t *m, room_t *room, const records_t *r, int64_t record,
-                                  const word_draws *draws, double chance, state_t *state) {
+static inline int64_t drop_record(const merger_t *m, room_t *room, whole_word *slots, const records_t *r,
+                                  int64_t record, const word_draws *draws, double chance, state_t *state) {
+    const uint8_t *limit = r->text + r->offsets[r->count];
     int64_t at = r->offsets[record], end = r->offsets[record + 1], written = state->codes, symbol;
     dropout_t d = {draws, 0, 0, chance};
     int last = 0;
@@ -163,7 +187,7 @@ static inline int64_t drop_record(const merger_t *m, room_t *room, const records
             last = 0;
         } else {
             d.step = 0;
-            int64_t count = drop_word(m, room, &d, r->text + at, stop - at, r->out + written);
+            int64_t count = drop_by_cache(m, room, slots, &d, r->text + at, stop - at, limit, r->out + written);
             if (count < 0) return count;
             if (m->unknown == UNKNOWN && holds_unknown(r->out + written, count)) return -UNWRITABLE;
             written += settle(m, r->out + written, count, &last);
@@ -179,12 +203,13 @@ static inline int64_t drop_record(const merger_t *m, room_t *room, const records
 
 /* Write the segmentations from state->records on, `samples` of each record one after another; on a status other than
  * DONE, state->records is the one that was not written. */
-static status_t drop_records(const merger_t *m, room_t *room, const records_t *r, double chance, const uint64_t *seed,
-                             uint64_t first_record, uint64_t first_sample, int64_t samples, state_t *state) {
+static status_t drop_records(const merger_t *m, room_t *room, whole_word *slots, const records_t *r, double chance,
+                             const uint64_t *seed, uint64_t first_record, uint64_t first_sample, int64_t samples,
+                             state_t *state) {
     while (state->records < r->count * samples) {
         const int64_t record = state->records / samples, sample = state->records % samples;
         const word_draws draws = draws_of(first_record + (uint64_t)record, first_sample + (uint64_t)sample, seed);
-        int64_t status = drop_record(m, room, r, record, &draws, chance, state);
+        int64_t status = drop_record(m, room, slots, r, record, &draws, chance, state);
         if (status < 0) {
             state->needed = room->needed;
             return (status_t)-status;

@@ -1,8 +1,14 @@
 # Byte-pair encoding with dropout.
 
 cdef extern from "dropout.h" nogil:
-    status_t drop_records(const merger_t *, room_t *, const records_t *, double, const uint64_t *, uint64_t, uint64_t,
-                          int64_t, state_t *)
+    enum:
+        DROP_CACHE_BYTES
+    ctypedef struct whole_word:
+        pass
+    status_t drop_records(const merger_t *, room_t *, whole_word *, const records_t *, double, const uint64_t *,
+                          uint64_t, uint64_t, int64_t, state_t *)
+
+BYTES_OF_DROP_CACHE = DROP_CACHE_BYTES
 
 
 cdef int64_t bytes_left(const records_t *r, int64_t done, int64_t samples) except -1:
@@ -17,11 +23,12 @@ cdef int64_t bytes_left(const records_t *r, int64_t done, int64_t samples) excep
 
 
 def drop(Merger merger, text, offsets, *, double chance, seed, uint64_t first_record, uint64_t first_sample,
-         int64_t samples, int bos, int eos, out, ends, state, room):
+         int64_t samples, int bos, int eos, out, ends, state, cache, room):
     """Write the codes of segmentations in which pairs are left out at random; see plain_dropout.drop."""
     cdef views held
     cdef records_t r
     cdef room_t space
+    cdef whole_word *slots
     cdef state_t *at
     cdef const uint64_t *key
     cdef status_t status
@@ -42,12 +49,14 @@ def drop(Merger merger, text, offsets, *, double chance, seed, uint64_t first_re
             raise ValueError("too little room for the codes")
         r.ends = <int64_t *>take(&held, ends, 8 * r.count * samples, True)
         r.word_ends = NULL
+        slots = <whole_word *>((<size_t>take(&held, cache, DROP_CACHE_BYTES, True) + 63) & ~<size_t>63)
         space.heap = <uint64_t *>take(&held, room, 0, True)
         space.capacity = min(taken(&held) // BYTES_OF_LETTER, <Py_ssize_t>(1 << 30))
         space.letters = <letter_t *>(space.heap + 2 * space.capacity)
         space.needed = 0
         with nogil:
-            status = drop_records(&merger.inner, &space, &r, chance, key, first_record, first_sample, samples, at)
+            status = drop_records(&merger.inner, &space, slots, &r, chance, key, first_record, first_sample, samples,
+                                  at)
         return <int>status
     finally:
         release(&held)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from corpustools.kernels.bpe.plain_dropout import BYTES_OF_DROP_CACHE as BYTES_OF_DROP_CACHE
 from corpustools.kernels.bpe.plain_dropout import drop as drop
 from corpustools.kernels.bpe.status import DONE, UNWRITABLE
 

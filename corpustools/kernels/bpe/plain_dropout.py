@@ -9,6 +9,7 @@ from typing import Any
 from corpustools.kernels.bpe.status import DONE, UNWRITABLE
 from corpustools.kernels.mixture.plain import WordDraws
 
+BYTES_OF_DROP_CACHE = 8
 _UNKNOWN = -1
 
 
@@ -44,7 +45,7 @@ def joined_with_dropout(
 
 def drop(
     merger: Any, text: Any, offsets: Any, *, chance: float, seed: Any, first_record: int, first_sample: int,
-    samples: int, bos: int, eos: int, out: Any, ends: Any, state: Any, room: Any,
+    samples: int, bos: int, eos: int, out: Any, ends: Any, state: Any, cache: Any, room: Any,
 ) -> int:  # fmt: skip
     """Write the codes of segmentations in which pairs are left out at random.
 
@@ -63,6 +64,7 @@ def drop(
         out: receives the codes from state[1] on, int32; one a byte, two a segmentation, OUT_SLACK more.
         ends: receives where each segmentation ends in `out`, int64.
         state: int64[4], zeros at first: segmentations that are done, codes, none, letters that need room.
+        cache: BYTES_OF_DROP_CACHE, zeros at first: it belongs to this model, and to one thread of the kernel.
         room: memory of the kernel: LETTER_BYTES for each letter of a long word, aligned to 8.
 
     Returns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from copy import copy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,11 @@ class Workspace:
         if len(self._word_ends) < size:
             self._word_ends = np.empty(size, np.int64)
         return self._word_ends
+
+    @cached_property
+    def dropped(self) -> np.ndarray[Any, Any]:
+        """What dropout remembers of words, which are made of their letters there even if the model takes them whole."""
+        return np.zeros(load("bpe").BYTES_OF_DROP_CACHE // 8, np.uint64)
 
     def ids(self, size: int) -> Ids:
         """Return room for so many ids, the same for every batch: memory touched for the first time is dear."""

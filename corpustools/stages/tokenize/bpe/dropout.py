@@ -81,6 +81,7 @@ class Dropout(Canonical):
                 out=codes,
                 ends=ends,
                 state=state,
+                cache=space.dropped,
                 room=space.room,
             )
             if status == UNWRITABLE:
