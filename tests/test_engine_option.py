@@ -96,6 +96,9 @@ def test_documents_are_checked_and_counted(folder: Folder):
         done = folder.corpus("tokenize", "-m", "m.json", "t", "-o", "o", "-j", workers, "--manifest", "r").ok()
         facts = json.loads(folder.read("r"))
         assert (facts["engine"], facts["library"]) == ("fast", f"tokenizers {tokenizers.__version__}")
+        drawn = folder.corpus("tokenize", "-m", "m.json", "t", "-o", "o", "--stochastic", 0.4, "--manifest", "d").ok()
+        assert json.loads(folder.read("d"))["checked"] == facts["checked"]
+        assert f", {facts['checked']} documents checked" in drawn.stderr
         assert f", {facts['checked']} documents checked by tokenizers {tokenizers.__version__}" in done.stderr
         counts.add(facts["checked"])
     first = len(folder.read("t")[: 1 << 18].splitlines())
@@ -141,6 +144,8 @@ def test_a_wrong_merge_is_caught(folder: Folder, form):
     wrong = with_wrong_merge(byte_level_file(merges))
     said = r"t: record 6: token 2 of the fast engine is 64 \('a'\), and that of tokenizers [\d.]+ is 256 \('ab'\); take"
     with pytest.raises(DataError, match=said):
+        tokenize(wrong, folder.path / "t", folder.path / f"o.{form}", format=form, workers=1, stochastic=0.5)
+    with pytest.raises(DataError, match=said):
         tokenize(wrong, folder.path / "t", folder.path / f"o.{form}", format=form, workers=1)
     assert folder.names() == ["t", "tmp"]
     # The library alone is right whatever our tables are, and without a guard nobody notices.
@@ -164,8 +169,9 @@ def test_an_added_token_that_is_read_wrongly_is_caught(folder: Folder):
     outputs = np.arange(len(model.pieces), dtype=np.int32) if model.outputs is None else model.outputs.copy()
     outputs[-1], outputs[-2] = outputs[-2], outputs[-1]
     folder.write("t", b"a</s>b\n" * 200_000)
-    with pytest.raises(DataError, match=r"t: record \d+: token 1 .*'<sep>'.*'</s>'"):
-        tokenize(Tokenizer(replace(model, outputs=outputs)), folder.path / "t", folder.path / "o")
+    for more in ({}, {"stochastic": 0.3, "samples": 2}):
+        with pytest.raises(DataError, match=r"t: record \d+: token 1 .*'<sep>'.*'</s>'"):
+            tokenize(Tokenizer(replace(model, outputs=outputs)), folder.path / "t", folder.path / "o", **more)
 
 
 def test_without_tokenizers_one_line_names_the_extra(folder: Folder):

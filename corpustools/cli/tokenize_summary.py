@@ -64,7 +64,7 @@ def summarize(report: Reporter, request: TokenizeRequest, result: TokenizeResult
     facts = facts_of(request)
     counted = {"windows": result.windows, "dropped": result.dropped, "padding": result.padding, "shards": result.shards}
     facts |= {name: value for name, value in counted.items() if value is not None}
-    if result.engine:
+    if result.engine or result.checked is not None:
         made = {"engine": result.engine, "library": result.library, "checked": result.checked, "others": result.others}
         facts |= {name: value for name, value in made.items() if value is not None}
         note_engines(report, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -27,7 +28,7 @@ from corpustools.stages.tokenize.lattice.paths import log_weight_of, path_of
 from corpustools.stages.tokenize.lattice.segmenter import Batch, SampleKey, Segmenter
 from corpustools.stages.tokenize.lattice.unwritable import Unwritable, naming
 from corpustools.stages.tokenize.lattice.weights import Weights
-from corpustools.stages.tokenize.request import OF_MERGES, WORD_BY_WORD, TokenizeRequest
+from corpustools.stages.tokenize.request import GUARDED, OF_MERGES, WORD_BY_WORD, TokenizeRequest
 from corpustools.stages.tokenize.tokenizer import Tokenizer
 
 
@@ -95,7 +96,7 @@ class Pipeline:
 
     def watch(self) -> Guard | None:
         """Have some documents of our engine checked from now on; return what checks them, if anything does."""
-        if self.request.engine == "auto" and self.request.mode == "canonical":
+        if self.request.engine == "auto" and self.request.mode in GUARDED:
             self.guard = Guard(self._reference, self.tokenizer.vocabulary.names)
         return self.guard
 
@@ -166,8 +167,7 @@ class Pipeline:
             else:
                 batch, owners = self.library.batch(records), np.arange(len(records.starts))
         if self.guard is not None:
-            starts = np.append(0, batch.ends)[:-1] + self.request.bos
-            self.guard.take(records, batch.ids, starts, batch.ends - self.request.eos)
+            self.guard.take(records, self._canonical_ids(batch))
         numbers = owners + records.number_in_source(0)
         special = self._special(batch, records.source, numbers)
         done = IdBatch(batch.ids, batch.ends, numbers=numbers, special=special)
@@ -181,6 +181,14 @@ class Pipeline:
         elif self.request.columns:
             self._add_columns(done, memoryview(normalized), offsets.tolist(), owners.tolist(), batch.measures)
         return done
+
+    def _canonical_ids(self, batch: Batch) -> Callable[[int], Ids]:
+        """Return what tells the canonical ids of a record of a batch, without bos and eos."""
+        if isinstance(batch, MixtureBatch):
+            pieces, outputs = batch.canonical, self.tokenizer.model.outputs
+            return lambda i: pieces.record(i) if outputs is None else outputs[pieces.record(i)]
+        before, behind = int(self.request.bos), int(self.request.eos)
+        return lambda i: batch.ids[(batch.ends[i - 1] if i else 0) + before : batch.ends[i] - behind]
 
     def _segmented(self, text: memoryview, offsets: Counts, first: int) -> tuple[Batch, Counts]:
         """Return the segmentations of normalised records, and the record that each belongs to."""

@@ -24,6 +24,8 @@ MODES = ("own", "viterbi", "canonical", "sample", "viterbi-sampling", "stochasti
 DRAWN = frozenset({"sample", "viterbi-sampling", "stochastic", "dropout"})
 WORD_BY_WORD = frozenset({"stochastic", "dropout"})
 OF_MERGES = WORD_BY_WORD | {"canonical"}
+# In these our engine makes canonical segmentations, which the model's own library can check.
+GUARDED = frozenset({"canonical", "stochastic"})
 MEASURES = ("score", "logprob", "logz", "entropy", "length", "pieces")
 
 
@@ -145,7 +147,7 @@ class TokenizeRequest:
         # Merges have no probabilities, and token counts stand for those of words.
         alpha = self.alpha if measured and self.mode not in OF_MERGES else 0.0
         check_distribution(tokenizer.model, alpha, self.length_weight)
-        if self.engine != "auto" and self.mode != "canonical":
+        if self.engine != "auto" and self.mode not in (GUARDED if self.engine == "fast" else ("canonical",)):
             what = f"the {self.engine} engine in mode {self.mode}"
             raise UsageError(what, "engines are for canonical segmentations; leave it away")
         for name in ("bos", "eos"):

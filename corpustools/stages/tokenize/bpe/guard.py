@@ -88,10 +88,15 @@ class Guard:
         drawn = (numbers * _MULTIPLIER) >> np.uint64(32) < _LIMIT
         return np.flatnonzero(drawn | (numbers < np.uint64(self._first_end)))
 
-    def take(self, records: RecordBatch, ids: Ids, starts: Counts, ends: Counts) -> None:
-        """Take what the fast engine made of a batch: record i has ids[starts[i]:ends[i]], without bos and eos."""
+    def take(self, records: RecordBatch, ids_of: Callable[[int], Ids]) -> None:
+        """Take what the fast engine made of a batch.
+
+        Args:
+            records: the batch.
+            ids_of: returns the canonical ids of record i, without bos and eos; their memory may be used again.
+        """
         found = [
-            Document(records.place(i), records.record(i), ids[starts[i] : ends[i]].copy())
+            Document(records.place(i), records.record(i), ids_of(i).copy())
             for i in self.chosen(records.first, len(records.starts)).tolist()
             if records.ends[i] - records.starts[i] <= LARGEST_DOCUMENT
         ]
@@ -177,5 +182,5 @@ def require_equal(document: Document, theirs: Ids, library: str, names: Sequence
     raise DataError(
         f"{document.place}: token {place} of the fast engine is {shown(ours)}, and that of {library} is "
         f"{shown(theirs)}",
-        "take the reference engine for this model, and report the record with its model",
+        "take canonical ids of the reference engine for this model, and report the record with its model",
     )

@@ -41,14 +41,24 @@ class CanonicalWords:
     stops: Offsets
     record_words: Offsets
 
+    def record(self, i: int) -> Ids:
+        """Return the pieces of record i."""
+        first, last = (int(self.ends[words - 1]) if words else 0 for words in self._words_around(i))
+        return self.pieces[first:last]
 
-@dataclass(frozen=True)
+    def _words_around(self, i: int) -> tuple[int, int]:
+        return int(self.record_words[i - 1]) if i else 0, int(self.record_words[i])
+
+
+@dataclass(frozen=True, kw_only=True)
 class MixtureBatch(Batch):
     """Segmentations drawn from the mixture.
 
     columns: what was asked for of each, by name, float64. growth: of the records; None where it was not asked for.
+    canonical: the segmentations that words were drawn among; a view that the same thread's next batch overwrites.
     """
 
+    canonical: CanonicalWords
     columns: dict[str, Floats] = field(default_factory=dict)
     growth: Growth | None = None
 
@@ -121,7 +131,7 @@ class Mixture:
             more = laws.growth(len(words.pieces)) if growth else None
             known = laws.columns(columns, samples, places, last, self._log_weights(drawn, drawn_ends), same != 0)
         done = sampler.batch_of(out[:size], ends)
-        return MixtureBatch(done.ids, done.ends, done.special, columns=known, growth=more)
+        return MixtureBatch(done.ids, done.ends, done.special, canonical=words, columns=known, growth=more)
 
     def _words(self, text: Buffer, offsets: Offsets, first_record: int) -> CanonicalWords:
         """Return the canonical segmentation of records, word by word."""
