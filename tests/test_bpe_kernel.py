@@ -236,7 +236,7 @@ def test_tables_are_checked():
     good: dict[str, Any] = {}
 
     class Recorder:
-        SLOT_WORDS = compiled.SLOT_WORDS
+        SLOT_WORDS, NEAR_BYTES = compiled.SLOT_WORDS, compiled.NEAR_BYTES
 
         @staticmethod
         def Merger(**tables: Any) -> None:

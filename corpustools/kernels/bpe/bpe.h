@@ -1,4 +1,5 @@
-/* Byte-pair encoding: the tables of a model. Read next: words.h, pairs.h, join.h, word_cache.h, records.h.
+/* Byte-pair encoding: the tables of a model. Read next: words.h, pairs.h, join.h, seams.h, word_cache.h,
+ * units.h, records.h.
  *
  *     marked text   the FF newest FF . ...                 FF: a byte that is no text; words stand between them
  *     letters       n e w e s t                            a code each: letters[place]
@@ -42,6 +43,7 @@ typedef struct {
  * byte_codes: what an unknown letter's bytes become; or NULL. unknown: the code that is written otherwise; or UNKNOWN.
  * fuse: neighbouring unknown letters are written as one.
  * characters: letters are characters of UTF-8.
+ * near, seams: marks of characters that a pair joins across, see seams.h; NULL where words are never cut.
  * begins: whether a mark begins a word behind a byte that is not of a mark. space_marks: whether it ever does. */
 typedef struct {
     const pair_t *pairs;
@@ -58,6 +60,8 @@ typedef struct {
     int32_t unknown;
     const uint8_t *begins;
     int fuse, characters, space_marks;
+    const uint64_t *near, *seams;
+    uint64_t seam_mask;
 } merger_t;
 
 static inline int64_t text_start(const texts_t *texts, int64_t i) { return i ? texts->ends[i - 1] : 0; }

@@ -7,6 +7,7 @@ CACHE_BYTES: int
 LETTER_BYTES: int
 BYTES_OF_DROP_CACHE: int
 OUT_SLACK: int
+NEAR_BYTES: int
 
 class Merger:
     def __init__(
@@ -29,6 +30,9 @@ class Merger:
         fuse: bool,
         characters: bool,
         begins: Buffer,
+        code_text: Buffer,
+        code_ends: Buffer,
+        seams: Buffer,
     ) -> None: ...
     def segment(
         self,

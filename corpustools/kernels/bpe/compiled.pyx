@@ -8,6 +8,7 @@ SLOT_WORDS = 4
 CACHE_BYTES = BYTES_OF_CACHE
 LETTER_BYTES = BYTES_OF_LETTER
 OUT_SLACK = SLACK_OF_OUT
+NEAR_BYTES = 8 * WORDS_OF_NEAR
 
 
 cdef int rising(const int64_t *ends, int64_t count, int64_t first, int64_t size) noexcept nogil:
@@ -44,6 +45,8 @@ cdef class Merger:
         fuse: whether neighbouring unknown letters are one.
         characters: whether letters are characters, else bytes.
         begins: 256 flags: whether a mark begins a word behind a byte that is not of a mark.
+        code_text, code_ends: the text of each code: bytes, and where each ends, int64.
+        seams: zeros, uint64: NEAR_BYTES and a power of two more; empty where words are not to be cut.
 
     Raises:
         ValueError: tables do not fit each other.
@@ -54,7 +57,7 @@ cdef class Merger:
 
     def __cinit__(self, *, pairs, pair_slots, letters, whole_text, whole_ends, whole_codes, whole_slots, symbol_text,
                   symbol_ends, symbol_codes, apart_ends, apart, byte_codes, int unknown, bint fuse, bint characters,
-                  begins):
+                  begins, code_text, code_ends, seams):
         cdef merger_t *m = &self.inner
         memset(m, 0, sizeof(merger_t))
         self.held.count = 0
@@ -73,6 +76,8 @@ cdef class Merger:
         m.unknown, m.fuse, m.characters = unknown, fuse, characters
         m.begins = <const uint8_t *>take(&self.held, begins, 256, False)
         m.space_marks = memchr(m.begins, 1, 256) != NULL
+        if len(seams):
+            self.hold_seams(pairs, code_text, code_ends, seams)
 
     def __dealloc__(self):
         release(&self.held)
@@ -144,6 +149,32 @@ cdef class Merger:
         for i in range(size):
             if m.apart[i] < NO_CODE:
                 raise ValueError("a negative code")
+        return 0
+
+    cdef int hold_seams(self, object pairs, object code_text, object code_ends, object seams) except -1:
+        cdef merger_t *m = &self.inner
+        cdef views lent
+        cdef texts_t texts
+        cdef uint64_t *near = <uint64_t *>take(&self.held, seams, 8 * WORDS_OF_NEAR + 8, True)
+        cdef Py_ssize_t size = taken(&self.held) // 8 - WORDS_OF_NEAR, count
+        if size & (size - 1):
+            raise ValueError("the marks of seams are no power of two")
+        memset(near, 0, 8 * (WORDS_OF_NEAR + size))
+        lent.count = 0
+        try:
+            texts.codes = NULL
+            texts.text = <const uint8_t *>take(&lent, code_text, 0, False)
+            count = taken(&lent)
+            texts.ends = <const int64_t *>take(&lent, code_ends, 0, False)
+            texts.count = taken(&lent) // 8
+            if not rising(texts.ends, texts.count, 0, count):
+                raise ValueError("the ends of the codes' texts do not rise, or lie outside of them")
+            rows = <const int32_t *>take(&lent, pairs, 0, False)
+            count = taken(&lent) // 16
+            if mark_seams(m, rows, count, &texts, near, near + WORDS_OF_NEAR, 64 * size - 1):
+                m.near, m.seams, m.seam_mask = near, near + WORDS_OF_NEAR, 64 * size - 1
+        finally:
+            release(&lent)
         return 0
 
     cdef int hold_records(self, views *held, records_t *r, object text, object offsets) except -1:

@@ -10,6 +10,7 @@ cdef extern from "records.h" nogil:
         SLACK_OF_OUT "OUT_SLACK"
         PLACES_OF_LETTERS "LETTER_PLACES"
         NO_CODE "UNKNOWN"
+        WORDS_OF_NEAR "NEAR_WORDS"
     ctypedef enum status_t:
         pass
     ctypedef struct pair_t:
@@ -41,6 +42,9 @@ cdef extern from "records.h" nogil:
         int characters
         const uint8_t *begins
         int space_marks
+        const uint64_t *near
+        const uint64_t *seams
+        uint64_t seam_mask
     ctypedef struct records_t:
         const uint8_t *text
         const int64_t *offsets
@@ -62,5 +66,6 @@ cdef extern from "records.h" nogil:
         int64_t needed
     int fill_pairs(const int32_t *, int64_t, pair_t *, uint64_t)
     void fill_wholes(const texts_t *, int32_t *, uint64_t)
+    int mark_seams(const merger_t *, const int32_t *, int64_t, const texts_t *, uint64_t *, uint64_t *, uint64_t)
     status_t write_records(const merger_t *, slot_t *, room_t *, const records_t *, int64_t, state_t *)
     int64_t list_words(const merger_t *, const records_t *, int64_t *, int64_t *)

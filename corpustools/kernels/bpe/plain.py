@@ -14,8 +14,9 @@ from corpustools.kernels.bpe.plain_dropout import drop as drop
 from corpustools.kernels.bpe.status import DONE, UNWRITABLE
 
 # What callers make room by: 32-bit words of a pair's slot, bytes of the cache, bytes for each letter of a long word,
-# and codes behind the last one.
-SLOT_WORDS, CACHE_BYTES, LETTER_BYTES, OUT_SLACK = 4, 8, 1, 4
+# codes behind the last one, and bytes of the first
+# table of seams.
+SLOT_WORDS, CACHE_BYTES, LETTER_BYTES, OUT_SLACK, NEAR_BYTES = 4, 8, 1, 4, 8
 
 _CUT = 0xFF
 _MARK = b"\xe2\x96\x81"
@@ -55,7 +56,7 @@ def joined(codes: Sequence[int], pairs: Mapping[tuple[int, int], tuple[int, int]
 
 
 class Merger:
-    """The merges of a model; compiled.pyx tells of the arguments."""
+    """The merges of a model; compiled.pyx tells of the arguments. Words are never cut at seams here."""
 
     def __init__(
         self,
@@ -77,6 +78,9 @@ class Merger:
         fuse: bool,
         characters: bool,
         begins: Any,
+        code_text: Any,
+        code_ends: Any,
+        seams: Any,
     ) -> None:
         rows = np.frombuffer(pairs, np.int32).reshape(-1, 4).tolist()
         self._pairs = {(left, right): (priority, made) for left, right, priority, made in rows}

@@ -7,6 +7,7 @@
 #include "bpe.h"
 #include "join.h"
 #include "pairs.h"
+#include "units.h"
 #include "word_cache.h"
 #include "words.h"
 
@@ -27,14 +28,9 @@ typedef struct {
     int64_t records, codes, words, needed;
 } state_t;
 
-/* Write the codes of a word, UNKNOWN for letters that the vocabulary cannot write. Return how many there are, or
- * -MORE_ROOM or -UNWRITABLE. `codes` has room for one a byte. */
-static inline int64_t segment_word(const merger_t *m, room_t *room, const uint8_t *word, int64_t size, int32_t *codes) {
-    int64_t whole = find_whole(m, word, size);
-    if (whole >= 0) {
-        codes[0] = m->wholes.codes[whole];
-        return 1;
-    }
+/* Write what merges make of a word's letters, UNKNOWN for those that the vocabulary cannot write. Return how many codes
+ * there are, or -MORE_ROOM or -UNWRITABLE. `codes` has room for one a byte. */
+static inline int64_t merge_word(const merger_t *m, room_t *room, const uint8_t *word, int64_t size, int32_t *codes) {
     int64_t count = list_letters(m, word, size, codes);
     if (count <= SHORT_WORD) count = join_short(m, codes, count);
     else if (count <= room->capacity) count = join_long(m, room, codes, count);
@@ -44,6 +40,14 @@ static inline int64_t segment_word(const merger_t *m, room_t *room, const uint8_
     }
     count = take_apart(m, codes, count, size);
     return count < 0 ? -UNWRITABLE : count;
+}
+
+/* The same of a word that may be a code at once. */
+static inline int64_t segment_word(const merger_t *m, room_t *room, const uint8_t *word, int64_t size, int32_t *codes) {
+    const int64_t whole = find_whole(m, word, size);
+    if (whole < 0) return merge_word(m, room, word, size, codes);
+    codes[0] = m->wholes.codes[whole];
+    return 1;
 }
 
 static inline int holds_unknown(const int32_t *codes, int64_t count) {
@@ -64,12 +68,13 @@ static inline int64_t settle(const merger_t *m, int32_t *codes, int64_t count, i
     return left;
 }
 
-/* Write the codes of one word behind `at`; return where they end, or a negative status. */
-static inline int64_t write_word(const merger_t *m, slot_t *slots, room_t *room, const uint8_t *word, int64_t size,
-                                 const uint8_t *limit, int32_t *out, int *last) {
-    slot_t *slot = slot_of(slots, word, size, limit);
-    int found = holds(slot, word, size, limit);
-    if (!found && !is_wide(slot) && holds(slot + 1, word, size, limit)) {
+/* Write the codes of one unit that is no symbol; return how many there are, or a negative status. */
+static inline int64_t write_unit(const merger_t *m, room_t *room, const unit_t *unit, const uint8_t *limit,
+                                 int32_t *out, int *last) {
+    slot_t *slot = unit->slot;
+    const int64_t size = unit->size;
+    int found = holds(slot, unit->text, size, unit->part, limit);
+    if (!found && !is_wide(slot) && holds(slot + 1, unit->text, size, unit->part, limit)) {
         slot++;
         found = 1;
     }
@@ -83,11 +88,11 @@ static inline int64_t write_word(const merger_t *m, slot_t *slots, room_t *room,
     int unknown = 1;
     if (found) memcpy(out, room_of(slot), 4 * (size_t)count);
     else {
-        count = segment_word(m, room, word, size, out);
+        count = unit->part ? merge_word(m, room, unit->text, size, out) : segment_word(m, room, unit->text, size, out);
         if (count < 0) return count;
         unknown = holds_unknown(out, count);
         if (unknown && m->unknown == UNKNOWN) return -UNWRITABLE;
-        keep(slot, word, size, out, count, unknown);
+        keep(slot, unit->text, size, unit->part, out, count, unknown);
     }
     if (unknown) return settle(m, out, count, last);
     *last = 0;
@@ -97,25 +102,25 @@ static inline int64_t write_word(const merger_t *m, slot_t *slots, room_t *room,
 /* Write one record; return 0 or a negative status. */
 static inline int64_t write_record(const merger_t *m, slot_t *slots, room_t *room, const records_t *r, int64_t record,
                                    state_t *state) {
-    int64_t at = r->offsets[record], end = r->offsets[record + 1];
-    int64_t written = state->codes, words = state->words, symbol;
+    const uint8_t *limit = r->text + r->offsets[r->count];
+    unit_t units[UNITS_AHEAD];
+    scan_t scan = {r->text, limit, r->offsets[record], r->offsets[record + 1], r->offsets[record], 0};
+    int64_t written = state->codes, words = state->words, ahead;
     int last = 0;
     if (r->bos >= 0) r->out[written++] = r->bos;
-    while (at < end) {
-        if (r->text[at] == CUT) {
-            last = 0;
-            at++;
-            continue;
+    while ((ahead = list_units(m, slots, &scan, units))) {
+        for (const unit_t *unit = units; unit < units + ahead; unit++) {
+            if (unit->behind_cut) last = 0;
+            if (unit->symbol >= 0) {
+                r->out[written++] = m->symbols.codes[unit->symbol];
+                last = 0;
+            } else {
+                const int64_t count = write_unit(m, room, unit, limit, r->out + written, &last);
+                if (count < 0) return count;
+                written += count;
+            }
+            if (r->word_ends && unit->ends_word) r->word_ends[words++] = written;
         }
-        int64_t stop = word_end(m, r->text, at, end, &symbol), count = 1;
-        if (symbol >= 0) {
-            r->out[written] = m->symbols.codes[symbol];
-            last = 0;
-        } else count = write_word(m, slots, room, r->text + at, stop - at, r->text + end, r->out + written, &last);
-        if (count < 0) return count;
-        written += count;
-        if (r->word_ends) r->word_ends[words++] = written;
-        at = stop;
     }
     if (r->eos >= 0) r->out[written++] = r->eos;
     r->ends[record] = written;
