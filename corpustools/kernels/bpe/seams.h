@@ -1,4 +1,4 @@
-/* Where a word can be cut into spans that merges never join: at seams, between characters A and B whose pair is not marked.
+/* Where a word can be cut into spans that merges never join: at seams, between characters whose pair is not marked.
  *
  *     marked   (last character of left, first of right) of every pair, and neighbours in words that are a code at once
  *     word     他 们 | 在 | 北 京 | 见 面       each span is looked up, and joined, for itself
