@@ -11,7 +11,7 @@
 #include "words.h"
 
 enum {
-    UNITS_AHEAD = 16,
+    UNITS_AHEAD = 32,
     LEAST_CUT = 7 /* bytes: two characters of three are nearly always known */
 };
 
@@ -32,11 +32,11 @@ typedef struct {
     int cut;
 } scan_t;
 
-/* Say whether it pays to look for seams: letters of Latin have next to none. */
+/* Say whether it pays to look for seams. Where letters are bytes, the splitter has cut ASCII already. */
 static inline int is_worth_cutting(const merger_t *m, const uint8_t *word, int64_t size) {
     if (!m->near || size < LEAST_CUT) return 0;
-    for (int64_t i = m->characters && is_mark(word, 0, size) ? 3 : 0; i < size; i++)
-        if (word[i] >= 0x80) return 1;
+    for (int64_t i = 0; i < size; i++)
+        if (m->characters || word[i] >= 0x80) return 1;
     return 0;
 }
 
