@@ -54,7 +54,7 @@ def test_documents_that_begin_in_the_first_bytes_are_compared_and_one_in_ten_tho
     first = -(-FIRST_BYTES // size)
     found = []
     for step in (1000, 7777, count):
-        guard = Guard(Bytes, NAMES)
+        guard = Guard(Bytes, lambda: NAMES)
         chosen = []
         for begin in range(0, count, step):
             records = batch([b"x" * size] * min(step, count - begin), begin)
@@ -69,7 +69,7 @@ def test_documents_that_begin_in_the_first_bytes_are_compared_and_one_in_ten_tho
 
 def test_a_part_chooses_as_the_whole_does():
     """Behind its own first bytes, a run that begins at record n chooses what a run of everything chooses there."""
-    guard = Guard(Bytes, NAMES)
+    guard = Guard(Bytes, lambda: NAMES)
     whole = guard.chosen(0, 3_000_000)
     assert 250 <= len(whole) <= 350
     assert len(np.unique(whole % ONE_IN)) > 200
@@ -79,7 +79,7 @@ def test_a_part_chooses_as_the_whole_does():
 
 def test_equal_documents_are_counted():
     """Every document that was chosen is compared once, but for those that the library cannot take or fails at."""
-    guard = Guard(Bytes, NAMES)
+    guard = Guard(Bytes, lambda: NAMES)
     give(guard, batch([b"one", b"none", b"", b"a bad one", b"two"]))
     give(guard, batch([b"x" * LEAST_BYTES], 5))
     guard.look()
@@ -88,7 +88,7 @@ def test_equal_documents_are_counted():
 
 def test_a_long_document_is_not_compared():
     """What the library would need much time and memory for is left out, where ids differ too."""
-    guard = Guard(Bytes, NAMES)
+    guard = Guard(Bytes, lambda: NAMES)
     give(guard, batch([b"x", b"w" * (LARGEST_DOCUMENT + 1)]), wrong=[1])
     assert guard.finish() == Checked("stand-in 1", 1)
 
@@ -96,7 +96,7 @@ def test_a_long_document_is_not_compared():
 @pytest.mark.parametrize("early", [True, False])
 def test_a_difference_ends_the_run(early):
     """It is told with the record, the place and both ids; while the run goes on, or at its end."""
-    guard = Guard(Bytes, NAMES)
+    guard = Guard(Bytes, lambda: NAMES)
     give(guard, batch([b"x", b"same", b"two words", b"www", b"x" * LEAST_BYTES]), wrong=[2, 3])
     said = r"a.txt: record 3: token 1 of the fast engine is 0 \('<0>'\), and that of stand-in 1 is 119 \('<119>'\)"
     if early:
@@ -119,8 +119,8 @@ def test_every_difference_is_told(ours, theirs, said):
     """One list may be a beginning of the other, and a library may know other ids."""
     document = Document("a: record 1", b"text", np.array(ours, np.int32))
     with pytest.raises(DataError, match=said):
-        require_equal(document, np.array(theirs, np.int32), "lib 1", NAMES)
-    require_equal(document, np.array(ours, np.int32), "lib 1", NAMES)
+        require_equal(document, np.array(theirs, np.int32), "lib 1", lambda: NAMES)
+    require_equal(document, np.array(ours, np.int32), "lib 1", lambda: NAMES)
 
 
 def test_a_small_run_loads_no_library():
@@ -129,7 +129,7 @@ def test_a_small_run_loads_no_library():
     def load():
         raise AssertionError("loaded")
 
-    guard = Guard(load, NAMES)
+    guard = Guard(load, lambda: NAMES)
     give(guard, batch([b"w" * (LEAST_BYTES - 1)]), wrong=[0])
     assert guard._thread is None
     assert guard.finish() == Checked(None, 0, "less than 1 MiB was read")
@@ -142,7 +142,7 @@ def test_where_there_is_no_library_the_run_goes_on(error):
     def load():
         raise error
 
-    guard = Guard(load, NAMES)
+    guard = Guard(load, lambda: NAMES)
     give(guard, batch([b"w" * LEAST_BYTES]), wrong=[0])
     assert guard.finish() == Checked(None, 0, str(error))
 
@@ -153,7 +153,7 @@ def test_a_fault_of_the_guard_itself_is_no_success():
     def load():
         raise ZeroDivisionError
 
-    guard = Guard(load, NAMES)
+    guard = Guard(load, lambda: NAMES)
     give(guard, batch([b"x" * LEAST_BYTES]))
     with pytest.raises(ZeroDivisionError):
         guard.finish()
@@ -161,7 +161,7 @@ def test_a_fault_of_the_guard_itself_is_no_success():
 
 def test_ids_are_kept_when_their_memory_is_used_again():
     """A thread's next batch overwrites the ids of the last one."""
-    guard = Guard(Bytes, NAMES)
+    guard = Guard(Bytes, lambda: NAMES)
     records = batch([b"x" * LEAST_BYTES])
     ids = np.full(LEAST_BYTES, ord("x"), np.int32)
     guard.begin(records)
@@ -178,7 +178,7 @@ def test_a_run_that_ends_early_waits_for_nothing():
         loading.wait(60)
         return Bytes()
 
-    guard = Guard(load, NAMES)
+    guard = Guard(load, lambda: NAMES)
     give(guard, batch([b"w" * LEAST_BYTES]), wrong=[0])
     guard.close()
     loading.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -33,15 +34,31 @@ class Engine:
 
     Attributes:
         model: the model.
-        trie: the tables of its vocabulary.
     """
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.trie: Trie = tries.build(model.pieces, np.flatnonzero(model.arc).tolist(), model.unit)
-        sizes = np.fromiter(map(len, model.pieces), np.uint32, len(model.pieces))
-        self._lengths = np.append(sizes, np.array([1, 2, 3, 4], np.uint32))
         self._prepared = lru_cache(maxsize=8)(self._prepare)
+        if model.merges is None:
+            _ = self.trie
+        else:
+            # Merges need no trie; only a vocabulary that has none is refused at once.
+            tries.check(model.pieces, model.arc, model.unit)
+
+    @cached_property
+    def trie(self) -> Trie:
+        """The tables of the vocabulary.
+
+        Raises:
+            DataError: it has none.
+        """
+        return tries.build(self.model.pieces, np.flatnonzero(self.model.arc).tolist(), self.model.unit)
+
+    @cached_property
+    def _lengths(self) -> np.ndarray[Any, np.dtype[np.uint32]]:
+        """Bytes of each piece, and of the bytes of an unknown character."""
+        sizes = np.fromiter(map(len, self.model.pieces), np.uint32, len(self.model.pieces))
+        return np.append(sizes, np.array([1, 2, 3, 4], np.uint32))
 
     def weights(self, mode: str, alpha: float = 1.0, length_weight: float = 1.0, scores: str = "auto") -> Weights:
         """Return the weights of a mode ('viterbi', 'sample', 'viterbi-sampling', or 'measure'), made once.

@@ -97,7 +97,7 @@ class Pipeline:
     def watch(self) -> Guard | None:
         """Have some documents of our engine checked from now on; return what checks them, if anything does."""
         if self.request.engine == "auto" and self.request.mode in GUARDED:
-            self.guard = Guard(self._reference, self.tokenizer.vocabulary.names)
+            self.guard = Guard(self._reference, lambda: self.tokenizer.vocabulary.names)
         return self.guard
 
     @property

@@ -58,10 +58,10 @@ class Guard:
 
     Args:
         load: returns the library; raises CorpusError where there is none.
-        names: how ids are printed, by id.
+        names: returns how ids are printed, by id; asked only where a difference is told.
     """
 
-    def __init__(self, load: Callable[[], Reference], names: Sequence[str]) -> None:
+    def __init__(self, load: Callable[[], Reference], names: Callable[[], Sequence[str]]) -> None:
         self._load, self._names = load, names
         self._documents: SimpleQueue[list[Document] | None] = SimpleQueue()
         self._read = 0
@@ -160,7 +160,7 @@ class Guard:
             return [ids for one in documents for ids in self._encode(reference, [one])]
 
 
-def require_equal(document: Document, theirs: Ids, library: str, names: Sequence[str]) -> None:
+def require_equal(document: Document, theirs: Ids, library: str, names: Callable[[], Sequence[str]]) -> None:
     """Check a document's ids against those of a library.
 
     Raises:
@@ -169,6 +169,7 @@ def require_equal(document: Document, theirs: Ids, library: str, names: Sequence
     ours: Any = document.ids
     if np.array_equal(ours, theirs):
         return
+    texts = names()
     both = min(len(ours), len(theirs))
     unlike = np.flatnonzero(ours[:both] != theirs[:both])
     place = int(unlike[0]) if len(unlike) else both
@@ -176,7 +177,7 @@ def require_equal(document: Document, theirs: Ids, library: str, names: Sequence
     def shown(ids: Ids) -> str:
         if place == len(ids):
             return "none"
-        name = names[ids[place]] if ids[place] < len(names) else "of no piece"
+        name = texts[ids[place]] if ids[place] < len(texts) else "of no piece"
         return f"{ids[place]} ({name!r})"
 
     raise DataError(

@@ -96,6 +96,22 @@ def build(pieces: list[bytes], ids: list[int], unit: str) -> Trie:
     )
 
 
+def check(pieces: list[bytes], arc: np.ndarray[Any, np.dtype[np.bool_]], unit: str) -> None:
+    """Refuse pieces that have no trie, in a fraction of the time that it takes; none may stand twice.
+
+    Args:
+        pieces: the vocabulary.
+        arc: which of them the trie would have.
+        unit: what a position is (see Model).
+
+    Raises:
+        DataError: a piece is empty, too long, or (positions that are characters) no UTF-8.
+    """
+    ids = np.flatnonzero(arc).astype(np.int32)
+    text, offsets = join([pieces[i] for i in ids.tolist()])
+    _check(np.frombuffer(text, np.uint8), offsets, np.diff(offsets), ids, unit == "character")
+
+
 def _check(text: Bytes, offsets: Offsets, lengths: Offsets, ids: Values, character: bool) -> None:
     longest = int(lengths.max(initial=0))
     if longest > LONGEST_PIECE:
