@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from corpustools.stages.tokenize.text.program import Look, Match, Program, Split, Take, compile_tree
+from corpustools.stages.tokenize.text.program import Look, Match, Program, Split, StandIns, Take, compile_tree
 from corpustools.stages.tokenize.text.tables import MOST_SETS, Partition, Table
 
 GO_ON, ENDED, MAY_END, FAILED, ENDED_BEFORE = range(5)
@@ -54,13 +54,14 @@ class Automaton:
         return replace(self, columns=table, total=False, bytewise=True)
 
 
-def automaton(tree: Any) -> Automaton | None:
+def automaton(tree: Any, stand_ins: StandIns) -> Automaton | None:
     """Return the automaton of an expression, or None where it has something that is not done here.
 
     Args:
         tree: the expression as Python's parser of regular expressions returns it.
+        stand_ins: the runs that some of its characters stand for.
     """
-    program = compile_tree(tree)
+    program = compile_tree(tree, stand_ins)
     if program is None or len(program.sets) > MOST_SETS:
         return None
     partition = Partition(program.sets)

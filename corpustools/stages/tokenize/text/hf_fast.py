@@ -182,8 +182,9 @@ def _cutters(splitters: list[Splitter]) -> tuple[Any, ...] | None:
 def _cutter(rule: Cut) -> Automaton | None:
     made = None
     if rule.behavior == "Isolated":
-        made = automaton(rule.classes.tree)
+        made = automaton(rule.classes.tree, rule.classes.stand_ins)
     elif rule.behavior == "Contiguous" and rule.classes.tree.getwidth() == (1, 1):
         # Characters in a row become one part.
-        made = automaton(Classes(f"(?:{rule.classes.pattern})+", rule.classes.flags).tree)
+        run = Classes(f"(?:{rule.classes.pattern})+", rule.classes.flags)
+        made = automaton(run.tree, run.stand_ins)
     return made.of_bytes(letters_of_bytes()) if made and rule.in_letters else made

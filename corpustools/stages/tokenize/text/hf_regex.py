@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from corpustools.errors import UnsupportedModel
-from corpustools.stages.tokenize.text.unicode import category_names, complement, mapping, runs, written
+from corpustools.stages.tokenize.text.unicode import Run, category_names, complement, mapping, merged, runs, written
 from corpustools.stages.tokenize.text.unicode import in_class as inside
 
 _ESCAPED_CLASSES = {"s": "oniguruma space", "d": "oniguruma digit", "w": "oniguruma word"}
@@ -18,6 +18,10 @@ _GROUPS = re.compile(r"\(\?(?:[:=!>]|<[=!]|i:)")
 _CODE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x\{([0-9A-Fa-f]{1,8})\}|\\x([0-7][0-9A-Fa-f])")
 _FAR_RANGES = re.compile(r"(?:\\U(?!000000[0-7])[0-9a-f]{8}-\\U[0-9a-f]{8})+")
 _ASTRAL_RANGES = re.compile(r"(?:\\U(?!0000)[0-9a-f]{8}-\\U[0-9a-f]{8})+")
+# Neither behind a dash, where a range may end, nor behind a backslash, which may be escaped.
+_MANY_RANGES = re.compile(r"(?<![-\\])(?:\\U[0-9a-f]{8}-\\U[0-9a-f]{8}){8,}")
+_RANGE = re.compile(r"\\U([0-9a-f]{8})-\\U([0-9a-f]{8})")
+_FIRST_STAND_IN = 0xF0000
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _REFUSED = "the regular expression {!r} uses {}"
 # Letters that together are one character without regard to case: ß is ss, ﬁ is fi. Oniguruma knows them.
@@ -46,10 +50,38 @@ class Classes:
         """The pattern for any text."""
         return re.compile(self.pattern, self.flags)
 
-    @cached_property
+    @property
     def tree(self) -> Any:
-        """The pattern as Python's parser returns it."""
-        return re._parser.parse(self.pattern, self.flags)  # type: ignore[attr-defined]
+        """The pattern as Python's parser returns it; a character of `stand_ins` stands for the ranges of each."""
+        return self._parsed[0]
+
+    @property
+    def stand_ins(self) -> dict[int, tuple[Run, ...]]:
+        """What characters of `tree` stand for: ascending runs with gaps between them, by code point."""
+        return self._parsed[1]
+
+    @property
+    def groups(self) -> int:
+        """The number of groups that the pattern captures."""
+        return int(self.tree.state.groups) - 1
+
+    @cached_property
+    def _parsed(self) -> tuple[Any, dict[int, tuple[Run, ...]]]:
+        # The parser takes its time for each of a thousand ranges, and most patterns have the same ones many times.
+        codes: dict[str, int] = {}
+
+        def stand_in(found: re.Match[str]) -> str:
+            code = codes.get(found[0])
+            if code is None:
+                code = max(codes.values(), default=_FIRST_STAND_IN - 1) + 1
+                while f"\\U{code:08x}" in self.pattern:
+                    code += 1
+                codes[found[0]] = code
+            return f"\\U{code:08x}"
+
+        short = _MANY_RANGES.sub(stand_in, self.pattern)
+        tree = re._parser.parse(short, self.flags)  # type: ignore[attr-defined]
+        return tree, {code: _runs_of(text) for text, code in codes.items()}
 
     @cached_property
     def _bmp(self) -> re.Pattern[str]:
@@ -66,6 +98,12 @@ class Classes:
         return self.whole if _ASTRAL.search(text) else self._bmp
 
 
+@cache
+def _runs_of(ranges: str) -> tuple[Run, ...]:
+    """Return ranges as ascending runs with gaps between them."""
+    return merged([(int(first, 16), int(last, 16)) for first, last in _RANGE.findall(ranges)])
+
+
 def translate(pattern: str) -> Classes:
     """Return the pattern as Python's `re` understands it, with the same matches.
 
@@ -75,7 +113,10 @@ def translate(pattern: str) -> Classes:
     made = _Translation(pattern).run()
     classes = Classes(made)
     try:
-        least, _ = classes.tree.getwidth()[0], classes.whole
+        least = classes.tree.getwidth()[0]
+        if "(?<" in made:
+            # How long a look behind may be is not the parser's to know.
+            _ = classes.whole
     except (re.error, RecursionError, OverflowError) as error:
         raise UnsupportedModel(_REFUSED.format(pattern, f"what is not understood ({error})")) from error
     if least == 0:

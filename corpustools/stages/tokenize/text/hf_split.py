@@ -85,12 +85,12 @@ def _cut(classes: Classes, behavior: str, invert: bool = False) -> Splitter:
         return [(text[a:b], max(0, head - a)) for a, b in spans if b > a]
 
     rule = Cut(classes, behavior, invert)
-    if behavior == "Isolated" and not classes.whole.groups:
+    if behavior == "Isolated" and not classes.groups:
         around = Classes(f"({classes.pattern})", classes.flags)
         return Splitter(rule, lambda text: list(filter(None, around.of(text).split(text))), slow)
-    if behavior == "Removed" and not classes.whole.groups and not invert:
+    if behavior == "Removed" and not classes.groups and not invert:
         return Splitter(rule, lambda text: list(filter(None, classes.of(text).split(text))), slow)
-    if behavior == "Removed" and not classes.whole.groups:
+    if behavior == "Removed" and not classes.groups:
         return Splitter(rule, lambda text: classes.of(text).findall(text), slow)
     return Splitter(rule, lambda text: [part for part, _ in slow(text, 0)], slow)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from corpustools.stages.tokenize.text.unicode import Run, complement
+from corpustools.stages.tokenize.text.unicode import Run, complement, merged
 
 # Repetitions are written out; a program that becomes longer than this is not made.
 MOST_STEPS = 2000
@@ -46,6 +46,9 @@ class Match:
     """The whole expression has matched."""
 
 
+# The runs of code points that a character stands for.
+StandIns = Mapping[int, tuple[Run, ...]]
+
 Step = Take | Split | Look | Match
 
 
@@ -61,13 +64,14 @@ class NotDone(Exception):
     """The expression has something that is not done here."""
 
 
-def compile_tree(tree: Any) -> Program | None:
+def compile_tree(tree: Any, stand_ins: StandIns) -> Program | None:
     """Return the program of an expression, or None where it has something that is not done here.
 
     Args:
         tree: the expression as Python's parser of regular expressions returns it.
+        stand_ins: the runs that some of its characters stand for.
     """
-    compiler = _Compiler()
+    compiler = _Compiler(stand_ins)
     try:
         compiler.sequence(tree)
     except NotDone:
@@ -76,7 +80,8 @@ def compile_tree(tree: Any) -> Program | None:
 
 
 class _Compiler:
-    def __init__(self) -> None:
+    def __init__(self, stand_ins: StandIns) -> None:
+        self._stand_ins = stand_ins
         self.code: list[Step] = []
         self.sets: dict[tuple[Run, ...], int] = {}
 
@@ -88,7 +93,7 @@ class _Compiler:
                 raise NotDone
 
     def _item(self, kind: Any, value: Any) -> None:
-        runs = _runs(kind, value)
+        runs = _runs(kind, value, self._stand_ins)
         if runs is not None:
             self.code.append(Take(self._set(runs)))
         elif kind is _CODES.BRANCH:
@@ -153,7 +158,7 @@ class _Compiler:
 
     def _look(self, value: Any, negated: bool) -> None:
         direction, items = value
-        runs = _runs(*items[0]) if direction == 1 and len(items) == 1 else None
+        runs = _runs(items[0][0], items[0][1], self._stand_ins) if direction == 1 and len(items) == 1 else None
         if runs is None:
             raise NotDone
         self.code.append(Look(self._set(runs), negated, False))
@@ -166,35 +171,25 @@ def _leave(split: Split, place: int, greedy: bool) -> None:
         split.first = place
 
 
-def _runs(kind: Any, value: Any) -> tuple[Run, ...] | None:
+def _runs(kind: Any, value: Any, stand_ins: StandIns) -> tuple[Run, ...] | None:
     """Return the characters that an item takes one of, as ascending runs with gaps between them; None: another item."""
-    if kind is _CODES.LITERAL:
-        return ((value, value),)
-    if kind is _CODES.NOT_LITERAL:
-        return complement(((value, value),))
+    if kind is _CODES.LITERAL or kind is _CODES.NOT_LITERAL:
+        one_set = stand_ins.get(value, ((value, value),))
+        return one_set if kind is _CODES.LITERAL else complement(one_set)
     if kind is _CODES.ANY:
         return complement(_NEWLINE)
     if kind is not _CODES.IN:
         return None
-    negated, runs = False, []
+    negated = False
+    runs: list[Run] = []
     for one, what in value:
         if one is _CODES.NEGATE:
             negated = True
         elif one is _CODES.LITERAL:
-            runs.append((what, what))
+            runs += stand_ins.get(what, ((what, what),))
         elif one is _CODES.RANGE:
             runs.append(what)
         else:
             raise NotDone
-    made = _merged(runs)
+    made = merged(runs)
     return complement(made) if negated else made
-
-
-def _merged(runs: list[Run]) -> tuple[Run, ...]:
-    merged: list[Run] = []
-    for first, last in sorted(runs):
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-        else:
-            merged.append((first, min(last, sys.maxunicode)))
-    return tuple(merged)

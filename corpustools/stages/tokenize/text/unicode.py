@@ -6,6 +6,7 @@ The tables stand in unicode.txt, which bin/unicode-tables made by asking the lib
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -39,13 +40,18 @@ def _runs(text: str) -> list[Run]:
 @cache
 def runs(*names: str) -> tuple[Run, ...]:
     """Return the runs of code points in any of some tables, ascending, with gaps between them."""
-    merged: list[Run] = []
-    for first, last in sorted(run for name in names for run in _runs(table(name))):
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+    return merged([run for name in names for run in _runs(table(name))])
+
+
+def merged(ranges: Iterable[Run]) -> tuple[Run, ...]:
+    """Return any runs as ascending ones with gaps between them."""
+    out: list[Run] = []
+    for first, last in sorted(ranges):
+        if out and first <= out[-1][1] + 1:
+            out[-1] = (out[-1][0], max(last, out[-1][1]))
         else:
-            merged.append((first, last))
-    return tuple(merged)
+            out.append((first, min(last, sys.maxunicode)))
+    return tuple(out)
 
 
 @cache
