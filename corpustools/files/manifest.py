@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from corpustools.files.descriptors import Sink
@@ -59,6 +58,9 @@ class Manifest:
         Raises:
             SystemFailure: writing failed.
         """
+        # It imports much, which most runs have no need of.
+        from importlib.metadata import version
+
         assert self._sink is not None
         text = json.dumps(
             {

@@ -25,7 +25,6 @@ from corpustools.stages.tokenize.lattice.segmenter import Ids, SampleKey, Segmen
 from corpustools.stages.tokenize.lattice.trie import Offsets
 from corpustools.stages.tokenize.models import load_model
 from corpustools.stages.tokenize.models.model import Model, piece_names
-from corpustools.stages.tokenize.models.plain_text import from_scores
 from corpustools.stages.tokenize.models.special import without_special
 
 Text = str | bytes
@@ -93,6 +92,8 @@ class Tokenizer:
         Raises:
             UsageError: there are no pieces, or a score is no finite number, or above 0.
         """
+        from corpustools.stages.tokenize.models.plain_text import from_scores
+
         return cls(from_scores(scores))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -10,7 +10,6 @@ import numpy as np
 
 from corpustools.errors import CorpusError, DataError, UnsupportedModel
 from corpustools.files.extras import load_extra
-from corpustools.stages.tokenize.bpe.rank_file import frame_of_ranks, merges_of_ranks
 from corpustools.stages.tokenize.models.model import Model
 
 Ids = np.ndarray[Any, np.dtype[np.int32]]
@@ -101,6 +100,8 @@ class _Tokenizers(Reference):
     def _load(self, model: Model) -> Any:
         if model.kind == "hf-bpe":
             return self._module.Tokenizer.from_buffer(model.file.removeprefix(b"\xef\xbb\xbf"))
+        from corpustools.stages.tokenize.bpe.rank_file import frame_of_ranks, merges_of_ranks
+
         tokenizer = self._module.Tokenizer.from_buffer(frame_of_ranks(model))
         vocabulary, merges = merges_of_ranks(model)
         tokenizer.model = self._module.models.BPE(vocab=vocabulary, merges=merges, ignore_merges=True)

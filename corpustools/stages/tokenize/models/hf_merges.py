@@ -44,7 +44,7 @@ def merges_of(spec: dict[str, Any], tokens: list[str], made: Pieces, *, byte_lev
         wholes = dict(compress(zip(made.pieces, range(len(tokens)), strict=False), made.spelled.tolist()))
     begins: frozenset[int] = frozenset()
     if not byte_level and not wholes:
-        begins = bytes_before_words(made.pieces[i] for i in np.unique(joint[2]).tolist())
+        begins = bytes_before_words(made.pieces[i] for i in np.flatnonzero(np.bincount(joint[2])).tolist())
     return Merges(*joint, letters, wholes, begins=begins)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -50,9 +51,14 @@ class _Finder:
     """Leftmost, longest search for added tokens, with the white space that belongs to them."""
 
     def __init__(self, tokens: list[AddedToken]) -> None:
-        ordered = sorted(tokens, key=lambda token: -len(token.content))
-        self._regex = re.compile("|".join(re.escape(token.content) for token in ordered)) if tokens else None
-        self._tokens = {token.content: token for token in reversed(ordered)}
+        self._ordered = sorted(tokens, key=lambda token: -len(token.content))
+        self._tokens = {token.content: token for token in reversed(self._ordered)}
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str] | None:
+        # Where a kernel does the work, hundreds of tokens are compiled for nothing.
+        texts = [re.escape(token.content) for token in self._ordered]
+        return re.compile("|".join(texts)) if texts else None
 
     def split(self, text: str) -> list[tuple[int, str | int]]:
         """Return text and token ids in turn, each with its place."""
