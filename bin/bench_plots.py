@@ -32,7 +32,7 @@ COPYING = "#11a37c"
 MARKS = ("<!-- figures of bin/bench shuffle: begin -->", "<!-- figures of bin/bench shuffle: end -->")
 COLUMNS = (
     "seconds", "MB/s", "user + system s", "system s", "page cache MiB", "temporary GB", "peak MiB",
-    "s a GiB of new memory", "ours is so many times as fast",
+    "s a GiB of new memory",
 )  # fmt: skip
 
 
@@ -74,11 +74,14 @@ def tables(races: list[Race]) -> list[str]:
         group = list(group)
         rounds = min(len(runs) for found in group for runs in found.runs.values())
         counted = f"{rounds} round{'s' * (rounds > 1)}"
+        reference = group[0].reference
+        compared = f"times as fast as {reference}" if reference else "ours is so many times as fast"
+        columns = [*COLUMNS, compared]
         lines += [
             f"**{case}**: {about}, {counted}",
             "",
-            "| | " + " | ".join(COLUMNS) + " |",
-            "|---" * (len(COLUMNS) + 1) + "|",
+            f"| | {' | '.join(columns)} |",
+            "|---" * (len(columns) + 1) + "|",
         ]
         for found in group:
             lines += [row(found, name) for name in found.runs]
@@ -90,8 +93,8 @@ def row(found: Race, name: str) -> str:
     """Return one side of a race as a row: least / median / largest time, medians of the rest, ratios of pairs."""
     runs = found.runs[name]
     walls = sorted(one.wall for one in runs)
-    ratios = found.faster(name)
-    ours = name == next(iter(found.runs))
+    ratios = found.ratios(name)
+    itself = name == (found.reference or next(iter(found.runs)))
     speed = f"{found.size / median(walls) / 1e6:.0f}" if found.size else ""
     size = f", {found.size / 1e9:.3g} GB" if found.size else ""
     at = f" at {found.x:g}" if found.x is not None else ""
@@ -100,7 +103,7 @@ def row(found: Race, name: str) -> str:
         f"{of(runs, 'user') + of(runs, 'system'):.2f}", f"{of(runs, 'system'):.2f}",
         f"{of(runs, 'grown') / MIB:+.0f}" + f", its files at most {of(runs, 'cached') / MIB:.0f}" * found.cold,
         f"{of(runs, 'temporary') / 1e9:.2f}", f"{max(one.peak for one in runs) / MIB:.0f}", f"{of(runs, 'touch'):.2f}",
-        "" if ours else f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})",
+        "" if itself else f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})",
     )  # fmt: skip
     named = name.replace("|", "\\|")
     return f"| {named}{at}{size} | " + " | ".join(cells) + " |"

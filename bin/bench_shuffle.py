@@ -16,6 +16,7 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench_plots import draw, require_matplotlib, tables
@@ -32,14 +33,22 @@ def main() -> None:
     about = {**machine(options), "text": source.about(), "programs": bench.peers.versions}
     for name, value in about.items():
         print(f"{name}: {value}")
-    races = run_cases(bench)
-    if options.json or options.plot:
-        path = Path(options.json or Path(options.plot) / "shuffle.json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        found = {"about": about, "races": [one.as_data() for one in races]}
-        path.write_text(json.dumps(found, indent=1) + "\n")
+    races = []
+    for found in run_cases(bench):
+        races.append(found)
+        print("\n".join(tables([found])), flush=True)
+        keep(options, about, races)
     if options.plot:
         draw(races, Path(options.plot))
+
+
+def keep(options: argparse.Namespace, about: dict, races: list[Race]) -> None:
+    """Write all races so far where that was asked for: a run that is broken off has not been for nothing."""
+    if not options.json and not options.plot:
+        return
+    path = Path(options.json or Path(options.plot) / "shuffle.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"about": about, "races": [one.as_data() for one in races]}, indent=1) + "\n")
 
 
 def parsed() -> argparse.Namespace:
@@ -94,13 +103,12 @@ def machine(options: argparse.Namespace) -> dict[str, str]:
     }
 
 
-def run_cases(bench: Bench) -> list[Race]:
-    """Run the chosen cases and print each race when it is done."""
+def run_cases(bench: Bench) -> Iterator[Race]:
+    """Run the chosen cases and give each race when it is done."""
     chosen = {
         case: share for case, share in CASES.items() if not bench.options.cases or case.__name__ in bench.options.cases
     }
     end = time.monotonic() + 60 * bench.options.budget if bench.options.budget else None
-    races = []
     while chosen:
         case, share = next(iter(chosen.items()))
         if end is not None:
@@ -108,10 +116,7 @@ def run_cases(bench: Bench) -> list[Race]:
             now = time.monotonic()
             bench.until = now + (end - now) * share / sum(chosen.values())
         del chosen[case]
-        for found in case(bench):
-            races.append(found)
-            print("\n".join(tables([found])), flush=True)
-    return races
+        yield from case(bench)
 
 
 if __name__ == "__main__":

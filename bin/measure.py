@@ -22,6 +22,8 @@ from corpustools.files.linux import cached_bytes
 MIB = 1 << 20
 # How much memory is touched to learn what fresh memory costs, little beside what a run takes.
 PROBE = 64 * MIB
+# What is read again from the disk when the page cache was emptied, and before a run is timed.
+PROGRAMS = ([sys.executable, "-m", "corpustools", "shuffle", os.devnull, "-q"], ["cp", "--version"], ["sh", "-c", ":"])
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Race:
         size: bytes of the text.
         x: where it stands on the axis of a plot, if it does.
         cold: whether the page cache is emptied before each run, where that is allowed.
+        reference: the side that every other one is held against; None: each is held against ours, the first.
         runs: of each side, by its name; the first one is ours.
     """
 
@@ -84,6 +87,7 @@ class Race:
     size: int
     x: float | None = None
     cold: bool = False
+    reference: str | None = None
     runs: dict[str, list[Run]] = field(default_factory=dict)
 
     def as_data(self) -> dict[str, object]:
@@ -96,10 +100,15 @@ class Race:
         runs = {name: [Run(**one) for one in found] for name, found in data["runs"].items()}
         return Race(**{**data, "runs": runs})
 
-    def faster(self, name: str) -> list[float]:
-        """Return how many times as fast as this side our side was, pair by pair, in ascending order."""
+    def ratios(self, name: str) -> list[float]:
+        """Return ratios of this side's rounds, in ascending order.
+
+        They say how many times as fast as the reference this side was; where there is none, how many times as fast as
+        this side ours was.
+        """
         ours = next(iter(self.runs.values()))
-        return sorted(other.wall / mine.wall for mine, other in zip(ours, self.runs[name], strict=True))
+        slow, fast = (self.runs[name], ours) if self.reference is None else (self.runs[self.reference], self.runs[name])
+        return sorted(one.wall / other.wall for one, other in zip(slow, fast, strict=True))
 
 
 def race(found: Race, sides: dict[str, Side], rounds: int, until: float | None, warm_up: bool = True) -> Race:
@@ -133,6 +142,9 @@ def run(side: Side, cold: bool) -> Run:
     os.sync()
     if cold and os.geteuid() == 0:
         Path("/proc/sys/vm/drop_caches").write_text("3")
+        # The programs themselves are not what is measured.
+        for program in PROGRAMS:
+            subprocess.run(program, check=True, capture_output=True)
     touch, before = cost_of_touching(), page_cache()
     with tempfile.TemporaryFile() as said:
         began = time.monotonic()

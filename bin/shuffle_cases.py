@@ -81,7 +81,14 @@ class Bench:
         return Side(["sh", "-c", script], (one, two))
 
     def race(
-        self, case: str, about: str, text: Text, sides: dict[str, Side], x: float | None = None, left: int = 1
+        self,
+        case: str,
+        about: str,
+        text: Text,
+        sides: dict[str, Side],
+        x: float | None = None,
+        left: int = 1,
+        reference: str | None = None,
     ) -> Race:
         """Run the sides in turn; on a disk with cold caches.
 
@@ -92,9 +99,10 @@ class Bench:
             sides: the commands by name, ours first.
             x: where the race stands on the axis of a plot.
             left: among how many races of the case, this one included, what is left of its time is divided.
+            reference: the side that all others are held against, if that is not ours.
         """
         cold = os.path.dirname(text.path) == self.options.disk
-        found = Race(case, about, text.size, x, cold)
+        found = Race(case, about, text.size, x, cold, reference)
         now = time.monotonic()
         until = None if self.until is None else now + (self.until - now) / left
         return race(found, sides, self.options.runs, until, warm_up=until is None and not cold)
@@ -159,11 +167,11 @@ def compressed(bench: Bench) -> Iterator[Race]:
         try:
             out, other = bench.path(".out.zst"), bench.path(".peer.zst")
             given = ["-o", out, "-s", "1", "-j", "2", "-m", "8G", "--progress", "json"]
-            script = f"zstd -dc {shlex.join(packed)} | zstd -q -3 -T2 -o {other}"
-            sides = {
-                "corpus -j 2": Side([*CORPUS, "shuffle", *packed, *given], (out,)),
-                "zstd -dc | zstd -T2": Side(["sh", "-c", script], (other,)),
-            }
+            sides = {"corpus -j 2": Side([*CORPUS, "shuffle", *packed, *given], (out,))}
+            # Its default level, and ours.
+            for level in (3, 2):
+                script = f"zstd -dc {shlex.join(packed)} | zstd -q -{level} -T2 -o {other}"
+                sides[f"zstd -dc | zstd -T2 -{level}"] = Side(["sh", "-c", script], (other,))
             yield bench.race("compressed", "eight .zst files into one, tmpfs", text, sides)
         finally:
             for name in packed:
@@ -178,7 +186,7 @@ def copies(bench: Bench) -> Iterator[Race]:
         ways = {f"corpus -m {allowed} {way}".strip(): shlex.split(way) for way in bench.options.ways}
         sides = {name: bench.ours(text, "-m", allowed, *words) for name, words in ways.items()}
         sides[COPIES] = bench.copies(text)
-        yield bench.race("copies", f"-m {allowed}, disk, cold caches", text, sides)
+        yield bench.race("copies", f"-m {allowed}, disk, cold caches", text, sides, reference=COPIES)
 
 
 def direct(bench: Bench) -> Iterator[Race]:
@@ -187,7 +195,9 @@ def direct(bench: Bench) -> Iterator[Race]:
         text.grow(int(bench.options.disk_size * 1e9))
         given = ["-m", bench.options.memory, "--spill", "raw", "--direct"]
         sides = {f"corpus --direct {way}": bench.ours(text, *given, way) for way in ("yes", "no")}
-        yield bench.race("direct", "past the page cache and through it, disk, cold caches", text, sides)
+        yield bench.race(
+            "direct", "past the page cache and through it, disk, cold caches", text, sides, reference=list(sides)[-1]
+        )
 
 
 def growth(bench: Bench) -> Iterator[Race]:
@@ -195,7 +205,10 @@ def growth(bench: Bench) -> Iterator[Race]:
     with bench.text(bench.options.disk) as text:
         for left, size in from_last(sorted(bench.options.sizes)):
             text.grow(int(size * 1e9))
-            sides = {"corpus -m 512M": bench.ours(text, "-m", "512M"), **bench.terashuf(text, 512 * MIB)}
+            sides = {"corpus -m 512M": bench.ours(text, "-m", "512M")}
+            if bench.until is None or size <= 2:
+                # A minute and more a round beyond.
+                sides |= bench.terashuf(text, 512 * MIB)
             sides[COPIES] = bench.copies(text)
             yield bench.race("growth", "-m 512M, disk, cold caches", text, sides, x=size, left=left)
 
@@ -211,7 +224,7 @@ def slow(bench: Bench) -> Iterator[Race]:
         given = ["-m", "256M", "--direct", "yes", "--spill"]
         ways = [way for way in ("auto", "raw", "lz4", "zstd") if way in ways_to_spill()]
         sides = {f"corpus --spill {way}": bench.ours(text, *given, way, within=tuple(within)) for way in ways}
-        yield bench.race("slow", "disk held to 150 MB/s, -m 256M", text, sides)
+        yield bench.race("slow", "disk held to 150 MB/s, -m 256M", text, sides, reference="corpus --spill raw")
 
 
 def ways_to_spill() -> str:

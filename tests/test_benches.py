@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,9 @@ def words(tmp_path: Path) -> Path:
 def test_ratios_are_those_of_neighbours():
     """Not of medians: each round's own ratio counts, in ascending order."""
     found = Race("x", "about", 10**6, runs={"ours": runs(1.0, 2.0, 4.0), "peer": runs(3.0, 2.0, 10.0)})
-    assert found.faster("peer") == [1.0, 2.5, 3.0]
-    assert found.faster("ours") == [1.0, 1.0, 1.0]
+    assert found.ratios("peer") == [1.0, 2.5, 3.0]
+    assert found.ratios("ours") == [1.0, 1.0, 1.0]
+    assert replace(found, reference="peer").ratios("ours") == [1.0, 2.5, 3.0]
     row = bench_plots.row(found, "peer")
     assert "2.00 / 3.00 / 10.00" in row
     assert row.endswith("| 2.50 (1.00 to 3.00) |")
@@ -141,6 +143,7 @@ def test_cases_run_and_write_what_they_found(tmp_path: Path, words: Path):
     ]  # fmt: skip
     assert list(found[0].runs) == ["corpus -m 8G", "GNU shuf", "cp"]
     assert all(one.wall > 0 for race in found for side in race.runs.values() for one in side)
+    assert "| times as fast as cp, sync, cp, sync |" in done.stdout
     assert "| cp, sync, cp, sync at 0.002, 0.002 GB |" in done.stdout
     assert list((tmp_path / "fast").iterdir()) == list((tmp_path / "disk").iterdir()) == []
     done = bench("shuffle", "frobnicate")
