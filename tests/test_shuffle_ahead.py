@@ -19,7 +19,9 @@ from corpustools.files.outputs import open_output
 from corpustools.stages.shuffle.buckets import BucketSet
 from corpustools.stages.shuffle.loader import Loader
 from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
+from corpustools.stages.shuffle.pieces import Share
 from corpustools.stages.shuffle.plan import Plan, make_plan
+from corpustools.stages.shuffle.spill import Spill
 from corpustools.stages.shuffle.store import BucketStore
 from corpustools.stages.shuffle.tasks import GatherTask, ScatterTask, gather, scatter
 from corpustools.stages.shuffle.writer import RecordWriter
@@ -111,17 +113,15 @@ def test_pools_of_all_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blo
 
 
 def test_pieces_are_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What is spilled after the first time goes in pieces of many blocks, not one by one."""
+    """What is spilled goes in pieces of many blocks, not one by one."""
     pieces = []
-    real = BucketSet._spill_chain
+    real = Spill.write
 
-    def spill(self: BucketSet, bucket: int) -> None:
-        before = self.runs[bucket].blocks if bucket in self.runs else 0
-        real(self, bucket)
-        if bucket in self.runs:
-            pieces.append(self.runs[bucket].blocks - before)
+    def write(self: Spill, shares: list[Share]) -> None:
+        pieces.append(sum(len(share.numbers) for share in shares))
+        real(self, shares)
 
-    monkeypatch.setattr(BucketSet, "_spill_chain", spill)
+    monkeypatch.setattr(Spill, "write", write)
     spilled = run(small_plan(1, 640, 8), tmp_path)
     assert sum(pieces) * 4096 == spilled
     assert sum(pieces) / len(pieces) > 10

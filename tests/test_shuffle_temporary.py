@@ -51,6 +51,11 @@ def test_changed_temporary_data_are_noticed(folder: Folder, spill: str, seed: in
     ended = subprocess.run(words, cwd=folder.path, env=folder.variables, capture_output=True, check=False, timeout=120)
     said = ended.stdout.decode()
     assert ended.returncode == 0, ended.stderr.decode()
+    if said == "UNNOTICED\n" and spill != "raw":
+        # What fills packed shares up to whole pages is read and not used.
+        folder.corpus("shuffle", "in", "-o", "expected", "-s", "1", "-m", "2G").ok()
+        assert folder.read("out") == folder.read("expected")
+        return
     assert said.startswith(("DataError temporary data", "SystemFailure")) or said == "whole\n", said
     if said != "whole\n":
         assert folder.read("out") == b"old\n"

@@ -68,6 +68,7 @@ class TemporaryFiles:
         spares: whether what went through the page cache is dropped from it.
 
     Attributes:
+        direct: as given.
         bytes_written: in all extents.
         written: how fast.
     """
@@ -76,7 +77,7 @@ class TemporaryFiles:
         self, directories: list[str], extent_bytes: int, *, direct: bool = False, spares: bool = False
     ) -> None:
         self.directories, self.extent_bytes = directories, extent_bytes
-        self._direct, self._spares = direct, spares
+        self.direct, self._spares = direct, spares
         self._files: list[DirectFile | None] = [None] * len(directories)
         self._lock = threading.Lock()
         self._extents = 0
@@ -94,7 +95,7 @@ class TemporaryFiles:
             self._extents += 1
             slot = number % len(self.directories)
             if self._files[slot] is None:
-                self._files[slot] = DirectFile(_open_unnamed(self.directories[slot]), self._direct, self._spares)
+                self._files[slot] = DirectFile(_open_unnamed(self.directories[slot]), self.direct, self._spares)
             return number
 
     def write(self, extent: int, offset: int, parts: Parts) -> None:
@@ -131,12 +132,12 @@ class TemporaryFiles:
         if n < sum(map(len, parts)):
             raise SystemFailure(f"{self._directory(extent)}: the temporary file is shorter than what was written")
 
-    def expect(self, extent: int) -> None:
-        """Tell the system that an extent will be read soon; it reads ahead only into the page cache."""
+    def expect(self, extent: int, offset: int, length: int) -> None:
+        """Tell the system that some bytes of an extent will be read soon; it reads ahead only into the page cache."""
         file, start = self._where(extent)
         if not file.alignment:
             with contextlib.suppress(OSError):
-                os.posix_fadvise(file.descriptor, start, self.extent_bytes, os.POSIX_FADV_WILLNEED)
+                os.posix_fadvise(file.descriptor, start + offset, length, os.POSIX_FADV_WILLNEED)
 
     def release(self, extent: int) -> None:
         """Give an extent's disk space back, where the file system can."""

@@ -50,6 +50,10 @@ class BucketTable:
         """Return the bytes of a bucket's stream, records and headers, in memory and on disk."""
         return self._fields[COLUMNS * bucket + STREAM]
 
+    def streams(self, stop: int) -> list[int]:
+        """Return the bytes of the stream of each bucket below `stop`, in memory and on disk."""
+        return self._column(STREAM, stop).tolist()
+
     def stream_bytes_below(self, bucket: int) -> int:
         """Return the bytes of the streams of all buckets below one, in memory and on disk."""
         return sum(self._column(STREAM, bucket))
@@ -62,9 +66,9 @@ class BucketTable:
         """Return the block of a bucket that is being filled, the last of its chain, or NO_BLOCK."""
         return self._fields[COLUMNS * bucket + OPEN]
 
-    def begin_at_open(self, bucket: int) -> None:
-        """Take all blocks of a bucket but the open one off its chain."""
-        self._fields[COLUMNS * bucket + HEAD] = self._fields[COLUMNS * bucket + OPEN]
+    def begin_at(self, bucket: int, block: int) -> None:
+        """Take the blocks before one off a bucket's chain."""
+        self._fields[COLUMNS * bucket + HEAD] = block
 
     def clear(self, bucket: int) -> None:
         """Make a bucket empty."""

@@ -1,15 +1,14 @@
 """The buckets of one worker: blocks in memory, runs on disk, and the rule for what is spilled.
 
-All buckets are resident at first. When the blocks run out, the highest resident bucket goes to disk. What comes to it
-later waits in memory until room is wanted again, and goes when it is the most of what waits: each byte is spilled at
-most once and with many others, and the low keys stay in memory.
+All buckets are resident at first. When the blocks run out, the highest resident buckets go to disk, a group at a time.
+What comes to them later waits in memory until room is wanted again, and goes when its group has the most of what waits:
+each byte is spilled at most once and with many others, and the low keys stay in memory.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 from corpustools.errors import SystemFailure
@@ -17,8 +16,9 @@ from corpustools.files.chunks import Chunk
 from corpustools.kernels.records.layout import NO_BLOCK, ROW_BYTES, BucketTable
 from corpustools.kernels.records.status import Status
 from corpustools.stages.shuffle.order import KeyRange, SortKeys
+from corpustools.stages.shuffle.pieces import Share, SpillGroup, SpillRun
 from corpustools.stages.shuffle.pool import Pool, allocate
-from corpustools.stages.shuffle.spill import Spill, SpillRun
+from corpustools.stages.shuffle.spill import Spill
 
 
 class RangeTooFull(Exception):
@@ -71,6 +71,11 @@ class BucketSet:
         self.kernel.cover(covered.low, covered.span, shift)
         self.table = BucketTable(table)
         self.runs: dict[int, SpillRun] = {}
+        self._groups: dict[int, SpillGroup] = {}
+        self._width = spill.width if spill is not None else 1
+        # Blocks that were handed over and not taken back.
+        self._in_writing = 0
+        self._writing = spill.writing() if spill is not None else None
         self.resident = buckets
         self.dropped_from, self.dropped = buckets, bool(takes_over)
         self._checksum_before = sum(one.checksum_passed for one in takes_over)
@@ -106,57 +111,71 @@ class BucketSet:
         self.kernel.give(blocks if isinstance(blocks, array) else array("I", blocks))
 
     def take_free(self) -> array[int]:
-        """Take all free blocks away."""
+        """Take all free blocks away, once what is being written is on disk."""
+        self._finish_writing()
         return array("I", self.kernel.take_free())
 
     def make_room(self) -> None:
-        """Free blocks for any record, and some more where buckets have to be given up for it.
+        """Free blocks for any record, where buckets have to be given up for it or are being written.
+
+        A thread of its own writes; so much is handed to it that it need not wait for this one.
 
         Raises:
             RangeTooFull: nothing may be spilled, and the lowest bucket alone is too large.
             SystemFailure: a record does not fit even when all buckets are given up, or the disk failed.
         """
-        wanted = 2 * self.pool.record_blocks
-        while self.kernel.free_count < wanted and self._free_some(wanted):
+        self._take_written(wait=False)
+        wanted = self.pool.record_blocks
+        wanted += 2 * self.spill.piece_blocks if self.spill is not None else wanted
+        while self.kernel.free_count + self._in_writing < wanted and self._free_some():
             pass
+        while self.kernel.free_count < self.pool.record_blocks and self._in_writing:
+            self._take_written(wait=True)
         if self.kernel.free_count < self.pool.record_blocks:
             raise SystemFailure("the memory is too small for the records of this input", "give more memory")
 
     def settle(self) -> None:
-        """Spill until the gather has room to read a bucket: what waits is no more than what will be free soon."""
+        """Spill until the gather has room to read a bucket: what waits is no more than what will be free soon.
+
+        All that was spilled is on disk then, and the thread that wrote it has ended.
+        """
         waiting = self._waiting()
         blocks = sum(count for count, _ in waiting)
-        while waiting and blocks > self._resident_blocks() + self.kernel.free_count:
-            count, bucket = waiting.pop()
-            self._spill_chain(bucket)
-            blocks -= count
+        while waiting and blocks > self._resident_blocks() + self.kernel.free_count + self._in_writing:
+            blocks -= self._spill_some(waiting[-1][1])
+            waiting = self._waiting()
+        self._finish_writing()
+        if self._writing is not None:
+            self._writing.close()
 
-    def _free_some(self, wanted: int) -> bool:
-        """Free some blocks, at most about as many as are wanted; False where there is nothing left to give up.
+    def _free_some(self) -> bool:
+        """Give up some buckets, or hand a piece of what waits to be written; False where there is nothing left.
 
-        The highest resident bucket is given up while less waits of spilled ones than is resident. Else the longest of
+        The highest resident buckets are given up while less waits of spilled ones than is resident. Else the longest of
         what waits is spilled, since long writes and reads are fast.
         """
         waiting = self._waiting()
         if self.resident and (self._may_drop() or sum(count for count, _ in waiting) <= self._resident_blocks()):
-            self.resident -= 1
-            self._give_up(self.resident)
+            self._give_up_some()
             return True
-        some = bool(waiting)
-        while waiting and self.kernel.free_count < wanted:
-            self._spill_chain(waiting.pop()[1])
-        return some
+        if not waiting:
+            return False
+        self._spill_some(waiting[-1][1])
+        return True
 
     def _waiting(self) -> list[tuple[int, int]]:
-        """Return how many full blocks wait in memory of each spilled bucket, and the bucket, the most at the end."""
-        waiting = []
-        for bucket in range(self.resident, self.dropped_from):
+        """Return how many full blocks wait in memory of each group of spilled buckets, and its number, most at the end.
+
+        Spilled buckets of a group that is resident in part count as well, and the resident ones do not.
+        """
+        waiting: dict[int, int] = {}
+        first, size, width = self.resident, self.pool.block_bytes, self._width
+        for bucket, stream in enumerate(self.table.streams(self.dropped_from)[first:], first):
             run = self.runs.get(bucket)
-            written = run.blocks if run is not None else 0
-            full = (self.table.stream_bytes(bucket) - 1) // self.pool.block_bytes - written
+            full = (stream - 1) // size - (run.blocks if run is not None else 0)
             if full > 0:
-                waiting.append((full, bucket))
-        return sorted(waiting)
+                waiting[bucket // width] = waiting.get(bucket // width, 0) + full
+        return sorted((full, group) for group, full in waiting.items())
 
     def _resident_blocks(self) -> int:
         return self.table.stream_bytes_below(self.resident) // self.pool.block_bytes
@@ -166,16 +185,17 @@ class BucketSet:
         highest, limit = self.resident - 1, self.drop_beyond
         return highest > 0 and limit is not None and self.table.count_below(highest) >= limit
 
-    def _give_up(self, bucket: int) -> None:
-        """Drop or spill a bucket, the highest that was resident."""
-        if bucket >= self.dropped_from:
-            return
-        if bucket and self.drop_beyond is not None and self.table.count_below(bucket) >= self.drop_beyond:
+    def _give_up_some(self) -> None:
+        """Drop the highest resident bucket, or spill it and those beside it."""
+        bucket = self.resident - 1
+        if bucket < self.dropped_from and self._may_drop():
             self._drop_from(bucket)
-        elif self.spill is None:
+        elif bucket < self.dropped_from and self.spill is None:
             raise RangeTooFull
-        else:
-            self._spill_chain(bucket)
+        self.resident = bucket
+        if bucket < self.dropped_from:
+            self.resident = bucket // self._width * self._width
+            self._spill_some(bucket // self._width)
 
     def _drop_unwanted(self, limit: int) -> None:
         """Drop the buckets above those that hold so many records."""
@@ -187,6 +207,7 @@ class BucketSet:
 
     def _drop_from(self, bucket: int) -> None:
         """Forget this bucket and those above it, and refuse their records from now on."""
+        self._finish_writing()
         for above in range(bucket, self.dropped_from):
             self._forget(above)
         self.dropped_from, self.dropped = bucket, True
@@ -201,52 +222,54 @@ class BucketSet:
             self.spill.release(run)
         self.table.clear(bucket)
 
-    def _spill_chain(self, bucket: int) -> None:
-        """Write all blocks of a bucket but the open one."""
-        if self.table.open(bucket) == NO_BLOCK:
-            return
-        blocks = self.pool.chain(self.table.head(bucket))[:-1]
-        if not blocks:
-            return
+    def _spill_some(self, group: int) -> int:
+        """Hand blocks of the spilled buckets of a group to be written, a piece at most; return how many.
+
+        Open blocks stay.
+        """
         assert self.spill is not None
+        assert self._writing is not None
+        shares: list[Share] = []
+        room = self.spill.piece_blocks
+        for bucket in range(max(group * self._width, self.resident), min((group + 1) * self._width, self.dropped_from)):
+            if not room or self.table.open(bucket) == NO_BLOCK:
+                continue
+            blocks = self.pool.chain(self.table.head(bucket))
+            some = blocks[: min(len(blocks) - 1, room)]
+            if some:
+                run = self._run(bucket)
+                shares.append(Share(run, run.blocks, some))
+                run.blocks += len(some)
+                self.table.begin_at(bucket, blocks[len(some)])
+                room -= len(some)
+        if shares:
+            self._writing.submit(shares)
+        written = self.spill.piece_blocks - room
+        self._in_writing += written
+        return written
+
+    def _run(self, bucket: int) -> SpillRun:
+        """Return the run of a bucket, which begins here if there is none."""
         run = self.runs.get(bucket)
         if run is None:
-            run = self.runs[bucket] = SpillRun()
-        self.spill.append(run, blocks)
-        self.table.begin_at_open(bucket)
-        self.give(blocks)
+            number, slot = divmod(bucket, self._width)
+            group = self._groups.get(number)
+            if group is None:
+                group = self._groups[number] = SpillGroup(self._width)
+            run = self.runs[bucket] = SpillRun(group, slot)
+        return run
 
+    def _take_written(self, wait: bool) -> bool:
+        """Take back blocks that were written; False where there are none, or not yet."""
+        taken = False
+        while self._writing is not None and (shares := self._writing.take(wait and not taken)) is not None:
+            for share in shares:
+                self.give(share.numbers)
+                self._in_writing -= len(share.numbers)
+            taken = True
+        return taken
 
-@dataclass(frozen=True)
-class BucketRange:
-    """Buckets of one key range, one set a worker, and where each bucket begins in the output.
-
-    Attributes:
-        sets: of equal ranges and shifts.
-        buckets: how many are complete; records of higher ones were dropped.
-        starts: the output position of each bucket's first record, and of what follows the last.
-        offsets: the same as bytes of the output.
-    """
-
-    sets: list[BucketSet]
-    buckets: int
-    starts: list[int]
-    offsets: list[int]
-
-    @classmethod
-    def of(cls, sets: list[BucketSet], start: int, offset: int) -> BucketRange:
-        """Return the range of some sets, given its first record's number and byte in the output."""
-        buckets = min(one.dropped_from for one in sets)
-        counts = map(sum, zip(*(one.table.counts(buckets) for one in sets), strict=True))
-        sizes = map(sum, zip(*(one.table.sizes(buckets) for one in sets), strict=True))
-        return cls(sets, buckets, list(accumulate(counts, initial=start)), list(accumulate(sizes, initial=offset)))
-
-    @property
-    def records(self) -> int:
-        """Records in the buckets."""
-        return self.starts[-1] - self.starts[0]
-
-    @property
-    def size(self) -> int:
-        """Their bytes, delimiters included."""
-        return self.offsets[-1] - self.offsets[0]
+    def _finish_writing(self) -> None:
+        """Wait until all that was handed over is written."""
+        while self._take_written(wait=True):
+            pass

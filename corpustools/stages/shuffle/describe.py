@@ -38,9 +38,7 @@ def describe_plan(request: ShuffleRequest) -> str:
 
 
 def _way(plan: Plan) -> str:
-    if plan.direct_spill:
-        return "past the page cache where the file system can"
-    return "dropped from the page cache" if plan.spares_cache else "through the page cache"
+    return "past the page cache where the file system can" if plan.spares_cache else "through the page cache"
 
 
 def _form(request: ShuffleRequest) -> str:

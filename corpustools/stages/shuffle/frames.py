@@ -43,27 +43,36 @@ class Packer:
         # While frames are read: which bytes of the run the memory holds.
         self._low = self._high = 0
 
-    def pack(self, numbers: list[int], codec: int) -> Iterator[memoryview]:
+    def pack(self, shares: list[list[int]], codec: int, sizes: list[int]) -> Iterator[memoryview]:
         """Give blocks as parcels; each has to be used before the next is asked for.
 
         Args:
-            numbers: the blocks.
+            shares: the blocks, in shares that each begin on a unit.
             codec: LZ4 or ZSTD.
+            sizes: gets the bytes of each share.
         """
         memory, size, at = self._memory, self._pool.block_bytes, 0
-        for number in numbers:
-            if at + _FRAME.size + size > len(memory):
-                yield self._parcel(at)
-                at = 0
-            data = at + _FRAME.size
-            stored = self._codec.pack(codec, self._pool.memory, number * size, size, memory, data)
-            if not stored:
-                self.view[data : data + size] = self._pool.block(number)
-            _FRAME.pack_into(memory, at, codec if stored else RAW, stored or size)
-            at = up(data + (stored or size), ALIGNED)
-        yield self._parcel(at)
+        for numbers in shares:
+            begin, given = at, 0
+            for number in numbers:
+                if at + _FRAME.size + size > len(memory):
+                    parcel = self._parcel(at)
+                    given += len(parcel) - begin
+                    yield parcel
+                    begin = at = 0
+                data = at + _FRAME.size
+                stored = self._codec.pack(codec, self._pool.memory, number * size, size, memory, data)
+                if not stored:
+                    self.view[data : data + size] = self._pool.block(number)
+                _FRAME.pack_into(memory, at, codec if stored else RAW, stored or size)
+                at = up(data + (stored or size), ALIGNED)
+            at = len(self._parcel(at))
+            sizes.append(given + at - begin)
+        if at:
+            yield self.view[:at]
 
     def _parcel(self, size: int) -> memoryview:
+        """Return the front of the memory, filled up to a whole unit."""
         whole = up(size, self._unit)
         self.view[size:whole] = bytes(whole - size)
         return self.view[:whole]

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from corpustools.files.ordered import Turns
-from corpustools.stages.shuffle.buckets import BucketRange
+from corpustools.stages.shuffle.bucket_range import BucketRange
 from corpustools.stages.shuffle.loader import Loaded, Loader
 from corpustools.stages.shuffle.tally import Tally
 from corpustools.stages.shuffle.writer import RecordWriter

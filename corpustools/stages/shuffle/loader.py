@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from corpustools.files.ordered import Turns
-from corpustools.stages.shuffle.buckets import BucketRange
+from corpustools.stages.shuffle.bucket_range import BucketRange
+from corpustools.stages.shuffle.pieces import SpillRun
 from corpustools.stages.shuffle.pool import Pool
 from corpustools.stages.shuffle.refine import Walk, split
-from corpustools.stages.shuffle.spill import Spill, SpillRun
+from corpustools.stages.shuffle.spill import Spill
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from corpustools.files.compressors import compressor_bytes
 from corpustools.files.mapped import mean_record
 from corpustools.machine import resident
 from corpustools.stages.shuffle.codecs import codec_bytes
+from corpustools.stages.shuffle.pieces import table_bytes
 from corpustools.stages.shuffle.request import ShuffleRequest
 
 MIB = 1 << 20
@@ -27,9 +28,10 @@ _MAPPED_BLOCK = 16 << 10
 _MAPPED_BUCKET = 2 * MIB
 # An address and its header take as much memory and time as so many bytes.
 _WORTH_MAPPING = 32
-# About half of the pool waits to be spilled, the longest first: a piece is the pool's share of a worker's bucket. The
-# page cache makes more of shorter ones.
-_LONG_WRITE = 64 << 10
+# Longer pieces are written no faster, and shorter ones by far slower.
+_SHORTEST_PIECE, _LONGEST_PIECE = 64 << 10, 4 * MIB
+# So many buckets at most have shares of a piece.
+_WIDEST = 32
 # A head of the order is short if this part of the pool holds each of its records.
 _FEW = 64 << 10
 # Room for a block of 64 KiB, a frame's head and what direct writing rounds up to.
@@ -59,6 +61,7 @@ class Plan:
         ahead: threads more that gather, so that one reads temporary data while the others work.
         parcel: what a thread packs temporary data into, or 0 where they are raw.
         codec: tables and contexts of a thread for that.
+        pieces: what is noted of the pieces that are spilled.
     """
 
     memory: int
@@ -77,6 +80,7 @@ class Plan:
     ahead: int
     parcel: int = 0
     codec: int = 0
+    pieces: int = 0
 
     @property
     def gatherers(self) -> int:
@@ -89,9 +93,17 @@ class Plan:
         return self.direct != "no"
 
     @property
-    def direct_spill(self) -> bool:
-        """Whether temporary data is written and read directly where the file system can, which pays for long pieces."""
-        return self.direct == "yes" or (self.spares_cache and self.pool >= self.workers * self.buckets * _LONG_WRITE)
+    def piece(self) -> int:
+        """Bytes of blocks that are spilled at once; each worker has two pieces on their way to disk."""
+        return _piece(self.pool, self.workers)
+
+    @property
+    def width(self) -> int:
+        """How many buckets, next to each other, have shares of a piece: so many that most pieces are full.
+
+        About half of the pool waits to be spilled, and of the groups of so many buckets the longest is taken.
+        """
+        return min(_WIDEST, max(1, self.buckets * self.workers * self.piece // self.pool))
 
     @property
     def few_records(self) -> int:
@@ -117,7 +129,7 @@ class Plan:
             (f"buffers ({self.gatherers} x {self.buffer})", self.gatherers * self.buffer),
             (f"lists ({self.gatherers} x {self.lists} records)", self.gatherers * self.lists * LIST_BYTES),
             (f"packing ({self.gatherers} x {self.parcel + self.codec})", self.gatherers * (self.parcel + self.codec)),
-            ("tables", tables_bytes(self.workers, self.buckets, self.blocks)),
+            ("tables", tables_bytes(self.workers, self.buckets, self.blocks) + self.pieces),
             (f"pool ({self.blocks} blocks of {self.block})", self.pool),
         ]
 
@@ -209,6 +221,8 @@ def make_plan(
     parcel = 0 if spill == "raw" else _power_of_two(usable // (64 * workers), _LEAST_PARCEL, MIB)
     codec = codec_bytes(spill)
     pool = usable - (workers + ahead) * (buffer + 4096 + lists * LIST_BYTES + parcel + codec)
+    pieces = _pieces_bytes(pool, workers, expected) if spills else 0
+    pool -= pieces
     buckets, block = _division(pool, workers, expected, mapped)
     blocks = (pool - tables_bytes(workers, buckets, pool // block)) // block - 1
     if expected is not None and exact:
@@ -219,9 +233,19 @@ def make_plan(
     # fmt: off
     return Plan(
         memory, workers, buckets, block, blocks, min(buffer, MIB // 2), buffer, lists, decoder, fixed, expected, mapped,
-        direct, ahead, parcel, codec,
+        direct, ahead, parcel, codec, pieces,
     )
     # fmt: on
+
+
+def _piece(pool: int, workers: int) -> int:
+    return _power_of_two(pool // (16 * workers), _SHORTEST_PIECE, _LONGEST_PIECE)
+
+
+def _pieces_bytes(pool: int, workers: int, expected: int | None) -> int:
+    """Return the bytes of what is noted of the pieces of an input; of an unknown one, if it is several pools large."""
+    size = 4 * pool if expected is None else expected
+    return min(table_bytes(size, _piece(pool, workers), _WIDEST), pool // 2)
 
 
 def _division(pool: int, workers: int, expected: int | None, mapped: int) -> tuple[int, int]:

@@ -7,11 +7,10 @@ from corpustools.files.temporary import TemporaryFiles
 from corpustools.stages.shuffle.buckets import BucketSet
 from corpustools.stages.shuffle.choice import Choice, Surroundings
 from corpustools.stages.shuffle.long_records import LongRecords
+from corpustools.stages.shuffle.pieces import extent_bytes
 from corpustools.stages.shuffle.plan import Plan
 from corpustools.stages.shuffle.pool import Pool, allocate
 from corpustools.stages.shuffle.spill import Spill
-
-_EXTENT = 1 << 20
 
 
 class BucketStore:
@@ -42,12 +41,13 @@ class BucketStore:
         slack = self.pool.kernel.SLACK
         self.buffers = [allocate(plan.buffer + slack, huge=True) for _ in range(plan.gatherers)]
         self._files = TemporaryFiles(
-            tmp_dirs, max(_EXTENT, 16 * plan.block), direct=plan.direct_spill, spares=plan.spares_cache
+            tmp_dirs, extent_bytes(plan.piece, plan.width), direct=plan.spares_cache, spares=plan.spares_cache
         )
         self.spill: Spill | None = None
         if spill is not None:
             choice = Choice(spill, self._files, around or Surroundings(plan.workers, plan.pool))
-            self.spill = Spill(self._files, self.pool, choice, plan.gatherers, plan.parcel, plan.direct_spill)
+            shape = (plan.piece, plan.width)
+            self.spill = Spill(self._files, self.pool, choice, plan.gatherers, plan.parcel, *shape)
         self.long_records = LongRecords(tmp_dirs[0] if spill is not None else None, delimiter, plan.spares_cache)
         self.buckets: list[BucketSet] = []
         self.reader: RecordReader | None = None
@@ -60,6 +60,8 @@ class BucketStore:
     def clear(self) -> None:
         """Let go of what the last scatter left."""
         self.buckets = []
+        if self.spill is not None:
+            self.spill.stop_writing()
         if self.reader is not None:
             self.reader.close()
             self.reader = None

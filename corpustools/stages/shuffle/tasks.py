@@ -24,7 +24,7 @@ from corpustools.files.ordered import Turns
 from corpustools.files.page_cache import Passing
 from corpustools.files.reader import RecordReader
 from corpustools.progress import Progress
-from corpustools.stages.shuffle.buckets import BucketRange
+from corpustools.stages.shuffle.bucket_range import BucketRange
 from corpustools.stages.shuffle.gather import Agenda, GatherWorker
 from corpustools.stages.shuffle.loader import FreeBlocks, Loader
 from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
