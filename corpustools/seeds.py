@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
+import os
 
 _MASK = (1 << 64) - 1
 
@@ -16,7 +16,7 @@ def seed_words(seed: str) -> tuple[int, int]:
 
 def fresh_seed() -> str:
     """Return a seed of 128 random bits that can be given again as text."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def draw_bits(key0: int, key1: int, position: int, lane: int = 0) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import stat
 
 from corpustools.errors import from_os
@@ -166,6 +165,8 @@ def _copy_over(source: str, path: str, name: str) -> None:
     Raises:
         SystemFailure: copying failed; the source stays then.
     """
+    import shutil
+
     try:
         with open(source, "rb") as whole, open(path, "wb") as target:
             shutil.copyfileobj(whole, target, 1 << 20)

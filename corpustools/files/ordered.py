@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Result = TypeVar("Result")
 
@@ -97,6 +99,8 @@ class _Pool:
 
     def submit(self, task: Callable[..., Result], arguments: tuple[object, ...]) -> Future[Result]:
         """Return what will hold the result; where there are no threads at all, the task is done by then."""
+        from concurrent.futures import Future
+
         future: Future[Result] = Future()
 
         def perform() -> None:

@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import os
 import re
-import secrets
 import threading
 from dataclasses import dataclass, field
 from functools import cache
@@ -106,7 +105,7 @@ def _remove(folder: str, lock: str, names: list[str]) -> None:
 def _claim(folder: str) -> _Claim:
     """Lock a fresh name in a folder."""
     for _ in range(_TRIES):
-        stem = os.path.join(folder, f".corpus-{_system()}-{secrets.token_hex(4)}")
+        stem = os.path.join(folder, f".corpus-{_system()}-{os.urandom(4).hex()}")
         descriptor = os.open(f"{stem}.lock", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         # Where there are no locks, nobody gets this one, and what is left over stays.
         with contextlib.suppress(OSError):

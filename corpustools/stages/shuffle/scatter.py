@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import threading
+from array import array
 from collections.abc import Callable
 
 from corpustools.files.chunks import Chunk, Fragment, count_records
@@ -130,6 +131,6 @@ def empty_sets(
         )
         first, stop = slot * plan.blocks // workers, (slot + 1) * plan.blocks // workers
         # Low numbers on top: what is used lies together.
-        one.give(list(range(stop - 1, first - 1, -1)))
+        one.give(array("I", range(stop - 1, first - 1, -1)))
         sets.append(one)
     return sets
