@@ -5,9 +5,11 @@ import re
 import numpy as np
 import pytest
 from bpe_models import by_hand, tokenizer_json, trained_byte_level
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from corpustools.errors import DataError
-from corpustools.stages.tokenize.models import parse
+from corpustools.stages.tokenize.models import json_floats, parse
 from corpustools.stages.tokenize.models.tiktoken import CL100K, O200K, QWEN
 from corpustools.stages.tokenize.text.dfa import automaton
 from corpustools.stages.tokenize.text.hf_regex import translate
@@ -48,6 +50,17 @@ def test_canonical_ids_need_no_trie(file):
     assert "names" not in vars(tokenizer.vocabulary)
     assert tokenizer.sample("a ab", alpha=0)
     assert "trie" in made
+
+
+@given(text=st.from_regex(r"-?[0-9]{1,12}\.[0-9]{1,12}", fullmatch=True) | st.floats(-1e3, 0).map(repr))
+@example("-0.0")
+@example("1844674407370955161.5")
+@example("9999999999.999999999")
+def test_numbers_are_read_alike_at_once_and_digit_by_digit(text):
+    """The short way takes most scores of a vocabulary; it has the same two roundings."""
+    value = json_floats.float_of_tokenizers(text)
+    slowly = json_floats._digit_by_digit(text.removeprefix("-"))
+    assert (abs(value), np.signbit(value)) == (slowly, text.startswith("-"))
 
 
 @pytest.mark.parametrize("token", ["a" * 4097, "\ud800"])

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 
 _LARGEST = (1 << 64) - 1
+# Every number of so many digits is below it.
+_DIGITS = 19
+_POWERS = [float(f"1e{power}") for power in range(_DIGITS + 1)]
 
 
 def float_of_tokenizers(text: str) -> float:
@@ -17,7 +20,20 @@ def float_of_tokenizers(text: str) -> float:
     Raises:
         ValueError: the number is larger than a double.
     """
-    digits, _, exponent = text.lower().lstrip("-").partition("e")
+    whole, _, fraction = text.removeprefix("-").partition(".")
+    digits = whole + fraction
+    if len(digits) <= _DIGITS and digits.isdigit():
+        value = float(int(digits)) / _POWERS[len(fraction)]
+    else:
+        value = _digit_by_digit(text.lower().lstrip("-"))
+    if math.isinf(value):
+        raise ValueError(f"{text} is out of range")
+    return -value if text.startswith("-") else value
+
+
+def _digit_by_digit(text: str) -> float:
+    """Return a number without a sign that may have any number of digits, and an exponent."""
+    digits, _, exponent = text.partition("e")
     whole, _, fraction = digits.partition(".")
     number, power = 0, int(exponent or 0)
     for i, digit in enumerate(whole + fraction):
@@ -34,6 +50,4 @@ def float_of_tokenizers(text: str) -> float:
         value *= float(f"1e{min(power, 999)}") if value else 1.0
     else:
         value /= float(f"1e{max(power, -308) * -1}")
-    if math.isinf(value):
-        raise ValueError(f"{text} is out of range")
-    return -value if text.startswith("-") else value
+    return value
