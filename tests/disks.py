@@ -25,13 +25,14 @@ WHERE = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
 @contextlib.contextmanager
-def mounted(folder: Path, kind: str, size: int = SIZE) -> Iterator[Path]:
+def mounted(folder: Path, kind: str, size: int = SIZE, *options: str) -> Iterator[Path]:
     """Mount a new file system of a kind on a folder inside this one, and take it away at the end.
 
     Args:
         folder: where its image and the folder are made.
         kind: one of KINDS.
         size: its bytes, where it has a size of its own; an overlay has none.
+        *options: how it is made, for mkfs.
     """
     place, image = folder / kind, folder / f"{kind}.image"
     place.mkdir()
@@ -39,7 +40,7 @@ def mounted(folder: Path, kind: str, size: int = SIZE) -> Iterator[Path]:
     if kind not in ("tmpfs", "overlay"):
         with open(image, "wb") as file:
             file.truncate(size)
-        done(f"mkfs.{maker}", "-q", *(["-F"] if maker == "ext4" else []), image)
+        done(f"mkfs.{maker}", "-q", *(["-F"] if maker == "ext4" else []), *options, image)
     if kind == "overlay":
         folders = [folder / f"overlay.{name}" for name in ("lower", "upper", "work")]
         for one in folders:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from disks import DIRECT, KINDS, cached, copies_on_write, failing, mounted, open_files
+from disks import DIRECT, KINDS, SIZE, cached, copies_on_write, failing, mounted, open_files
 from harness import MIB, Folder, needs_speed
 
 pytestmark = [pytest.mark.mounts, needs_speed]
@@ -150,6 +150,31 @@ def test_a_failing_disk(place: Folder, fault: str, way: str):
     assert (out / "out").read_bytes() == b"old\n"
     assert os.listdir(out) == ["out"]
     assert os.listdir(temporary) == []
+
+
+@pytest.mark.parametrize("way", ["yes", "auto", "no"])
+def test_a_device_that_is_smaller_than_it_says(place: Folder, expected: bytes, way: str):
+    """The file system finds room, and the device behind it has none: what is lost on its way there is noticed.
+
+    Past the page cache that is at the call, through it later: at a wait, or when the output is made durable.
+    """
+    with mounted(place.path, "tmpfs", 50 * MIB) as small, mounted(small, "ext4", SIZE, "-O", "^has_journal") as root:
+        out, temporary = folders_of(root)
+        (out / "out").write_bytes(b"old\n")
+        os.sync()
+        given = [*SHUFFLE, "--spill", "raw", "--direct", way]
+        place.corpus("shuffle", "in", "-o", out / "out", *given).failed(1, "out", "no space left")
+        assert (out / "out").read_bytes() == b"old\n"
+        assert os.listdir(out) == ["out"]
+        outcome = place.corpus("shuffle", "in", "-o", "elsewhere", "-T", temporary, *given)
+        if outcome.status:
+            outcome.failed(1, str(temporary), "no space left")
+            assert "elsewhere" not in place.names()
+        else:
+            # What is still in the page cache can be read.
+            assert way == "no"
+            assert place.read("elsewhere") == expected
+        assert os.listdir(temporary) == []
 
 
 HARMLESS = {
