@@ -25,7 +25,7 @@ def read_ahead(items: Generator[Item], size: Callable[[Item], int], most: int) -
         size: returns the bytes of an item.
         most: bytes.
     """
-    ahead = _Ahead(items, size, most)
+    ahead = Ahead(items, size, most)
     if not ahead.start():
         # The system gives no thread.
         yield from items
@@ -36,8 +36,11 @@ def read_ahead(items: Generator[Item], size: Callable[[Item], int], most: int) -
         ahead.close()
 
 
-class _Ahead(Generic[Item]):
-    """What `read_ahead` holds: items between two threads."""
+class Ahead(Generic[Item]):
+    """Items between two threads: what `read_ahead` holds, whose arguments these are.
+
+    The thread runs from `start` on, also while nobody asks for an item yet. Whoever starts it closes it.
+    """
 
     def __init__(self, items: Generator[Item], size: Callable[[Item], int], most: int) -> None:
         self._items, self._size, self._most = items, size, most

@@ -134,6 +134,7 @@ class OpenInput:
         delivered: decoded bytes handed out, less those put back.
         raw_bytes: bytes read from the file.
         behind: drops from the page cache what was read, or None.
+        reader: gives the decoded bytes.
 
     Raises:
         SystemFailure: the file cannot be opened or read.
@@ -171,7 +172,7 @@ class OpenInput:
             refuse_foreign(source.name, self._head)
         self.codec = codec
         self.plain = codec is None and source.seekable
-        self._reader: Reader = decoder(codec, _Raw(self), source.name, memory) if codec else _Raw(self)
+        self.reader: Reader = decoder(codec, _Raw(self), source.name, memory) if codec else _Raw(self)
 
     def readinto(self, view: memoryview) -> int:
         """Fill the front of the view with decoded bytes; 0 at the end.
@@ -184,7 +185,7 @@ class OpenInput:
             n = min(len(self._back), len(view))
             view[:n], self._back = self._back[:n], self._back[n:]
         else:
-            n = self._reader.readinto(view)
+            n = self.reader.readinto(view)
             if not self.delivered and self.codec:
                 # A tar in a gzip file, say.
                 refuse_foreign(self.source.name, bytes(view[: min(n, HEAD_BYTES)]))

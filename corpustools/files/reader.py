@@ -17,6 +17,7 @@ from corpustools.files.chunks import (
     last_record_end,
     long_record_end,
 )
+from corpustools.files.decoding import NOT_AHEAD, DecodeAhead, Inputs
 from corpustools.files.inputs import Input, OpenInput
 from corpustools.files.page_cache import Passing
 
@@ -133,6 +134,7 @@ class RecordReader:
         form: what a record is.
         memory: what a decoder may allocate, in bytes.
         passing: what becomes of the pages of files that were read.
+        ahead: how many compressed files are decoded at a time.
 
     Attributes:
         form: what a record is.
@@ -140,11 +142,18 @@ class RecordReader:
         current: the input that the last chunk or fragment came from, open until the next call of `read`.
     """
 
-    def __init__(self, inputs: list[Input], form: RecordFormat, memory: int, passing: Passing = Passing.STAYS) -> None:
+    def __init__(
+        self,
+        inputs: list[Input],
+        form: RecordFormat,
+        memory: int,
+        passing: Passing = Passing.STAYS,
+        ahead: DecodeAhead = NOT_AHEAD,
+    ) -> None:
         self.form = form
         self.header = b""
         self.current: OpenInput | None = None
-        self._inputs, self._memory, self._passing = inputs, memory, passing
+        self._inputs, self._opened = inputs, Inputs(inputs, memory, passing, ahead)
         self._next = 0
         self._closed_bytes = 0
         self._records: Records | None = None
@@ -209,6 +218,7 @@ class RecordReader:
         """Close what is open."""
         if self.current is not None:
             self._close_current()
+        self._opened.close_all()
 
     def _records_of(self, source: OpenInput, number: int) -> Records:
         """Return the records of an input whose header is taken away."""
@@ -216,7 +226,7 @@ class RecordReader:
 
     def _open(self) -> Records:
         number = self._next
-        self.current = OpenInput(self._inputs[number], self._memory, self._passing)
+        self.current = self._opened.open(number)
         self._next += 1
         if self.form.header:
             header, whole = take_header(self.current, self.form)
@@ -232,7 +242,7 @@ class RecordReader:
     def _close_current(self) -> None:
         assert self.current is not None
         self._closed_bytes += self.current.raw_bytes
-        self.current.close()
+        self._opened.close(self._next - 1)
         self.current = self._records = None
 
 

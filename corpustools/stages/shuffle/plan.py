@@ -8,6 +8,7 @@ from corpustools import kernels
 from corpustools.errors import UsageError
 from corpustools.files.compression import output_codec
 from corpustools.files.compressors import compressor_bytes
+from corpustools.files.decoding import NOT_AHEAD, DecodeAhead, decode_ahead
 from corpustools.files.mapped import mean_record
 from corpustools.machine import resident
 from corpustools.stages.shuffle.codecs import codec_bytes
@@ -54,6 +55,7 @@ class Plan:
         buffer: a worker's chunk or output buffer: no record in the pool is longer.
         lists: records that a worker puts in order at a time.
         decoder: what a decoder of a compressed input may allocate.
+        decode: how many compressed inputs are decoded at a time, and how far ahead.
         fixed: the process before any of this, and what is held back.
         expected: decoded bytes of input, as far as they are known.
         mapped: bytes of input that are mapped and stay where they are, or 0.
@@ -73,6 +75,7 @@ class Plan:
     buffer: int
     lists: int
     decoder: int
+    decode: DecodeAhead
     fixed: int
     expected: int | None
     mapped: int
@@ -124,7 +127,7 @@ class Plan:
         """Return who gets what, in the order of the budget."""
         return [
             ("process and reserve", self.fixed),
-            ("decoders", self.decoder),
+            ("decoders", self.decode.all_bytes(self.decoder)),
             ("mapped inputs", self.mapped),
             (f"buffers ({self.gatherers} x {self.buffer})", self.gatherers * self.buffer),
             (f"lists ({self.gatherers} x {self.lists} records)", self.gatherers * self.lists * LIST_BYTES),
@@ -157,8 +160,13 @@ def plan_shuffle(request: ShuffleRequest) -> Plan:
     fixed, mapped = resident() + encoders, _mappable_bytes(request)
     if mapped * 5 // 4 + fixed + 64 * MIB > request.memory:
         mapped = 0
-    spill = "raw" if request.no_temp else request.spill
-    return make_plan(request.memory, workers, expected, request.exact, fixed, decoder, mapped, request.direct, spill)
+    spill, decode = (
+        "raw" if request.no_temp else request.spill,
+        decode_ahead(request.inputs, request.memory, workers, decoder),
+    )
+    return make_plan(
+        request.memory, workers, expected, request.exact, fixed, decoder, mapped, request.direct, spill, decode
+    )
 
 
 def _mappable_bytes(request: ShuffleRequest) -> int:
@@ -192,6 +200,7 @@ def make_plan(
     mapped: int = 0,
     direct: str = "auto",
     spill: str = "auto",
+    decode: DecodeAhead = NOT_AHEAD,
 ) -> Plan:
     """Lay out `memory` for `workers` threads and an input of about `expected` decoded bytes.
 
@@ -201,16 +210,17 @@ def make_plan(
         expected: decoded bytes of input, None where nothing is known.
         exact: whether that is a bound and not a guess.
         fixed: what the process holds already.
-        decoder: what the decoders of compressed inputs may allocate.
+        decoder: what the decoder of a compressed input may allocate.
         mapped: bytes of input that are mapped.
         direct: whether the page cache is spared: auto, yes or no.
         spill: how temporary data is kept: auto, raw, lz4 or zstd.
+        decode: how many compressed inputs are decoded at a time.
 
     Raises:
         UsageError: the memory is below the floor, or too small for what is fixed.
     """
     fixed += RESERVE
-    usable = _usable(memory, fixed, decoder, mapped)
+    usable = _usable(memory, fixed, decode.all_bytes(decoder), mapped)
     # A buffer and its lists should not eat the pool; a worker costs about a 16th of the memory.
     workers = max(1, min(workers, usable // (8 * MIB)))
     buffer = _power_of_two(usable // (32 * workers), 256 << 10, 4 * MIB)
@@ -232,8 +242,8 @@ def make_plan(
         blocks = min(blocks, max(most, 1))
     # fmt: off
     return Plan(
-        memory, workers, buckets, block, blocks, min(buffer, MIB // 2), buffer, lists, decoder, fixed, expected, mapped,
-        direct, ahead, parcel, codec, pieces,
+        memory, workers, buckets, block, blocks, min(buffer, MIB // 2), buffer, lists, decoder, decode, fixed, expected,
+        mapped, direct, ahead, parcel, codec, pieces,
     )
     # fmt: on
 

@@ -170,7 +170,11 @@ def scatter(task: ScatterTask, store: BucketStore, progress: Progress | None = N
     plan, before = store.plan, store.spilled_bytes
     with _clearing_after_failure(store):
         sets = empty_sets(store, task.keys, task.wanted, task.limit, task.check_all)
-        reader = (MappedReader if plan.mapped else RecordReader)(task.inputs, task.form, plan.decoder, task.passing)
+        reader = (
+            MappedReader(task.inputs, task.form, plan.decoder, task.passing)
+            if plan.mapped
+            else RecordReader(task.inputs, task.form, plan.decoder, task.passing, plan.decode)
+        )
         store.reader = reader
         group = ThreadGroup()
         distribution = Distribution(reader, store.long_records, task.first, plan.chunk, plan.buffer, group.stopped)
