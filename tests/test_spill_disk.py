@@ -40,7 +40,8 @@ def init(self, *arguments):
 
 DirectFile.write, DirectFile.read, choice.Choice.__init__ = write, read, init
 result = shuffle("in", "out-" + spill, seed=1, memory="64MiB", workers=2, spill=spill, tmp_dirs=["."])
-print(json.dumps({"busy": busy, "packed": choices[0].packed, "stored": result.temporary_bytes}))
+said = {"packed": choices[0].packed, "spilled": result.spilled, "stored": result.temporary_bytes}
+print(json.dumps({"busy": busy, **said}))
 """
 
 
@@ -62,6 +63,9 @@ def test_auto_packs_on_a_slow_disk(folder: Folder):
     raw, auto, lz4 = (run(folder, speed, spill) for speed, spill in ((0, "raw"), (rate, "auto"), (0, "lz4")))
     assert folder.read("out-auto") == folder.read("out-raw") == folder.read("out-lz4")
     assert raw["packed"][1:] == [0, 0]
+    assert raw["spilled"] == {"raw": raw["packed"][0]}
+    assert lz4["spilled"] == {"lz4": lz4["packed"][1]}
+    assert sum(auto["spilled"].values()) == sum(auto["packed"])
     assert auto["packed"][0] < sum(auto["packed"]) // 2, auto
     assert 1.2 * lz4["stored"] < raw["stored"]
     assert 1.2 * auto["busy"] < 2 * raw["stored"] / rate

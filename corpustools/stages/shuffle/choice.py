@@ -171,6 +171,11 @@ class Choice:
         """Bytes that were spilled, as they were before packing."""
         return sum(self.packed)
 
+    @property
+    def by_codec(self) -> dict[str, int] | None:
+        """The bytes that were spilled with each codec, or None where none were."""
+        return {name: size for name, size in zip(CODECS, self.packed, strict=True) if size} or None
+
     def spent(self, codec: int, size: int, trial: Callable[[], Trial]) -> None:
         """Take note of bytes that were spilled, and look whether another codec is better now.
 

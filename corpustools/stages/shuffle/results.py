@@ -19,6 +19,7 @@ class ShuffleResult:
         records_read: records of the inputs.
         temporary_bytes: bytes that went to temporary files.
         passes: how often the inputs were read.
+        spilled: bytes of temporary data before packing, by codec; None where there were none.
     """
 
     records: int
@@ -29,3 +30,4 @@ class ShuffleResult:
     records_read: int
     temporary_bytes: int
     passes: int
+    spilled: dict[str, int] | None = None

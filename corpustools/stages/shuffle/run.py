@@ -204,6 +204,7 @@ class _Passes:
             records_read=self.records_read,
             temporary_bytes=self.temporary_bytes,
             passes=self.count,
+            spilled=self._store.spill.choice.by_codec if self._store.spill is not None else None,
         )
 
     def _scatter(self, wanted: KeyRange) -> ScatterReceipt:

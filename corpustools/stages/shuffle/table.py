@@ -157,6 +157,7 @@ class _Run:
             records_read=self.records_read,
             temporary_bytes=self._spill.bytes_written if self._spill is not None else 0,
             passes=self.passes,
+            spilled=self._spill.choice.by_codec if self._spill is not None else None,
         )
 
     def run(self) -> None:

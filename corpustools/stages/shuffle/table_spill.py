@@ -46,12 +46,15 @@ class TableSpill:
         spill: raw, lz4, zstd or auto.
         around: what the choice of a codec depends on.
         spares_cache: whether what was written is kept out of the page cache.
+
+    Attributes:
+        choice: which codec messages get.
     """
 
     def __init__(self, directories: list[str], spill: str, around: Surroundings, spares_cache: bool = False) -> None:
         self._files = TemporaryFiles(directories, _EXTENT, spares=spares_cache)
         self._codec = BlockCodec()
-        self._choice = Choice(spill, self._files, around)
+        self.choice = Choice(spill, self._files, around)
         # What a damaged frame says of its size would be allocated.
         self._largest = 0
 
@@ -66,7 +69,7 @@ class TableSpill:
         Raises:
             SystemFailure: the disk is full or fails.
         """
-        codec, size, packed = self._choice.codec, len(message), message
+        codec, size, packed = self.choice.codec, len(message), message
         self._largest = max(self._largest, size)
         mark = RAW
         if codec != RAW:
@@ -76,7 +79,7 @@ class TableSpill:
                 mark, packed = codec, out[:stored]
         self._write(run, memoryview(_FRAME.pack(mark, len(packed), size, zlib.crc32(message))))
         self._write(run, packed)
-        self._choice.spent(codec, size, lambda: self._try(message))
+        self.choice.spent(codec, size, lambda: self._try(message))
 
     def read(self, run: Messages) -> Iterator[bytearray]:
         """Give the messages of a run in order; any thread may do so.
