@@ -7,7 +7,6 @@ turn raw and packed. Raw blocks stand one behind another; frames.py says how pac
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from queue import LifoQueue
 
 from corpustools.errors import DataError
 from corpustools.files.behind import WorkBehind
-from corpustools.files.temporary import TemporaryFiles
+from corpustools.files.temporary import Meter, TemporaryFiles
 from corpustools.stages.shuffle.choice import Choice, Trial
 from corpustools.stages.shuffle.codecs import RAW
 from corpustools.stages.shuffle.frames import Damaged, Packer, up
@@ -189,9 +188,10 @@ class Spill:
             costs = packer.costs(numbers)
             if not self.files.direct:
                 return Trial(costs, None)
-            length, begin = min(len(packer.view), size), time.perf_counter()
-            self.files.read(extent, 0, [packer.view[:length]])
-            return Trial(costs, (time.perf_counter() - begin) / length)
+            length, meter = min(len(packer.view), size), Meter()
+            with meter.passing(length):
+                self.files.read(extent, 0, [packer.view[:length]])
+            return Trial(costs, meter.take()[1] / length)
 
     def _damaged(self) -> DataError:
         return DataError(
