@@ -32,6 +32,11 @@ ALL_BYTES = [bytes([byte]) for byte in range(256)]
 ODD_LETTER = b"\xf5\x80\x80\x81"
 
 
+def cuts_of(character: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the joins that make a character of its bytes, from the left."""
+    return [(character[:at], character[at : at + 1]) for at in range(1, len(character))]
+
+
 @st.composite
 def models(draw: Any, letters: list[bytes], pieces: list[bytes]) -> tuple[list[bytes], Merges]:
     """Give pieces, the first of them as given, and merges that join any two of them, even parts of characters."""
@@ -40,16 +45,20 @@ def models(draw: Any, letters: list[bytes], pieces: list[bytes]) -> tuple[list[b
     rows: dict[tuple[int, int], tuple[int, int]] = {}
     # What is drawn of text is joined, not what of 256 bytes never stands side by side.
     usual = sorted({codes[one] for one in [*letters, *(bytes([b]) for c in CHARACTERS for b in c)] if one in codes})
-    for priority in range(draw(st.integers(1, 25))):
+    # Characters that are whole first, and anything else.
+    joins = [cut for one in draw(st.lists(st.sampled_from(CHARACTERS), max_size=5)) for cut in cuts_of(one)]
+    for step in range(len(joins) + draw(st.integers(1, 20))):
         choice = st.sampled_from([*usual, *range(max(usual) + 1, len(pieces))])
-        left, right = draw(choice), draw(choice)
-        made = pieces[left] + pieces[right]
-        if len(made) > 12:
+        left, right = joins[step] if step < len(joins) else (pieces[draw(choice)], pieces[draw(choice)])
+        if len(left + right) > 12 or left not in codes or right not in codes:
             continue
-        if made not in codes:
-            codes[made] = len(pieces)
-            pieces.append(made)
-        rows.setdefault((left, right), (codes[made], priority))
+        if left + right not in codes:
+            codes[left + right] = len(pieces)
+            pieces.append(left + right)
+        rows.setdefault((codes[left], codes[right]), (codes[left + right], len(rows)))
+    if draw(st.booleans()):
+        order = draw(st.permutations(range(len(rows))))
+        rows = {pair: (made, order[priority]) for pair, (made, priority) in rows.items()}
     wholes = draw(st.lists(st.sampled_from(sorted(codes)), max_size=4))
     table = columns([(*pair, *made) for pair, made in rows.items()])
     return pieces, Merges(*table, {one: codes[one] for one in letters}, {one: codes[one] for one in wholes})
