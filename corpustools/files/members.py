@@ -9,6 +9,9 @@ from typing import Any
 from corpustools.errors import DataError
 from corpustools.files.streams import READ_BYTES, Reader
 
+# Of a member: the magic, the method and the flags, of which the upper three are reserved.
+_MAGIC, _FRONT, _RESERVED = b"\x1f\x8b", 4, 0xE0
+
 
 class MemberReader:
     """Decodes gz, bz2 and xz: members one after another, with the zero padding that gz and xz allow."""
@@ -98,6 +101,68 @@ class _ZlibMember:
         return self._inner.unused_data
 
 
+class _IgzipMember:
+    """igzip's decompressor, which refuses at the front of a member what zlib refuses there.
+
+    igzip waits for more behind bytes that are no member, so that the file looks torn, and takes flags that are reserved
+    (RFC 1952, section 2.3.1.2).
+    """
+
+    def __init__(self, library: Any) -> None:
+        self._error: type[Exception] = library.IsalError
+        self._inner = library.IgzipDecompressor(flag=library.DECOMP_GZIP)
+        self._front = b""
+
+    def decompress(self, data: bytes, limit: int) -> bytes:
+        if len(self._front) < _FRONT:
+            fresh = data[: _FRONT - len(self._front)]
+            self._front += fresh
+            _require_member(self._front)
+        try:
+            decoded: bytes = self._inner.decompress(data, limit)
+        except self._error as error:
+            raise zlib.error(str(error)) from error
+        return decoded
+
+    @property
+    def needs_input(self) -> bool:
+        needs: bool = self._inner.needs_input
+        return needs and not self.eof
+
+    @property
+    def eof(self) -> bool:
+        ended: bool = self._inner.eof
+        return ended
+
+    @property
+    def unused_data(self) -> bytes:
+        rest: bytes = self._inner.unused_data
+        return rest
+
+
+def _require_member(front: bytes) -> None:
+    """Refuse the first bytes of what is no gzip member.
+
+    Raises:
+        zlib.error: as zlib says it.
+    """
+    if len(front) > 1 and front[:2] != _MAGIC:
+        raise zlib.error("Error -3 while decompressing data: incorrect header check")
+    if front[2:3] not in (b"", b"\x08"):
+        raise zlib.error("Error -3 while decompressing data: unknown compression method")
+    if front[3:] and front[3] & _RESERVED:
+        raise zlib.error("Error -3 while decompressing data: unknown header flags set")
+
+
+def _gzip_member(memory: int) -> Any:
+    try:
+        # The extra [gzip]: the same bytes in half the time.
+        from isal import igzip_lib
+    except ImportError:
+        return _ZlibMember()
+    return _IgzipMember(igzip_lib)
+
+
 def _bz2_member(memory: int) -> Any:
     import bz2
 
@@ -111,7 +176,7 @@ def _xz_member(memory: int) -> Any:
 
 
 _MEMBERS: dict[str, Callable[[int], Any]] = {
-    "gz": lambda memory: _ZlibMember(),
+    "gz": _gzip_member,
     "bz2": _bz2_member,
     "xz": _xz_member,
 }

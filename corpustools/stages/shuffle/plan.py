@@ -148,8 +148,7 @@ def plan_shuffle(request: ShuffleRequest) -> Plan:
     decodes = any(one.codec or not one.seekable for one in request.inputs)
     decoder = max(10 * MIB, min(request.memory // 8, 128 * MIB)) if decodes else 0
     # A long zstd window is had where half of the memory holds it.
-    window = max(one.window for one in request.inputs)
-    decoder = max(decoder, window if window <= request.memory // 2 else 0)
+    decoder = max([decoder] + [one.window for one in request.inputs if one.window <= request.memory // 2])
     workers, encoders = request.workers, 0
     codec = output_codec(request.output)
     if codec:
@@ -160,10 +159,8 @@ def plan_shuffle(request: ShuffleRequest) -> Plan:
     fixed, mapped = resident() + encoders, _mappable_bytes(request)
     if mapped * 5 // 4 + fixed + 64 * MIB > request.memory:
         mapped = 0
-    spill, decode = (
-        "raw" if request.no_temp else request.spill,
-        decode_ahead(request.inputs, request.memory, workers, decoder),
-    )
+    spill = "raw" if request.no_temp else request.spill
+    decode = decode_ahead(request.inputs, request.memory, workers, decoder)
     return make_plan(
         request.memory, workers, expected, request.exact, fixed, decoder, mapped, request.direct, spill, decode
     )
