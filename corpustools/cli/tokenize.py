@@ -104,7 +104,8 @@ Examples:
     show_default=True,
     help="What makes the canonical ids of byte-pair models. fast is our engine. reference is the model's own library, "
     "about thirty times slower. auto is our engine, and the library encodes some documents too where it is installed; "
-    "a difference ends the run.",
+    "a difference ends the run. With --stochastic this is about the ids that words are drawn among, and reference is "
+    "refused.",
 )
 @click.option(
     "-j",

@@ -27,7 +27,8 @@ enum {
     HEAD_UNITS = 8,
     WORD_UNITS = (2 + WORD_MOST + 7) / 8 + WORD_MOST / 8 + WORD_ARCS + (WORD_ARCS + 1) / 2,
     LEAST_UNITS = 512,
-    TOKENS_AT_ONCE = 4
+    TOKENS_AT_ONCE = 4,
+    BOUNDS_AT_ONCE = 3
 };
 
 /* memory: `size` units, zeros at first; they belong to one lattice. mask: places of the index, less 1. */
@@ -60,23 +61,24 @@ static inline uint64_t mixed(uint64_t x) {
     return high ^ low;
 }
 
-/* The key of a word; nothing is read from `limit` on. A word that is too long has none: its size is 0. */
-static inline word_key key_of_word(const uint8_t *text, int64_t size, const uint8_t *limit) {
-    word_key k = {{0}, 0, size <= WORD_MOST ? size : 0};
-    if (!k.size) return k;
-    k.hash = mixed((uint64_t)size);
+/* Makes the key of a word; nothing is read from `limit` on. A word that is too long has none: its size is 0. */
+static inline void key_of_word(const uint8_t *text, int64_t size, const uint8_t *limit, word_key *k) {
+    k->size = size <= WORD_MOST ? size : 0;
+    k->hash = k->size ? mixed((uint64_t)size) : 0;
+    if (!k->size) return;
     for (int64_t i = 0; 8 * i < size; i++) {
         const int64_t left = size - 8 * i;
-        if (left >= 8 || text + 8 * i + 8 <= limit) memcpy(k.units + i, text + 8 * i, 8);
-        else memcpy(k.units + i, text + 8 * i, (size_t)left);
+        uint64_t unit = 0;
+        if (left >= 8 || text + 8 * i + 8 <= limit) memcpy(&unit, text + 8 * i, 8);
+        else memcpy(&unit, text + 8 * i, (size_t)left);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-        if (left < 8) k.units[i] &= ~(UINT64_MAX >> 8 * left);
+        if (left < 8) unit &= ~(UINT64_MAX >> 8 * left);
 #else
-        if (left < 8) k.units[i] &= ((uint64_t)1 << 8 * left) - 1;
+        if (left < 8) unit &= ((uint64_t)1 << 8 * left) - 1;
 #endif
-        k.hash = mixed(k.hash ^ k.units[i]);
+        k->units[i] = unit;
+        k->hash = mixed(k->hash ^ unit);
     }
-    return k;
 }
 
 static inline uint64_t *place_of_word(const word_samples *s, const word_key *k) {
@@ -193,7 +195,10 @@ static inline int64_t sample_word(const word_entry *entry, const progress *p, in
         const int64_t first = entry->ends[e - 2], more = entry->ends[e - 1] - first - 1;
         const uint64_t *these = thresholds + (first + 1 - e);
         int64_t k = first;
-        for (int64_t i = 0; i < more; i++) k += draws[e] >= these[i];
+        /* Without a branch for each of the first, which are most: nobody can predict how many there are. What is read
+         * behind the last threshold are arcs. */
+        for (int64_t i = 0; i < BOUNDS_AT_ONCE; i++) k += (i < more) & (draws[e] >= these[i]);
+        for (int64_t i = BOUNDS_AT_ONCE; i < more; i++) k += draws[e] >= these[i];
         *--at = (int32_t)(arcs[k] >> 8);
         e -= arcs[k] & 255;
         if (e == 1) *--at = (int32_t)(arcs[0] >> 8);

@@ -24,7 +24,7 @@ static inline const word_key *key_ahead(words_ahead *a, int64_t word) {
     for (; a->known < a->count && a->known < word + WORDS_AHEAD; a->known++) {
         const int64_t *bounds = a->words + 2 * a->known;
         word_key *k = a->keys + a->known % WORDS_AHEAD;
-        *k = key_of_word(a->text + bounds[0], bounds[1] - bounds[0], a->limit);
+        key_of_word(a->text + bounds[0], bounds[1] - bounds[0], a->limit, k);
         __builtin_prefetch(place_of_word(a->samples, k));
     }
     if (word + WORDS_AHEAD / 2 < a->count) {
@@ -84,7 +84,9 @@ static inline void measure_words(const lattice *l, const double *log_weights, mo
     for (int64_t i = 0; i < count; i++) {
         const uint8_t *word = text + words[2 * i];
         const int64_t size = words[2 * i + 1] - words[2 * i];
-        int64_t *place = seen + (key_of_word(word, size, limit).hash & seen_mask), before = *place - 1;
+        word_key key;
+        key_of_word(word, size, limit, &key);
+        int64_t *place = seen + (key.hash & seen_mask), before = *place - 1;
         *place = i + 1;
         if (before >= 0 && words[2 * before + 1] - words[2 * before] == size &&
             !memcmp(text + words[2 * before], word, (size_t)size)) {

@@ -97,7 +97,8 @@ def tokenize(
             what the tokenizer was loaded with, 'library' for a path.
         engine: what makes canonical ids. 'fast' is our engine, 'reference' the model's own library, about thirty times
             slower. 'auto' is our engine, and the library, where it is installed, encodes some documents too: those that
-            begin in the first 256 KiB and one in ten thousand, of a run that reads 1 MiB or more.
+            begin in the first 256 KiB and one in ten thousand, of a run that reads 1 MiB or more. With `stochastic`
+            these are the canonical ids that words are drawn among, and 'reference' is refused.
         part: (I, N) writes the I-th of N parts, which concatenate to the whole.
         workers: threads; None is one a processor.
         progress: called now and then with (phase, bytes done, bytes in all or None).

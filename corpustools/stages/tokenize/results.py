@@ -32,7 +32,7 @@ class TokenizeResult:
         first_special: the first of their input records, and its first special token; None where there is none.
         engine: what made canonical ids: 'fast' or 'reference'; None for other ids.
         library: the model's own library and its version, which made the ids or checked some; None where it did neither.
-        checked: documents that both engines made the same ids of; None where none were to be checked.
+        checked: documents that both engines made the same canonical ids of; None where none were to be checked.
         unchecked: why no document was checked; None where some were, or where none were to be.
         others: records that the library has no way to take and our engine wrote; None where the library wrote none.
     """

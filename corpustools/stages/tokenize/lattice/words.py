@@ -42,7 +42,7 @@ def segment_words(
     """
     kernel, count, samples = load("lattice"), len(offsets) - 1, segmenter.key.samples
     space = segmenter.workspaces.mine()
-    out = space.ids(int((words[:, 1] - words[:, 0]).sum()) + kernel.OUT_SLACK)
+    out = space.ids(int(words[:, 1].sum() - words[:, 0].sum()) + kernel.OUT_SLACK)
     ends = np.zeros(len(words), np.int64)
     done = 0
     while True:
