@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -19,7 +18,7 @@ from corpustools.stages.tokenize.bpe.by_reference import ByReference
 from corpustools.stages.tokenize.bpe.canonical import Canonical
 from corpustools.stages.tokenize.bpe.dropout import Dropout
 from corpustools.stages.tokenize.bpe.guard import Guard
-from corpustools.stages.tokenize.bpe.mixture import Mixture, MixtureBatch
+from corpustools.stages.tokenize.bpe.mixture import Mixture, MixtureBatch, canonical_ids
 from corpustools.stages.tokenize.bpe.mixture_law import Growth
 from corpustools.stages.tokenize.bpe.reference import Reference, load_reference
 from corpustools.stages.tokenize.bpe.token_counts import TokenCounts, read_counts
@@ -167,7 +166,8 @@ class Pipeline:
             else:
                 batch, owners = self.library.batch(records), np.arange(len(records.starts))
         if self.guard is not None:
-            self.guard.take(records, self._canonical_ids(batch))
+            outputs, bos, eos = self.tokenizer.model.outputs, self.request.bos, self.request.eos
+            self.guard.take(records, lambda i: canonical_ids(batch, i, outputs, bos, eos))
         numbers = owners + records.number_in_source(0)
         special = self._special(batch, records.source, numbers)
         done = IdBatch(batch.ids, batch.ends, numbers=numbers, special=special)
@@ -181,14 +181,6 @@ class Pipeline:
         elif self.request.columns:
             self._add_columns(done, memoryview(normalized), offsets.tolist(), owners.tolist(), batch.measures)
         return done
-
-    def _canonical_ids(self, batch: Batch) -> Callable[[int], Ids]:
-        """Return what tells the canonical ids of a record of a batch, without bos and eos."""
-        if isinstance(batch, MixtureBatch):
-            pieces, outputs = batch.canonical, self.tokenizer.model.outputs
-            return lambda i: pieces.record(i) if outputs is None else outputs[pieces.record(i)]
-        before, behind = int(self.request.bos), int(self.request.eos)
-        return lambda i: batch.ids[(batch.ends[i - 1] if i else 0) + before : batch.ends[i] - behind]
 
     def _segmented(self, text: memoryview, offsets: Counts, first: int) -> tuple[Batch, Counts]:
         """Return the segmentations of normalised records, and the record that each belongs to."""

@@ -203,6 +203,23 @@ class Mixture:
         return rooms
 
 
+def canonical_ids(batch: Batch, i: int, outputs: Ids | None, bos: bool, eos: bool) -> Ids:
+    """Return the canonical ids of record i, without bos and eos.
+
+    Args:
+        batch: canonical segmentations, one a record, or a batch of the mixture.
+        i: the record's place in the batch.
+        outputs: the ids of pieces, int32; None: they are the pieces themselves.
+        bos: whether an id stands before each segmentation.
+        eos: whether an id stands behind each.
+    """
+    if isinstance(batch, MixtureBatch):
+        pieces = batch.canonical.record(i)
+        return pieces if outputs is None else outputs[pieces]
+    begin = int(batch.ends[i - 1]) if i else 0
+    return batch.ids[begin + bos : int(batch.ends[i]) - eos]
+
+
 def counted_model(model: Model, counts: Counts) -> Model:
     """Return the model with probabilities by how often each id was written, int64, shape (vocab_size,)."""
     # An unknown id that bytes always replace has a piece, and is never written.
