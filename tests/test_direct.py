@@ -157,7 +157,7 @@ def test_a_failing_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         files.close()
 
 
-@pytest.mark.parametrize("write", [lambda sink: sink.write_at(0, MEMORY), lambda sink: sink.write(MEMORY)])
+@pytest.mark.parametrize("write", [lambda sink: sink.write_at(7, memoryview(MEMORY)), lambda sink: sink.write(MEMORY)])
 def test_a_failure_behind_the_writer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable):
     """The system tells a failed write to the first call that waits, and then no more: the output must not pass."""
 
@@ -186,6 +186,58 @@ def test_an_output_leaves_the_page_cache(disk: Path):
     assert most < 40 * MIB
     assert cached(disk / "out") == 0
     assert (disk / "out").read_bytes() == bytes(7) + piece * 30
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3 * PAGE), st.integers(1, 9 * PAGE)), min_size=1, max_size=12),
+    st.integers(0, PAGE),
+    st.sampled_from(["", "refused", "short"]),
+    st.booleans(),
+)
+def test_an_output_gets_its_bytes_on_either_way(tmp_path_factory, stretches, shift: int, fault: str, expects: bool):
+    """Stretches one behind another, in memory at the place in a page that they have in the file, or at another."""
+    folder, real = tmp_path_factory.mktemp("output"), os.pwrite
+
+    def pwrite(descriptor: int, data: memoryview, position: int) -> int:
+        if fault == "refused" and position > 5 * PAGE and descriptor != sink._out.descriptor:
+            raise OSError(errno.EINVAL, "refused")
+        return real(descriptor, data[: -(-len(data) // 3)] if fault == "short" else data, position)
+
+    expected, at = bytearray(), 0
+    sink = FileSink(str(folder / "out"))
+    sink.spare_cache()
+    if expects:
+        sink.expect(sum(gap + size for gap, size in stretches))
+    memory = mmap.mmap(-1, 20 * PAGE)
+    memory[:] = (MEMORY[:] * 2)[: 20 * PAGE]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct.os, "pwrite", pwrite)
+        for gap, size in stretches:
+            at += gap
+            begin = (at + shift) % PAGE
+            sink.write_at(at, memoryview(memory)[begin : begin + size])
+            expected += bytes(at - len(expected)) + memory[begin : begin + size]
+            at += size
+    sink.finish()
+    assert (folder / "out").read_bytes() == expected
+
+
+def test_whole_pages_of_an_output_are_direct(disk: Path):
+    """They never enter the page cache; a full disk is told on either way, and no descriptor stays open."""
+    before = len(os.listdir("/proc/self/fd"))
+    sink = FileSink(str(disk / "out"))
+    sink.spare_cache()
+    if not sink.direct_unit:
+        sink.abort()
+        pytest.skip("this file system does not say that it has direct I/O")
+    sink.expect(30 * len(MEMORY))
+    for number in range(30):
+        sink.write_at(number * len(MEMORY), memoryview(MEMORY))
+        assert cached(Path(sink.path_until_named)) == 0
+    sink.finish()
+    assert (disk / "out").read_bytes() == MEMORY[:] * 30
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def read_through(path: Path, everything: bool) -> int:

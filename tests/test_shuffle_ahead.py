@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import closing
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 from reference import records, shuffled
 
+from corpustools.errors import SystemFailure
 from corpustools.files.chunks import RecordFormat
-from corpustools.files.descriptors import StreamSink
+from corpustools.files.descriptors import Descriptor, StreamSink
 from corpustools.files.fileset import FileSet
 from corpustools.files.inputs import inspect
 from corpustools.files.outputs import open_output
@@ -125,3 +127,42 @@ def test_pieces_are_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     spilled = run(small_plan(1, 640, 8), tmp_path)
     assert sum(pieces) * 4096 == spilled
     assert sum(pieces) / len(pieces) > 10
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("fails_at", [0, 3])
+def test_a_full_disk_ends_the_threads_that_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers, fails_at):
+    """In the middle of an output that a thread behind the worker writes: one error, and no thread is left."""
+    before, writes = threading.active_count(), 0
+
+    def fails(self: Descriptor, offset: int, view: memoryview) -> None:
+        nonlocal writes
+        writes += 1
+        if writes > fails_at:
+            raise SystemFailure("out: writing failed at byte 5: no space left", "free some space")
+
+    monkeypatch.setattr(Descriptor, "write_at", fails)
+    sink = open_output(str(tmp_path / "out"), None, workers, FileSet())
+    sink.spare_cache()
+    with pytest.raises(SystemFailure, match="no space left"):
+        run(small_plan(workers, 400 * workers, 32), tmp_path, sink)
+    sink.abort()
+    assert threading.active_count() == before
+    assert os.listdir(tmp_path) == ["in"]
+
+
+@pytest.mark.parametrize("length", [1, 7, 1000, 4095, 4096, 16300])
+def test_records_of_any_length_pass_by_pages(tmp_path: Path, length: int):
+    """Their ends fall anywhere in the pages of a file that is written past the page cache, buffers full or not."""
+    text = b"".join(b"%0*d\n" % (length, number) for number in range(max(40, 3_000_000 // (length + 1))))
+    (tmp_path / "in").write_bytes(text)
+    files, plan = FileSet(), small_plan(2, 900, 32)
+    sink = open_output(str(tmp_path / "out"), None, 2, files)
+    sink.spare_cache()
+    with closing(BucketStore(plan, 10, [str(tmp_path)], "raw")) as store:
+        task = ScatterTask(inspect([str(tmp_path / "in")]), RecordFormat(), 0, SEED, KeyRange(0, KEYS - 1), None, False)
+        scatter(task, store)
+        gather(GatherTask(SEED, 0, 0, [], None), store, sink)
+    sink.finish()
+    files.publish()
+    assert (tmp_path / "out").read_bytes() == shuffled(records(text), "x")

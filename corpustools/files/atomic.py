@@ -13,6 +13,8 @@ import stat
 
 from corpustools.errors import from_os
 from corpustools.files.descriptors import Descriptor, close
+from corpustools.files.direct import DirectOutput
+from corpustools.files.linux import preallocate
 from corpustools.files.page_cache import WriteBehind
 from corpustools.files.targets import is_mount_point
 from corpustools.files.unfinished import hidden_name, release
@@ -60,6 +62,18 @@ class FileSink:
         """Keep from now on out of the page cache what is written."""
         if self._out.behind is None:
             self._out.behind = WriteBehind(self._out.descriptor)
+            self._out.direct = DirectOutput(self._out.descriptor)
+
+    @property
+    def direct_unit(self) -> int:
+        """Bytes of which parts of the file are multiples that `write_at` writes past the page cache; 0: it does not."""
+        return self._out.direct.alignment if self._out.direct is not None else 0
+
+    def expect(self, size: int) -> None:
+        """Make room for a file of so many bytes, where it is written directly and the disk has plenty."""
+        space = os.statvfs(self._out.descriptor)
+        if self.direct_unit and size + size // 8 < space.f_bavail * space.f_frsize:
+            preallocate(self._out.descriptor, size)
 
     def flush(self) -> None:
         """Hand over what `write` gathered, so that `write_at` may go over it."""
@@ -95,6 +109,7 @@ class FileSink:
             raise from_os(error, f"{self.name}: cannot be made durable", "the old file stays") from error
         if self._out.behind is not None:
             self._out.behind.finish()
+        self._close_direct()
         self._synced = True
 
     def close(self) -> None:
@@ -147,8 +162,13 @@ class FileSink:
         self.rename()
         sync_folder(self.folder)
 
+    def _close_direct(self) -> None:
+        if self._out.direct is not None:
+            self._out.direct.close()
+
     def abort(self) -> None:
         """Remove the temporary file."""
+        self._close_direct()
         if not self._closed:
             self._closed = True
             with contextlib.suppress(OSError):

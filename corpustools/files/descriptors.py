@@ -6,6 +6,8 @@ import os
 from typing import Protocol
 
 from corpustools.errors import SystemFailure, from_os
+from corpustools.files.direct import DirectOutput
+from corpustools.files.linux import PAGE
 from corpustools.files.page_cache import WriteBehind
 
 _SMALL = 1 << 16
@@ -31,12 +33,14 @@ class Descriptor:
         descriptor: as given. name: what messages call it.
         written: bytes that were written in order, which stand at the front of a file.
         behind: takes what was written out of the page cache, or None.
+        direct: writes past the page cache what is written at an offset, or None.
     """
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.descriptor, self.name = descriptor, name
         self.written = 0
         self.behind: WriteBehind | None = None
+        self.direct: DirectOutput | None = None
         self._small = bytearray()
 
     def write(self, data: memoryview | bytes) -> None:
@@ -68,8 +72,12 @@ class Descriptor:
         """
         try:
             while view:
-                n = os.pwrite(self.descriptor, view, offset)
-                if self.behind is not None:
+                if self.direct is None:
+                    n, cached = os.pwrite(self.descriptor, view, offset), True
+                else:
+                    n, cached = self.direct.write(view, offset)
+                # The edges of what is direct are not worth a call each.
+                if self.behind is not None and cached and (self.direct is None or n >= PAGE):
                     self.behind.wrote(offset, n)
                 offset += n
                 view = view[n:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 from collections.abc import Callable, Sequence
@@ -95,6 +96,59 @@ class DirectFile:
         return call(self.descriptor, parts, position), True
 
 
+class DirectOutput:
+    """A second way to a file that is written at any places: past the page cache, for what stands on whole pages.
+
+    Args:
+        descriptor: a regular file, open for writing.
+
+    Attributes:
+        alignment: what positions are multiples of where direct calls begin and end; 0: no call is direct. Only what has
+            the same place in its page in memory is written directly.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        # btrfs says nothing, and copies through the page cache after all.
+        self.alignment = direct_alignment(descriptor, untold=0)
+        self._direct = _second_descriptor(descriptor, os.O_WRONLY) if self.alignment else None
+        if self._direct is None:
+            self.alignment = 0
+
+    def write(self, view: memoryview, position: int) -> tuple[int, bool]:
+        """Write some bytes of the front; return how many, and whether that was through the page cache.
+
+        Raises:
+            OSError: the disk is full or fails.
+        """
+        unit, part = self.alignment, view
+        if unit and self._direct is not None and len(view) >= unit and (_address(view) - position) % unit == 0:
+            front = -position % unit
+            whole = (len(view) - front) // unit * unit
+            if front:
+                part = view[:front]
+            elif whole:
+                try:
+                    return os.pwrite(self._direct, view[:whole], position), False
+                except OSError as error:
+                    if error.errno not in _NOT_DIRECT:
+                        raise
+                    self.alignment = 0
+        return os.pwrite(self._descriptor, part, position), True
+
+    def close(self) -> None:
+        """Close the second way; the descriptor stays open."""
+        self.alignment = 0
+        if self._direct is not None:
+            os.close(self._direct)
+            self._direct = None
+
+
+def _address(view: memoryview) -> int:
+    """Return where some bytes are in memory; those that cannot be written are nowhere near a page."""
+    return 1 if view.readonly else ctypes.addressof(ctypes.c_char.from_buffer(view))
+
+
 def _is_aligned(parts: list[memoryview], position: int, alignment: int) -> bool:
     return not (position % alignment or any(len(part) % alignment for part in parts))
 
@@ -108,11 +162,11 @@ def _behind(parts: list[memoryview], size: int) -> list[memoryview]:
     return []
 
 
-def _second_descriptor(descriptor: int) -> int | None:
+def _second_descriptor(descriptor: int, way: int = os.O_RDWR) -> int | None:
     """Open a file once more, past the page cache; None where the system cannot."""
     flag = getattr(os, "O_DIRECT", None)
     if flag is None:
         return None
     with contextlib.suppress(OSError):
-        return os.open(f"/proc/self/fd/{descriptor}", os.O_RDWR | os.O_CLOEXEC | flag)
+        return os.open(f"/proc/self/fd/{descriptor}", way | os.O_CLOEXEC | flag)
     return None

@@ -32,14 +32,28 @@ def punch_hole(descriptor: int, start: int, length: int) -> bool:
     return bool(call(descriptor, mode, ctypes.c_int64(start), ctypes.c_int64(length)) == 0)
 
 
-def direct_alignment(descriptor: int) -> int:
-    """Return what memory, offsets and lengths of direct I/O are multiples of (statx(2), DIOALIGN); 0: there is none."""
+def preallocate(descriptor: int, size: int) -> bool:
+    """Make room on the disk for the first bytes of a file, which becomes as long; False where that is not offered.
+
+    No byte of it changes; those that are new are zeroes.
+    """
+    call = _function("fallocate")
+    return bool(call is not None and call(descriptor, 0, ctypes.c_int64(0), ctypes.c_int64(size)) == 0)
+
+
+def direct_alignment(descriptor: int, untold: int = PAGE) -> int:
+    """Return what memory, offsets and lengths of direct I/O are multiples of (statx(2), DIOALIGN); 0: there is none.
+
+    Args:
+        descriptor: an open file.
+        untold: the answer where the file system says nothing; some take the flag and go through the page cache.
+    """
     call = _function("statx")
     facts = ctypes.create_string_buffer(_STATX_BYTES)
     if call is None or call(descriptor, b"", _AT_EMPTY_PATH, _STATX_DIOALIGN, facts):
-        return PAGE
+        return untold
     if not struct.unpack_from("I", facts)[0] & _STATX_DIOALIGN:
-        return PAGE
+        return untold
     memory, offset = struct.unpack_from("2I", facts, _DIOALIGN_AT)
     return int(max(memory, offset, PAGE)) if memory and offset else 0
 

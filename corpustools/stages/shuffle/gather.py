@@ -63,7 +63,7 @@ class GatherWorker:
             with agenda.reserving:
                 bucket = agenda.take()
                 if bucket is None:
-                    return self.tally
+                    break
                 blocks = self.loader.reserve(buckets, bucket, bucket)
                 self.loader.look_ahead(buckets, bucket + 1)
                 if blocks is None:
@@ -74,6 +74,8 @@ class GatherWorker:
                     self._write(loaded, bucket)
             with agenda.turns.turn(bucket):
                 pass
+        self.writer.finish()
+        return self.tally
 
     def _write(self, loaded: Loaded, bucket: int) -> None:
         turns = self.agenda.turns

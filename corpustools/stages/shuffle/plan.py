@@ -64,6 +64,7 @@ class Plan:
         parcel: what a thread packs temporary data into, or 0 where they are raw.
         codec: tables and contexts of a thread for that.
         pieces: what is noted of the pieces that are spilled.
+        buffers: how many there are: a second one for each thread that gathers, where outputs may be written directly.
     """
 
     memory: int
@@ -84,6 +85,7 @@ class Plan:
     parcel: int = 0
     codec: int = 0
     pieces: int = 0
+    buffers: int = 0
 
     @property
     def gatherers(self) -> int:
@@ -129,7 +131,7 @@ class Plan:
             ("process and reserve", self.fixed),
             ("decoders", self.decode.all_bytes(self.decoder)),
             ("mapped inputs", self.mapped),
-            (f"buffers ({self.gatherers} x {self.buffer})", self.gatherers * self.buffer),
+            (f"buffers ({self.buffers} x {self.buffer})", self.buffers * self.buffer),
             (f"lists ({self.gatherers} x {self.lists} records)", self.gatherers * self.lists * LIST_BYTES),
             (f"packing ({self.gatherers} x {self.parcel + self.codec})", self.gatherers * (self.parcel + self.codec)),
             ("tables", tables_bytes(self.workers, self.buckets, self.blocks) + self.pieces),
@@ -227,7 +229,8 @@ def make_plan(
     ahead = 1 if spills and direct != "no" and usable >= _AHEAD else 0
     parcel = 0 if spill == "raw" else _power_of_two(usable // (64 * workers), _LEAST_PARCEL, MIB)
     codec = codec_bytes(spill)
-    pool = usable - (workers + ahead) * (buffer + 4096 + lists * LIST_BYTES + parcel + codec)
+    buffers = 2 if spills and direct != "no" else 1
+    pool = usable - (workers + ahead) * (buffers * (buffer + 8192) + lists * LIST_BYTES + parcel + codec)
     pieces = _pieces_bytes(pool, workers, expected) if spills else 0
     pool -= pieces
     buckets, block = _division(pool, workers, expected, mapped)
@@ -240,7 +243,7 @@ def make_plan(
     # fmt: off
     return Plan(
         memory, workers, buckets, block, blocks, min(buffer, MIB // 2), buffer, lists, decoder, decode, fixed, expected,
-        mapped, direct, ahead, parcel, codec, pieces,
+        mapped, direct, ahead, parcel, codec, pieces, buffers * (workers + ahead),
     )
     # fmt: on
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from corpustools.files.linux import PAGE
 from corpustools.files.reader import RecordReader
 from corpustools.files.temporary import TemporaryFiles
 from corpustools.stages.shuffle.buckets import BucketSet
@@ -26,7 +27,7 @@ class BucketStore:
     Attributes:
         plan: as given.
         pool: where records lie.
-        buffers: one a thread that gathers, of `plan.buffer` bytes and SLACK.
+        buffers: two a thread that gathers, of `plan.buffer` bytes, a page and SLACK.
         spill: where blocks go that the pool has no room for, or None.
         long_records: those that are kept outside the pool.
         buckets: the sets of the last scatter, until they are written.
@@ -39,7 +40,7 @@ class BucketStore:
         self.plan = plan
         self.pool = Pool(plan.blocks, plan.block, plan.record_blocks)
         slack = self.pool.kernel.SLACK
-        self.buffers = [allocate(plan.buffer + slack, huge=True) for _ in range(plan.gatherers)]
+        self.buffers = [allocate(plan.buffer + PAGE + slack, huge=True) for _ in range(2 * plan.gatherers)]
         self._files = TemporaryFiles(
             tmp_dirs, extent_bytes(plan.piece, plan.width), direct=plan.spares_cache, spares=plan.spares_cache
         )

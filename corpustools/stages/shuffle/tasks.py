@@ -16,6 +16,7 @@ from mmap import mmap
 
 from corpustools import kernels
 from corpustools.errors import DataError
+from corpustools.files.atomic import FileSink
 from corpustools.files.chunks import Chunk, RecordFormat, count_records
 from corpustools.files.descriptors import Sink
 from corpustools.files.inputs import Input
@@ -230,10 +231,12 @@ def gather(task: GatherTask, store: BucketStore, sink: Sink, progress: Progress 
         agenda = Agenda(buckets, turns, limit)
         target = Target(sink, turns, task.cuts, limit, store.long_records)
         spilled, workers = any(one.runs for one in buckets.sets), []
-        for buffer in store.buffers[: plan.gatherers if spilled else plan.workers]:
+        if isinstance(sink, FileSink) and task.limit is None:
+            sink.expect(buckets.offsets[-1])
+        for slot in range(plan.gatherers if spilled else plan.workers):
             sorter = Sorter(pool, task.keys, plan.lists, plan.mapped > 0)
             loader = Loader(pool, free, store.spill)
-            writer = RecordWriter(target, sorter, buffer, plan.buffer)
+            writer = RecordWriter(target, sorter, (store.buffers[2 * slot], store.buffers[2 * slot + 1]), plan.buffer)
             workers.append(GatherWorker(agenda, loader, writer, plan.workers))
 
         def tick() -> None:
@@ -241,8 +244,12 @@ def gather(task: GatherTask, store: BucketStore, sink: Sink, progress: Progress 
                 progress("writing", sum(worker.tally.size for worker in workers), buckets.size)
 
         written = Tally()
-        for part in group.run([worker.run for worker in workers], tick=tick, wake=turns.wake):
-            written.add_all(part)
+        try:
+            for part in group.run([worker.run for worker in workers], tick=tick, wake=turns.wake):
+                written.add_all(part)
+        finally:
+            for worker in workers:
+                worker.writer.close()
         store.clear()
     return GatherReceipt(written, store.spilled_bytes - before)
 
