@@ -8,15 +8,26 @@ from typing import NamedTuple
 
 # What direct reads and writes begin and end on; on no disk of today more.
 PAGE = 4096
+# Longer pieces are written no faster, and shorter ones by far slower.
+_SHORTEST, _LONGEST = 64 << 10, 4 << 20
+# So many buckets at most have shares of a piece.
+WIDEST = 32
 # Of each piece: its extent, and the pages of each share.
 _PIECE_BYTES, _SHARE_BYTES = 4, 2
 # Packed, a block has a head before it. Parcels hold at least so much, and end on a page.
 _HEAD, _LEAST_PARCEL = 8, 64 << 10
 
 
-def table_bytes(size: int, piece: int, width: int) -> int:
-    """Return about what is noted of the pieces of so many bytes, if their groups have `width` buckets."""
-    return size // piece * (_PIECE_BYTES + width * _SHARE_BYTES)
+def piece_bytes(pool: int, workers: int) -> int:
+    """Return the bytes of blocks that are spilled at once, a power of two."""
+    most = max(_SHORTEST, min(_LONGEST, pool // (16 * workers)))
+    return int(1 << (most.bit_length() - 1))
+
+
+def table_bytes(pool: int, workers: int, expected: int | None) -> int:
+    """Return the most that is noted of the pieces of an input; of an unknown one, if it is several pools large."""
+    pieces = (4 * pool if expected is None else expected) // piece_bytes(pool, workers)
+    return min(pieces * (_PIECE_BYTES + WIDEST * _SHARE_BYTES), pool // 2)
 
 
 def extent_bytes(piece: int, width: int) -> int:

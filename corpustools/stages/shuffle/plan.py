@@ -12,7 +12,7 @@ from corpustools.files.decoding import NOT_AHEAD, DecodeAhead, decode_ahead
 from corpustools.files.mapped import mean_record
 from corpustools.machine import resident
 from corpustools.stages.shuffle.codecs import codec_bytes
-from corpustools.stages.shuffle.pieces import table_bytes
+from corpustools.stages.shuffle.pieces import WIDEST, piece_bytes, table_bytes
 from corpustools.stages.shuffle.request import ShuffleRequest
 
 MIB = 1 << 20
@@ -29,10 +29,6 @@ _MAPPED_BLOCK = 16 << 10
 _MAPPED_BUCKET = 2 * MIB
 # An address and its header take as much memory and time as so many bytes.
 _WORTH_MAPPING = 32
-# Longer pieces are written no faster, and shorter ones by far slower.
-_SHORTEST_PIECE, _LONGEST_PIECE = 64 << 10, 4 * MIB
-# So many buckets at most have shares of a piece.
-_WIDEST = 32
 # A head of the order is short if this part of the pool holds each of its records.
 _FEW = 64 << 10
 # Room for a block of 64 KiB, a frame's head and what direct writing rounds up to.
@@ -100,7 +96,7 @@ class Plan:
     @property
     def piece(self) -> int:
         """Bytes of blocks that are spilled at once; each worker has two pieces on their way to disk."""
-        return _piece(self.pool, self.workers)
+        return piece_bytes(self.pool, self.workers)
 
     @property
     def width(self) -> int:
@@ -108,7 +104,7 @@ class Plan:
 
         About half of the pool waits to be spilled, and of the groups of so many buckets the longest is taken.
         """
-        return min(_WIDEST, max(1, self.buckets * self.workers * self.piece // self.pool))
+        return min(WIDEST, max(1, self.buckets * self.workers * self.piece // self.pool))
 
     @property
     def few_records(self) -> int:
@@ -231,7 +227,7 @@ def make_plan(
     codec = codec_bytes(spill)
     buffers = 2 if spills and direct != "no" else 1
     pool = usable - (workers + ahead) * (buffers * (buffer + 8192) + lists * LIST_BYTES + parcel + codec)
-    pieces = _pieces_bytes(pool, workers, expected) if spills else 0
+    pieces = table_bytes(pool, workers, expected) if spills else 0
     pool -= pieces
     buckets, block = _division(pool, workers, expected, mapped)
     blocks = (pool - tables_bytes(workers, buckets, pool // block)) // block - 1
@@ -246,16 +242,6 @@ def make_plan(
         mapped, direct, ahead, parcel, codec, pieces, buffers * (workers + ahead),
     )
     # fmt: on
-
-
-def _piece(pool: int, workers: int) -> int:
-    return _power_of_two(pool // (16 * workers), _SHORTEST_PIECE, _LONGEST_PIECE)
-
-
-def _pieces_bytes(pool: int, workers: int, expected: int | None) -> int:
-    """Return the bytes of what is noted of the pieces of an input; of an unknown one, if it is several pools large."""
-    size = 4 * pool if expected is None else expected
-    return min(table_bytes(size, _piece(pool, workers), _WIDEST), pool // 2)
 
 
 def _division(pool: int, workers: int, expected: int | None, mapped: int) -> tuple[int, int]:
