@@ -135,13 +135,18 @@ class BucketSet:
             raise SystemFailure("the memory is too small for the records of this input", "give more memory")
 
     def settle(self) -> None:
-        """Spill until the gather has room to read a bucket: what waits is no more than what will be free soon.
+        """Spill until the gather can read a bucket, or split one: no more waits than what will be free soon.
 
         All that was spilled is on disk then, and the thread that wrote it has ended.
         """
         waiting = self._waiting()
         blocks = sum(count for count, _ in waiting)
-        while waiting and blocks > self._resident_blocks() + self.kernel.free_count + self._in_writing:
+        # Splitting a bucket takes blocks to read into, open ones of the finer buckets, and those of a record.
+        split = 2 * (self.pool.record_blocks + 64)
+        while waiting:
+            free = self.kernel.free_count + self._in_writing
+            if free >= split and blocks <= self._resident_blocks() + free:
+                break
             blocks -= self._spill_some(waiting[-1][1])
             waiting = self._waiting()
         self._finish_writing()
