@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import random
 import zlib
 
 import pytest
@@ -116,7 +118,7 @@ def test_a_file_of_four_gibibytes():
 class Failing:
     """A compressor for which the system has no thread."""
 
-    def compress(self, data: object) -> bytes:
+    def write(self, data: object) -> int:
         """Fail as the library does."""
         raise zstandard.ZstdError("zstd compressor error: Allocation error : not enough memory")
 
@@ -143,6 +145,15 @@ def test_the_command_writes_one_member(folder: Folder, suffix: str):
     )
     assert again.returncode == 0
     assert folder.read(f"more.{suffix}") == folder.read(f"out.{suffix}")
+
+
+@needs_speed
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_text_that_cannot_be_compressed_takes_no_more_memory(folder: Folder, suffix: str):
+    """At the least memory; what the library's threads have done is passed on in small pieces."""
+    folder.write("in", base64.encodebytes(random.Random(1).randbytes(60 * MIB)))
+    outcome = folder.measured("shuffle", "-q", "-s", "1", "-m", "64M", "in", "-o", f"out.{suffix}").ok()
+    assert outcome.peak <= 64 * MIB, str(outcome)
 
 
 def test_memory_grows_with_the_threads():

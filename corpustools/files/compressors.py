@@ -48,20 +48,23 @@ class ZstdSink:
     def __init__(self, inner: Sink, workers: int) -> None:
         import zstandard
 
-        self._inner = inner
+        self._inner, self._end = inner, zstandard.FLUSH_FRAME
         self._error: type[Exception] = zstandard.ZstdError
         settings = zstandard.ZstdCompressionParameters.from_level(
             ZSTD_LEVEL, threads=workers, job_size=ZSTD_JOB, write_checksum=1
         )
-        self._compressor: Any = zstandard.ZstdCompressor(compression_params=settings).compressobj()
+        # It passes on what is compressed in small pieces; `compressobj` would join all that the threads have done.
+        target: Any = inner
+        compressor = zstandard.ZstdCompressor(compression_params=settings)
+        self._compressor: Any = compressor.stream_writer(target, closefd=False)
 
     def write(self, data: memoryview | bytes) -> None:
         """Take bytes; write what is compressed by now."""
-        self._pass_on(self._compressor.compress, data)
+        self._do(self._compressor.write, data)
 
     def finish(self) -> None:
         """Compress the rest and finish the inner sink; no data at all makes an empty frame."""
-        self._pass_on(self._compressor.flush)
+        self._do(self._compressor.flush, self._end)
         self._compressor = None
         self._inner.finish()
 
@@ -70,16 +73,14 @@ class ZstdSink:
         self._compressor = None
         self._inner.abort()
 
-    def _pass_on(self, compress: Any, *data: object) -> None:
+    def _do(self, step: Any, argument: object) -> None:
         try:
-            done = compress(*data)
+            step(argument)
         except self._error as error:
             raise SystemFailure(
                 f"the zstd library cannot go on ({error})",
                 "it needs a thread and some memory: raise the limits on both",
             ) from error
-        if done:
-            self._inner.write(done)
 
 
 class GzipSink:
