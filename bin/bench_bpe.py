@@ -76,17 +76,17 @@ print(time.perf_counter() - began, tokens)
 
 
 def documents_of(path, size):
-    """Texts of about DOCUMENT_BYTES, whole paragraphs each, without line breaks."""
+    """Texts of about DOCUMENT_BYTES without line breaks: whole paragraphs, and of long ones whole lines."""
     with open(path, "rb") as file:
         data = file.read(size).decode("utf-8", "ignore").replace("\r", "")
     out, held, filled = [], [], 0
-    for part in data.split("\n\n"):
-        held.append(" ".join(part.split("\n")))
-        filled += len(held[-1])
-        if filled >= DOCUMENT_BYTES:
-            out.append("  ".join(held))
+    for line in data.split("\n"):
+        held.append(line)
+        filled += len(line.encode()) + 1
+        if filled >= (2 * DOCUMENT_BYTES if line else DOCUMENT_BYTES):
+            out.append(" ".join(held))
             held, filled = [], 0
-    return [*out, "  ".join(held)] if filled else out
+    return [*out, " ".join(held)] if filled else out
 
 
 class Race:
