@@ -103,7 +103,7 @@ Examples:
     default="auto",
     show_default=True,
     help="What makes the canonical ids of byte-pair models. fast is our engine. reference is the model's own library, "
-    "about thirty times slower. auto is our engine, and the library encodes some documents too where it is installed; "
+    "about twenty times slower. auto is our engine, and the library encodes some documents too where it is installed; "
     "a difference ends the run. With --stochastic this is about the ids that words are drawn among, and reference is "
     "refused.",
 )

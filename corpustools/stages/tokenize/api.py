@@ -95,7 +95,7 @@ def tokenize(
         special: what the text of a special token such as '</s>' becomes. 'library': what the model's own library makes
             of it, counted in the result. 'text': ids of ordinary text, never a special one. 'error': an error. None:
             what the tokenizer was loaded with, 'library' for a path.
-        engine: what makes canonical ids. 'fast' is our engine, 'reference' the model's own library, about thirty times
+        engine: what makes canonical ids. 'fast' is our engine, 'reference' the model's own library, about twenty times
             slower. 'auto' is our engine, and the library, where it is installed, encodes some documents too: those that
             begin in the first 256 KiB and one in ten thousand, of a run that reads 1 MiB or more. With `stochastic`
             these are the canonical ids that words are drawn among, and 'reference' is refused.
