@@ -1,8 +1,8 @@
 """Which codec temporary data get: as it was asked for, or the one by which the run ends first.
 
-The disk and the processors work at the same time, so the slower of the two decides. What is packed takes the disk less
-time and the processors more. All of it is measured while the run goes on, and looked at again: other programs come and
-go, and some disks are fast only for a while.
+The disk and the shuffle itself work at the same time, so the slower of the two decides. Packing and unpacking come on
+top: a worker that packs has nothing for the disk meanwhile. All of it is measured while the run goes on, and looked at
+again: other programs come and go, and some disks are fast only for a while.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ NOTHING_SAVED = CodecCost(1.0, 0.0)
 
 def seconds(cost: CodecCost, pace: Pace) -> float:
     """Return how long a byte of temporary data takes with a codec."""
-    return max(pace.beside + cost.stored * pace.disk, (pace.work + cost.seconds) / pace.workers)
+    return max(pace.beside + cost.stored * pace.disk, pace.work / pace.workers) + cost.seconds / pace.workers
 
 
 def best(costs: Mapping[int, CodecCost], pace: Pace, current: int) -> int:
@@ -209,9 +209,11 @@ class Choice:
             return
         around, read = self._around, self._write if self._read is None else self._read
         work = _GATHER * max(0.0, time.process_time() - self._began - self._packing) / (around.held + self.spilled)
+        # The disk was writing while inputs were read from it: a byte's own time is its part of both.
+        own = 1 / (1 + around.read)
         pace = Pace(
-            disk=self._write + read,
-            beside=around.read * read + around.written * self._write,
+            disk=own * (self._write + read),
+            beside=own * (around.read * read + around.written * self._write),
             work=work / around.share,
             workers=around.workers * self._share_of_processors(),
         )
