@@ -7,7 +7,7 @@ from array import array
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from corpustools.kernels.order import plain as order_plain
@@ -79,7 +79,7 @@ class World:
         while block != last:
             one.give(array("I", [block]))
             block = self.links[block]
-        table.begin_at_open(bucket)
+        table.begin_at(bucket, last)
 
     def state(self, one: Any) -> tuple[Any, ...]:
         """All that the two kernels must agree on (bytes behind a cursor are nobody's)."""
@@ -105,6 +105,36 @@ def same(pairs: list[Any]) -> Any:
     """Return what both kernels say, having checked that they say the same."""
     assert pairs[0] == pairs[1]
     return pairs[0]
+
+
+def drawn(backend: Any, first: int, count: int, key: tuple[int, int], portable: bool = False) -> list[int]:
+    """The sort keys of some records."""
+    out = array("Q", bytes(8 * count + 8))
+    backend.draw_keys(first, count, *key, out, portable)
+    # Nothing is written behind them.
+    assert out.pop() == 0
+    return out.tolist()
+
+
+@needs_both
+@given(KEYS, st.integers(0, 600), KEYS, KEYS)
+@example(U64 - 5, 40, 1, 2)
+def test_keys_of_a_run_are_the_first_words_of_its_blocks(first, count, k0, k1):
+    """For any processor, this one and the twin, at any length, and where the numbers begin again at 0."""
+    words = array("Q", bytes(32 * count))
+    order_plain.words(first, count, k0, k1, words)
+    assert drawn(records_compiled, first, count, (k0, k1)) == words[::4].tolist()
+    assert drawn(records_compiled, first, count, (k0, k1), portable=True) == words[::4].tolist()
+    assert drawn(records_plain, first, count, (k0, k1)) == words[::4].tolist()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_keys_need_room(backend):
+    """A buffer that is too short is refused before anything is written."""
+    with pytest.raises(ValueError, match=r"buffer (has|of) 15"):
+        backend[0].draw_keys(0, 2, *KEY, bytearray(15))
+    with pytest.raises(ValueError, match=r"-1|-8"):
+        backend[0].draw_keys(0, -1, *KEY, bytearray(15))
 
 
 @needs_both

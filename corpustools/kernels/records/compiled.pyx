@@ -50,6 +50,7 @@ cdef extern from "dispatch.h" nogil:
     status_t last_end_in "last_end"(const uint8_t *start, const uint8_t *stop, uint8_t delimiter, uint64_t *result)
     status_t torn_field_in(const uint8_t *start, const uint8_t *stop, uint8_t delimiter, uint8_t separator,
                            uint64_t *result)
+    void draw_keys_to "draw_keys"(uint64_t first, uint64_t n, uint64_t k0, uint64_t k1, uint64_t *keys, int portable)
     uint64_t checksum_of "checksum"(const uint8_t *data, uint64_t size, uint32_t group)
     status_t scatter(scatter_t *to, const uint8_t *data, uint64_t *at, uint64_t stop, uint64_t *number,
                      uint8_t delimiter, uint64_t record_bytes, int mapped)
@@ -161,6 +162,22 @@ def checksum(data, uint64_t start, uint64_t stop, uint64_t offset):
         with nogil:
             result = checksum_of(first + start, stop - start, <uint32_t>(offset // 32))
         return result
+    finally:
+        release(&held)
+
+
+def draw_keys(uint64_t first, Py_ssize_t count, uint64_t k0, uint64_t k1, out, bint portable=False):
+    """Write the sort keys (u64) of records first … first + count - 1 to `out`.
+
+    `portable` asks for the loop that runs on any processor.
+    """
+    cdef views held
+    cdef uint64_t *keys
+    held.count = 0
+    try:
+        keys = <uint64_t *>take(&held, out, 8 * count, True)
+        with nogil:
+            draw_keys_to(first, count, k0, k1, keys, portable)
     finally:
         release(&held)
 

@@ -41,6 +41,11 @@ static inline status_t torn_field_in(const uint8_t *from, const uint8_t *to, uin
     return GUARDED(*result = torn_field(from, to, delimiter, separator)) ? TRUNCATED : DONE;
 }
 
+static inline void draw_keys(uint64_t first, uint64_t n, uint64_t k0, uint64_t k1, uint64_t *keys, int portable) {
+    if (portable) draw_keys_portable(first, n, k0, k1, keys);
+    else DISPATCH(draw_keys, first, n, k0, k1, keys);
+}
+
 static inline uint64_t checksum(const uint8_t *from, uint64_t n, uint32_t group) {
     return DISPATCH(checksum, from, n, group);
 }

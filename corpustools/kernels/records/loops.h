@@ -4,6 +4,8 @@
 
 #include "delimiter_loops.h"
 
+#include "key_loops.h"
+
 #include "stream_loops.h"
 
 #include "scatter_loops.h"

@@ -35,6 +35,7 @@ __all__ = [
     "Truncated",
     "checksum",
     "count_delimiters",
+    "draw_keys",
     "gather",
     "guard",
     "index_stream",
@@ -51,6 +52,15 @@ _U64 = (1 << 64) - 1
 
 def guard() -> None:
     """Nothing is mapped, so there is nothing to guard."""
+
+
+def draw_keys(first: int, count: int, k0: int, k1: int, out: Any, portable: bool = False) -> None:
+    """Write the sort keys (u64) of records first … first + count - 1 to `out`."""
+    if count < 0 or memoryview(out).nbytes < 8 * count:
+        raise ValueError(f"{count} keys need {8 * count} bytes, the buffer has {memoryview(out).nbytes}")
+    words = array("Q", bytes(32 * count))
+    order_plain.words(first, count, k0, k1, words)
+    memoryview(out).cast("B")[: 8 * count] = words[::4].tobytes()
 
 
 def _key_bits(key: int, shift: int) -> bytes:

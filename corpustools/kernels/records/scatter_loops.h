@@ -1,6 +1,6 @@
 /* Records to buckets.
  *
- * Included once per instruction set by dispatch.h, behind checksum_loops.h and delimiter_loops.h. */
+ * Included once per instruction set by dispatch.h, behind checksum_loops.h, delimiter_loops.h and key_loops.h. */
 #include "records.h"
 
 /* Gives the bucket a fresh open block; the caller made sure that one is free. */
@@ -97,8 +97,9 @@ static TARGET void NAME(scatter)(scatter_t *s, const uint8_t *data, uint64_t *at
     while (position < stop) {
         uint64_t n = NAME(cut_batch)(data + position, data + stop, delimiter, record_bytes, ends);
         if (!n) break;
+        NAME(draw_keys)(first, n, s->k0, s->k1, keys);
         for (uint64_t i = 0; i < n; i++) {
-            keys[i] = record_key(first + i, s->k0, s->k1, s->mask) - s->low;
+            keys[i] = (keys[i] & s->mask) - s->low;
             if (keys[i] <= s->span) __builtin_prefetch(s->buckets + (keys[i] >> s->shift), 1);
         }
         uint64_t done = 0, start = 0;
