@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TESTS = {
-    "records": ["test_kernels_records.py", "test_kernels_bounds.py", "test_order.py"],
+    "records": ["test_kernels_records.py", "test_kernels_bounds.py", "test_sift.py", "test_order.py"],
     "verify": ["test_verify_kernel.py"],
     "lattice": [
         "test_lattice.py",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import zstandard
 from harness import MIB, PLENTY, Folder, needs_speed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import order, records
 
-from corpustools.files.chunks import Chunk
+from corpustools.files.chunks import Chunk, RecordFormat
 from corpustools.files.fileset import FileSet
 from corpustools.files.outputs import open_output
 from corpustools.stages.shuffle import shuffle, shuffle_request
@@ -44,6 +46,54 @@ def test_a_head_is_the_first_records_of_the_whole(tmp_path: Path, workers: int, 
     assert (result.records, result.records_read) == (min(wanted, len(LINES)), len(LINES))
 
 
+WAYS: dict[str, list[str]] = {
+    "a file": ["in"],
+    "no last delimiter": ["torn"],
+    "two files": ["in", "torn"],
+    "a pipe": [],
+    "gz": ["in.gz"],
+    "frames": ["in.zst"],
+    "zero-terminated": ["zeros", "-z"],
+    "fixed size": ["in", "--record-bytes", "7"],
+    "a header": ["in", "in.gz", "--header", "3"],
+    "a part": ["in", "--part", "2/5"],
+    "a small part": ["in", "--part", "39/40"],
+    "no temporary space": ["in", "--no-temp"],
+    "little memory": ["in", "-m", "64MiB", "--no-temp"],
+    "page cache spared": ["in", "--direct", "yes"],
+    "held out": ["in", "--val", "30", "--val-output", "val"],
+    "shards": ["in", "--shards", "2"],
+}
+
+
+@needs_speed
+@pytest.mark.parametrize("way", WAYS)
+def test_a_head_is_a_head_for_inputs_and_options_of_any_kind(tmp_path: Path, way: str):
+    """Equal to the first records of the same command without the option, for a few and for the first two thirds."""
+    folder = Folder(tmp_path)
+    text = TEXT[: len(TEXT) // 7 * 7]
+    folder.write("in", text)
+    folder.write("torn", text[:-3])
+    folder.write("in.gz", gzip.compress(text, 1))
+    folder.write("in.zst", b"".join(zstandard.compress(text[at : at + MIB]) for at in range(0, len(text), MIB)))
+    folder.write("zeros", text.replace(b"\n", b"\0"))
+    output = "out{shard}" if way == "shards" else "out"
+    command, stdin = ["shuffle", "-s", "h", "-j", "2", "-o", output, *WAYS[way]], text if way == "a pipe" else b""
+
+    def run(*more: str) -> bytes:
+        folder.corpus(*command, *more, stdin=stdin).ok()
+        out = b"".join(path.read_bytes() for path in sorted(tmp_path.glob("out*")))
+        return out + (folder.read("val") if way == "held out" else b"")
+
+    whole = run()
+    top = 3 if way == "a header" else 0
+    lines = records(whole, b"\0" if way == "zero-terminated" else b"\n")
+    if way == "fixed size":
+        lines = [whole[at : at + 7] for at in range(0, len(whole), 7)]
+    for count in (40, 40_000):
+        assert run("-n", str(count)) == b"".join(lines[: top + count])
+
+
 @needs_speed
 @given(st.data())
 @settings(max_examples=20, deadline=None)
@@ -63,7 +113,7 @@ def test_unequally_fine_sets_become_alike(tmp_path_factory: pytest.TempPathFacto
             some = LINES[number : min(count, number + data.draw(st.integers(1, 5_000)))]
             mine = data.draw(st.integers(0, sets_of - 1))
             text = b"".join(some)
-            sets[mine].distribute(Chunk(text + bytes(64), 0, len(text), 0, 0), number, 10, 0)
+            sets[mine].distribute(Chunk(text + bytes(64), 0, len(text), 0, 0), number, len(some), RecordFormat())
             sets[mine] = made_finer(sets[mine]) if data.draw(st.booleans()) else sets[mine]
             number += len(some)
         store.buckets = alike(sets)

@@ -81,6 +81,17 @@ class Scatter:
     def run(
         self, data: Buffer, start: int, stop: int, number: int, delimiter: int, record_bytes: int, mapped: bool = False
     ) -> tuple[int, int]: ...
+    def sift(
+        self,
+        data: Buffer,
+        start: int,
+        stop: int,
+        number: int,
+        count: int,
+        delimiter: int,
+        record_bytes: int,
+        mapped: bool = False,
+    ) -> tuple[int, int]: ...
     def refer(self, number: int, place: int, length: int) -> int: ...
     def redistribute(self, walk: Walk, count: int) -> tuple[int, Walk, int]: ...
     @property

@@ -54,6 +54,8 @@ cdef extern from "dispatch.h" nogil:
     uint64_t checksum_of "checksum"(const uint8_t *data, uint64_t size, uint32_t group)
     status_t scatter(scatter_t *to, const uint8_t *data, uint64_t *at, uint64_t stop, uint64_t *number,
                      uint8_t delimiter, uint64_t record_bytes, int mapped)
+    status_t sift(scatter_t *to, const uint8_t *data, uint64_t *at, uint64_t stop, uint64_t *number, uint64_t count,
+                  uint8_t delimiter, uint64_t record_bytes, int mapped)
     status_t refer(scatter_t *to, uint64_t number, uint64_t place, uint64_t length)
     status_t redistribute(scatter_t *to, uint64_t blocks, walk_t *walk, uint64_t *count)
     status_t list_stream "index_stream"(const chain_t *source, walk_t walk, uint64_t count, uint32_t least,

@@ -13,7 +13,7 @@
 #undef NAME
 #undef TARGET
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(CORPUS_PORTABLE)
 #include <immintrin.h>
 #define CORPUS_AVX2 1
 #define NAME(base) base##_avx2
@@ -53,6 +53,12 @@ static inline uint64_t checksum(const uint8_t *from, uint64_t n, uint32_t group)
 static inline status_t scatter(scatter_t *s, const uint8_t *data, uint64_t *at, uint64_t stop, uint64_t *number,
                                uint8_t delimiter, uint64_t record_bytes, int mapped) {
     return GUARDED(DISPATCH(scatter, s, data, at, stop, number, delimiter, record_bytes, mapped)) ? TRUNCATED : DONE;
+}
+
+static inline status_t sift(scatter_t *s, const uint8_t *data, uint64_t *at, uint64_t stop, uint64_t *number,
+                            uint64_t count, uint8_t delimiter, uint64_t record_bytes, int mapped) {
+    return GUARDED(DISPATCH(sift, s, data, at, stop, number, count, delimiter, record_bytes, mapped)) ? TRUNCATED
+                                                                                                      : DONE;
 }
 
 static inline status_t refer(scatter_t *s, uint64_t number, uint64_t place, uint64_t length) {

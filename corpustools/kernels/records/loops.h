@@ -10,6 +10,8 @@
 
 #include "scatter_loops.h"
 
+#include "sift_loops.h"
+
 #include "redistribute_loops.h"
 
 #include "gather_loops.h"

@@ -129,6 +129,38 @@ class Scatter(Blocks):
             at, number = end, number + 1
         return start + at, number
 
+    def sift(
+        self,
+        data: Any,
+        start: int,
+        stop: int,
+        number: int,
+        count: int,
+        delimiter: int,
+        record_bytes: int,
+        mapped: bool = False,
+    ) -> tuple[int, int]:
+        """Do the same as `run` with the `count` whole records in data[start:stop]; see compiled.pyx."""
+        check_span(data, start, stop)
+        if mapped:
+            raise ValueError("nothing can stay mapped here")
+        if not 0 <= count <= stop - start:
+            raise ValueError(f"{count} records in {stop - start} bytes")
+        text = bytes(memoryview(data)[start:stop])
+        at = 0
+        for one in range(number, number + count):
+            end = at + record_bytes if record_bytes else text.find(delimiter, at) + 1
+            if end <= at or end > len(text):
+                break
+            key = self._place(one & _U64)
+            if key <= self._range:
+                if not self._fits(end - at + _MAX_HEADER):
+                    return start + at, one & _U64
+                self._enter(one & _U64, key, 2 * (end - at), end - at, text[at:end])
+                self.checksum = (self.checksum + checksum_of(text[at:end])) & _U64
+            at = end
+        return stop, (number + count) & _U64
+
     def refer(self, number: int, place: int, length: int) -> Status:
         """Enter a record that is kept elsewhere: DONE, NEEDS_BLOCKS, or OUT_OF_SPAN."""
         key = self._place(number)

@@ -12,13 +12,16 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from corpustools.errors import SystemFailure
-from corpustools.files.chunks import Chunk
+from corpustools.files.chunks import Chunk, RecordFormat
 from corpustools.kernels.records.layout import NO_BLOCK, ROW_BYTES, BucketTable
 from corpustools.kernels.records.status import Status
-from corpustools.stages.shuffle.order import KeyRange, SortKeys
+from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
 from corpustools.stages.shuffle.pieces import Share, SpillGroup, SpillRun
 from corpustools.stages.shuffle.pool import Pool, allocate
 from corpustools.stages.shuffle.spill import Spill
+
+# Where one record in so many is wanted, it costs less to look only for these.
+_FEW_WANTED = 4
 
 
 class RangeTooFull(Exception):
@@ -86,11 +89,15 @@ class BucketSet:
         """The checksum of all records that passed, long ones aside: kept, dropped, and with `check_skipped` others."""
         return int(self._checksum_before + self.kernel.checksum + self.kernel.skipped)
 
-    def distribute(self, chunk: Chunk, number: int, delimiter: int, record_bytes: int) -> None:
-        """Distribute the records of a chunk, of which the first has the number."""
-        at, stop, first = chunk.start, chunk.stop, number
+    def distribute(self, chunk: Chunk, number: int, count: int, form: RecordFormat) -> None:
+        """Distribute the `count` records of a chunk, of which the first has the number."""
+        at, stop, first, end = chunk.start, chunk.stop, number, number + count
+        where = (form.delimiter, form.record_bytes, chunk.mapped)
         while True:
-            at, number = self.kernel.run(chunk.data, at, stop, number, delimiter, record_bytes, chunk.mapped)
+            if self._few_wanted and not self.check_skipped:
+                at, number = self.kernel.sift(chunk.data, at, stop, number, end - number, *where)
+            else:
+                at, number = self.kernel.run(chunk.data, at, stop, number, *where)
             if at == stop:
                 break
             self.make_room()
@@ -99,6 +106,11 @@ class BucketSet:
             # What is not wanted any more falls with the records that passed: looking now and then keeps few too many.
             self._look_at = self._passed * 5 // 4
             self._drop_unwanted(self.drop_beyond)
+
+    @property
+    def _few_wanted(self) -> bool:
+        """Whether most records are not of the range."""
+        return self.covered.span < KEYS // _FEW_WANTED
 
     def refer(self, number: int, place: int, length: int) -> bool:
         """Enter a record that is kept elsewhere; False where its key is not of this range."""

@@ -82,7 +82,7 @@ class Distribution:
                 self._refer(target, self._number(ticket, 1), got)
             else:
                 count = count_records(got.data, got.start, got.stop, form)
-                target.distribute(got, self._number(ticket, count), form.delimiter, form.record_bytes)
+                target.distribute(got, self._number(ticket, count), count, form)
             if refine:
                 target = made_finer(target)
 
