@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from corpustools.errors import UsageError
 from corpustools.files.members import MemberReader
-from corpustools.files.streams import Reader
+from corpustools.files.streams import Decoder, Reader
 from corpustools.files.zstd import MAGIC, SKIPPABLE, ZstdReader
 
 MAGICS = {b"\x1f\x8b": "gz", MAGIC: "zst", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
@@ -54,6 +54,17 @@ def output_codec(path: str) -> str | None:
     return next((codec for suffix, codec in WRITABLE.items() if name.endswith(suffix)), None)
 
 
-def decoder(codec: str, raw: Reader, name: str, memory: int) -> Reader:
-    """Return a reader of the decoded bytes of raw; `memory` bounds what the format may ask for."""
-    return ZstdReader(raw, name, memory) if codec == "zst" else MemberReader(codec, raw, name, memory)
+def decoder(codec: str, raw: Reader, name: str, memory: int, begin: int = 0, stop: int | None = None) -> Decoder:
+    """Return a reader of the decoded bytes of raw.
+
+    Args:
+        codec: one that `detect` returns.
+        raw: the bytes of the file from `begin` on, where a member begins.
+        name: what messages call the file.
+        memory: what the format may ask for, in bytes.
+        begin: a byte of the file.
+        stop: end at the first place from there on that is between two members; None: at the end of the file.
+    """
+    if codec == "zst":
+        return ZstdReader(raw, name, memory, begin, stop)
+    return MemberReader(codec, raw, name, memory, begin, stop)

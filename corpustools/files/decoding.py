@@ -1,5 +1,7 @@
 """Compressed inputs decoded on threads of their own: the one that is read, and those behind it.
 
+Helpers decode stretches of the one that is read, where it is cut into some.
+
     input 1   [ read .......... | decoded, waiting | ............ ]   thread 1
     input 2   [ decoded, waiting .......... | ................... ]   thread 2
     input 3   [ decoded, waiting .. | ........................... ]   thread 3
@@ -10,21 +12,23 @@ Bytes, and what is wrong with them, come in the order of the inputs, as without 
 from __future__ import annotations
 
 import contextlib
-from collections import deque
-from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from corpustools.errors import CorpusError
-from corpustools.files.ahead import Ahead
+from corpustools.files.decoded import PIECE, Decoded, Helpers
 from corpustools.files.inputs import Input, OpenInput
+from corpustools.files.ordered import Pool
 from corpustools.files.page_cache import Passing
-from corpustools.files.streams import Reader
+from corpustools.files.stretches import CODECS, Stretches, enough_of, packed_bytes
+from corpustools.files.zstd import LARGEST_WINDOW
 
-# Decoded at a time.
-_PIECE = 512 << 10
 # With less memory what waits would take too much of it.
 _LEAST_MEMORY = 192 << 20
 _LEAST_AHEAD, _MOST_AHEAD = 2 << 20, 256 << 20
+# Bytes of a stretch: frames of zstd often hold 1 to 8 MiB.
+_SHORTEST, _LONGEST = 1 << 20, 16 << 20
+# So many inputs tell whether members are as short as that.
+_LOOKED_AT = 4
 
 
 @dataclass(frozen=True)
@@ -34,15 +38,24 @@ class DecodeAhead:
     Attributes:
         threads: inputs that are decoded at a time; 0: who reads an input decodes it.
         most: decoded bytes of each input that may wait.
+        helpers: threads that decode stretches of the input that is read, beside its own.
+        stretch: bytes of a stretch of whole members, compressed or decoded.
     """
 
     threads: int = 0
     most: int = 0
+    helpers: int = 0
+    stretch: int = 0
 
     @property
     def memory(self) -> int:
         """The bytes that decoded pieces may take, those included that are filled or read just now."""
-        return self.threads * (self.most + 2 * _PIECE)
+        pieces = self.threads * (self.most + 2 * PIECE)
+        if not self.helpers:
+            return pieces
+        # Each stretch is there compressed and decoded, and decoding it may take as much again. An input has one at work
+        # and one that is cut, and of the one that is read each helper has one, and one more waits.
+        return pieces + self.threads * 4 * self.stretch + (self.helpers + 1) * 3 * packed_bytes(self.stretch)
 
     def all_bytes(self, decoder: int) -> int:
         """Return what all decoders may take, of so many bytes each, and what they have decoded."""
@@ -54,6 +67,8 @@ NOT_AHEAD = DecodeAhead()
 
 def decode_ahead(inputs: list[Input], memory: int, workers: int, decoder: int) -> DecodeAhead:
     """Return how many compressed inputs are decoded at a time: by one thread less than work on their records.
+
+    Where an input is cut into stretches, as many helpers decode them as work on the records.
 
     Args:
         inputs: in order.
@@ -67,7 +82,42 @@ def decode_ahead(inputs: list[Input], memory: int, workers: int, decoder: int) -
     most = max(_LEAST_AHEAD, min(memory // 64, _MOST_AHEAD))
     threads = min(workers - 1, files, memory // 4 // (decoder + most))
     # Of a single one little has to wait.
-    return DecodeAhead(threads, most) if threads > 1 else DecodeAhead(1, _LEAST_AHEAD)
+    ahead = DecodeAhead(threads, most) if threads > 1 else DecodeAhead(1, _LEAST_AHEAD)
+    return with_helpers(ahead, inputs, memory // 4 - decoder * ahead.threads, min(memory // 256, _LONGEST), workers)
+
+
+def with_helpers(ahead: DecodeAhead, inputs: list[Input], memory: int, stretch: int, workers: int) -> DecodeAhead:
+    """Return the same with as many helpers as the memory holds, where an input can be cut into stretches.
+
+    Args:
+        ahead: without helpers.
+        inputs: in order.
+        memory: bytes of the memory that decoded pieces and helpers may take.
+        stretch: bytes of a stretch.
+        workers: helpers at most.
+    """
+    least = replace(ahead, most=max(ahead.most, 2 * stretch), helpers=2, stretch=stretch)
+    helpers = min(workers, 2 + (memory - least.memory) // (3 * packed_bytes(stretch)))
+    if helpers < 2 or stretch < _SHORTEST:
+        return ahead
+    largest = sorted((one for one in inputs if one.codec in CODECS), key=lambda one: -(one.size or 0))[:_LOOKED_AT]
+    return replace(least, helpers=helpers) if any(_is_cut(one, stretch) for one in largest) else ahead
+
+
+def _is_cut(source: Input, stretch: int) -> bool:
+    """Whether an input has more than one stretch."""
+    try:
+        opened = OpenInput(source, LARGEST_WINDOW)
+    except CorpusError:
+        # It is told at its turn.
+        return False
+    try:
+        first = next(iter(Stretches(opened, 0, stretch, enough_of(source.codec, stretch))), None)
+        return first is not None and first.stop < (source.size or 0)
+    finally:
+        # Standard input stays open.
+        opened.seek(opened.origin)
+        opened.close()
 
 
 class Inputs:
@@ -83,7 +133,8 @@ class Inputs:
     def __init__(self, inputs: list[Input], memory: int, passing: Passing, ahead: DecodeAhead) -> None:
         self._inputs, self._memory, self._passing, self._ahead = inputs, memory, passing, ahead
         self._open: dict[int, OpenInput] = {}
-        self._decoded: dict[int, _Decoded] = {}
+        self._decoded: dict[int, Decoded] = {}
+        self._helpers = Helpers(Pool(ahead.helpers), ahead.helpers, ahead.stretch) if ahead.helpers else None
 
     def open(self, number: int) -> OpenInput:
         """Return an input, open, and begin to decode those behind it.
@@ -93,13 +144,15 @@ class Inputs:
             DataError: it is another file than was found, or of a format that is not read.
         """
         if number not in self._open:
-            self._start(number)
+            self._start(number, is_read=True)
+        elif number in self._decoded:
+            self._decoded[number].is_read = True
         for one in range(number + 1, min(number + self._ahead.threads, len(self._inputs))):
             source = self._inputs[one]
             if one not in self._open and source.codec and source.seekable:
                 # What is wrong with it is told when its turn comes: something before it may be wrong too.
                 with contextlib.suppress(CorpusError):
-                    self._start(one)
+                    self._start(one, is_read=False)
         return self._open[number]
 
     def close(self, number: int) -> None:
@@ -113,61 +166,15 @@ class Inputs:
         """Close what is open."""
         for number in list(self._open):
             self.close(number)
+        if self._helpers is not None:
+            self._helpers.pool.close()
 
-    def _start(self, number: int) -> None:
+    def _start(self, number: int, is_read: bool) -> None:
         opened = OpenInput(self._inputs[number], self._memory, self._passing)
         self._open[number] = opened
         # A thread that waits for a silent pipe could not be ended.
         if self._ahead.threads and opened.codec and opened.source.seekable:
-            decoded = _Decoded(opened.reader, self._ahead.most)
+            decoded = Decoded(opened, self._memory, self._ahead.most, self._helpers, is_read)
             if decoded.start():
                 self._decoded[number] = decoded
                 opened.reader = decoded
-
-
-class _Decoded:
-    """The bytes of a reader, which are decoded on another thread into pieces that are used again and again."""
-
-    def __init__(self, reader: Reader, most: int) -> None:
-        self._reader = reader
-        self._free: deque[bytearray] = deque()
-        self._ahead = Ahead(self._pieces(), lambda _: _PIECE, most)
-        self._buffer = bytearray()
-        self._rest = memoryview(self._buffer)
-
-    def start(self) -> bool:
-        """Start the thread; return False where the system gives none."""
-        return self._ahead.start()
-
-    def readinto(self, view: memoryview) -> int:
-        """Fill the front of the view with decoded bytes; 0 at the end.
-
-        Raises:
-            DataError: the compressed data is torn or damaged.
-            SystemFailure: reading failed.
-        """
-        if not self._rest:
-            if self._buffer:
-                self._free.append(self._buffer)
-                self._buffer = bytearray()
-            try:
-                self._buffer, size = next(self._ahead)
-            except StopIteration:
-                return 0
-            self._rest = memoryview(self._buffer)[:size]
-        n = min(len(view), len(self._rest))
-        view[:n] = self._rest[:n]
-        self._rest = self._rest[n:]
-        return n
-
-    def close(self) -> None:
-        """End the thread."""
-        self._ahead.close()
-
-    def _pieces(self) -> Generator[tuple[bytearray, int]]:
-        while True:
-            piece = self._free.popleft() if self._free else bytearray(_PIECE)
-            n = self._reader.readinto(memoryview(piece))
-            if not n:
-                return
-            yield piece, n

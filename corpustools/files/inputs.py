@@ -5,25 +5,22 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from corpustools.errors import DataError, UsageError, from_os
+from corpustools.errors import CorpusError, DataError, UsageError, from_os
 from corpustools.files.compression import decoder, detect
 from corpustools.files.foreign import HEAD_BYTES, refuse_foreign, table_format
 from corpustools.files.page_cache import Passing, ReadBehind
-from corpustools.files.pipes import require_finished
-from corpustools.files.streams import Reader
+from corpustools.files.pipes import require_finished, widen
+from corpustools.files.streams import Reader, ReaderOf
 from corpustools.files.zstd import first_window
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 STDIN = "-"
-_PIPE_BYTES = 1 << 20
 # A magic number, or all of a zstd frame's header.
 _LONGEST_MAGIC = 18
-_F_SETPIPE_SZ = 1031
 
 
 @dataclass(frozen=True)
@@ -154,8 +151,8 @@ class OpenInput:
                 require_same_file(source, self.descriptor)
                 self.origin = os.lseek(self.descriptor, 0, os.SEEK_CUR)
                 os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-            elif sys.platform == "linux":
-                _widen_pipe(self.descriptor)
+            else:
+                widen(self.descriptor)
         except OSError as error:
             raise from_os(error, f"{source.name}: cannot be read") from error
         self.behind: ReadBehind | None = None
@@ -172,7 +169,8 @@ class OpenInput:
             refuse_foreign(source.name, self._head)
         self.codec = codec
         self.plain = codec is None and source.seekable
-        self.reader: Reader = decoder(codec, _Raw(self), source.name, memory) if codec else _Raw(self)
+        raw = ReaderOf(self.next_raw)
+        self.reader: Reader = decoder(codec, raw, source.name, memory) if codec else raw
 
     def readinto(self, view: memoryview) -> int:
         """Fill the front of the view with decoded bytes; 0 at the end.
@@ -187,6 +185,9 @@ class OpenInput:
         else:
             n = self.reader.readinto(view)
             if not self.delivered and self.codec:
+                # Members may be short.
+                while 0 < n < min(HEAD_BYTES, len(view)) and (more := self.reader.readinto(view[n:])):
+                    n += more
                 # A tar in a gzip file, say.
                 refuse_foreign(self.source.name, bytes(view[: min(n, HEAD_BYTES)]))
         self.delivered += n
@@ -217,6 +218,19 @@ class OpenInput:
             return n
         return self._read_raw(view)
 
+    def read_at(self, place: int, view: memoryview) -> int:
+        """Fill the front of the view with a regular file's bytes from a place on; its first byte has place 0.
+
+        Raises:
+            SystemFailure: reading failed.
+            DataError: the end is reached, and the file is not what it was when the work began.
+        """
+        try:
+            n = os.preadv(self.descriptor, [view], self.origin + place)
+        except OSError as error:
+            raise self._failed(error, place) from error
+        return self._has_read(place, n, len(view))
+
     def verify(self) -> None:
         """Hold a regular file against what it was when the work began.
 
@@ -241,14 +255,19 @@ class OpenInput:
         try:
             n = os.readv(self.descriptor, [view])
         except OSError as error:
-            where = f"{self.source.name}: reading failed after byte {self.raw_bytes}"
-            raise from_os(error, where) from error
-        self.raw_bytes += n
+            raise self._failed(error, self.raw_bytes) from error
+        return self._has_read(self.raw_bytes, n, len(view))
+
+    def _has_read(self, position: int, n: int, wanted: int) -> int:
+        self.raw_bytes = max(self.raw_bytes, position + n)
         if self.behind is not None:
-            self.behind.passed(self.origin + self.raw_bytes)
-        if not n and len(view):
+            self.behind.passed(self.origin + position + n)
+        if not n and wanted:
             self._at_end()
         return n
+
+    def _failed(self, error: OSError, position: int) -> CorpusError:
+        return from_os(error, f"{self.source.name}: reading failed after byte {position}")
 
 
 def require_same_file(source: Input, descriptor: int) -> None:
@@ -278,22 +297,3 @@ def require_unchanged(source: Input, descriptor: int, origin: int) -> None:
             f"{source.name}: was changed while it was read: {source.size} bytes at the start, {size} now",
             "leave inputs alone while they are read",
         )
-
-
-class _Raw:
-    """The undecoded bytes of an open input, as a reader."""
-
-    def __init__(self, owner: OpenInput) -> None:
-        self._owner = owner
-
-    def readinto(self, view: memoryview) -> int:
-        return self._owner.next_raw(view)
-
-
-def _widen_pipe(descriptor: int) -> None:
-    from fcntl import fcntl
-
-    try:
-        fcntl(descriptor, _F_SETPIPE_SZ, _PIPE_BYTES)
-    except OSError:
-        return  # not a pipe, or the user's quota of pipe pages is used up: slower, not wrong

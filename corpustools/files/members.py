@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +15,30 @@ _MAGIC, _FRONT, _RESERVED = b"\x1f\x8b", 4, 0xE0
 
 
 class MemberReader:
-    """Decodes gz, bz2 and xz: members one after another, with the zero padding that gz and xz allow."""
+    """Decodes gz, bz2 and xz: members one after another, with the zero padding that gz and xz allow.
 
-    def __init__(self, codec: str, raw: Reader, name: str, memory: int) -> None:
+    Args:
+        codec: gz, bz2 or xz.
+        raw: the bytes of the file from `begin` on, where a member begins.
+        name: what messages call the file.
+        memory: what a member may ask for, in bytes.
+        begin: a byte of the file.
+        stop: end at the first place from there on that is between two members; None: at the end of the file.
+
+    Attributes:
+        stopped: the byte of the file at which it stopped, between two members; None while it goes on.
+    """
+
+    def __init__(
+        self, codec: str, raw: Reader, name: str, memory: int, begin: int = 0, stop: int | None = None
+    ) -> None:
         self._codec, self._raw, self._name, self._memory = codec, raw, name, memory
         self._buffer = memoryview(bytearray(READ_BYTES))
         self._rest: bytes = b""
-        self._read = 0
+        self._read = begin
+        self._stop: float = math.inf if stop is None else stop
         self._member: Any = None
+        self.stopped: int | None = None
 
     def readinto(self, view: memoryview) -> int:
         """Fill the front of the view with decoded bytes; 0 after the last member.
@@ -30,6 +47,9 @@ class MemberReader:
             DataError: the file is torn or damaged, or what follows a member is no member.
         """
         while True:
+            if self._member is None and self._read - len(self._rest) >= self._stop:
+                self.stopped = self._read - len(self._rest)
+                return 0
             if not self._rest and (self._member is None or self._member.needs_input):
                 n = self._raw.readinto(self._buffer)
                 self._read += n

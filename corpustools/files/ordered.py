@@ -46,7 +46,7 @@ class OrderedTasks(Generic[Result]):
     def __init__(self, workers: int, deliver: Callable[[Result], None]) -> None:
         self._deliver = deliver
         self._most = workers + 1
-        self._pool = _Pool(workers) if workers > 1 else None
+        self._pool = Pool(workers) if workers > 1 else None
         self._pending: deque[Future[Result]] = deque()
 
     def submit(self, task: Callable[..., Result], *arguments: object) -> None:
@@ -83,7 +83,7 @@ class OrderedTasks(Generic[Result]):
         self._deliver(self._pending.popleft().result())
 
 
-class _Pool:
+class Pool:
     """Threads that run tasks in the order in which they came.
 
     The standard library's pool loses a task whose thread cannot be started.

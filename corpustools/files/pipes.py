@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 from corpustools.errors import DataError
 
 UNFINISHED = stat.S_ISVTX
+_PIPE_BYTES = 1 << 20
+_F_SETPIPE_SZ = 1031
 
 
 def mark_unfinished(descriptor: int) -> bool:
@@ -45,6 +48,18 @@ def require_finished(descriptor: int, name: str) -> None:
             f"{name}: the corpus command that writes it failed or was stopped before its end",
             "see what that command says, and run both again",
         )
+
+
+def widen(descriptor: int) -> None:
+    """Let a pipe hold more, where the system allows it."""
+    if sys.platform != "linux":
+        return
+    from fcntl import fcntl
+
+    try:
+        fcntl(descriptor, _F_SETPIPE_SZ, _PIPE_BYTES)
+    except OSError:
+        return  # not a pipe, or the user's quota of pipe pages is used up: slower, not wrong
 
 
 def _mode(descriptor: int) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 # What decoders read at a time.
@@ -13,3 +14,18 @@ class Reader(Protocol):
 
     def readinto(self, view: memoryview) -> int:
         """Fill the front of the view and return how many bytes came; 0 at the end."""
+
+
+class ReaderOf:
+    """A source of bytes that a function gives."""
+
+    def __init__(self, readinto: Callable[[memoryview], int]) -> None:
+        self.readinto = readinto
+
+
+class Decoder(Reader, Protocol):
+    """Decodes members one after another, as far as it is told to."""
+
+    @property
+    def stopped(self) -> int | None:
+        """The byte of the file at which it stopped between two members; None while it goes on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,22 +13,37 @@ MAGIC = b"\x28\xb5\x2f\xfd"
 SKIPPABLE = tuple(bytes([low]) + b"\x2a\x4d\x18" for low in range(0x50, 0x60))
 # The largest window that the format's reference decoder takes on 64-bit machines (what --long=31 writes).
 LARGEST_WINDOW = 1 << 31
+# The most that a block holds.
+LONGEST_BLOCK = 1 << 17
 
 
 class ZstdReader:
-    """Decodes zstd frames one after another, skippable ones included."""
+    """Decodes zstd frames one after another, skippable ones included.
 
-    def __init__(self, raw: Reader, name: str, memory: int) -> None:
+    Args:
+        raw: the bytes of the file from `begin` on, where a frame begins.
+        name: what messages call the file.
+        memory: what a frame may ask for, in bytes.
+        begin: a byte of the file.
+        stop: end at the first place from there on that is between two frames; None: at the end of the file.
+    """
+
+    def __init__(self, raw: Reader, name: str, memory: int, begin: int = 0, stop: int | None = None) -> None:
         import zstandard
 
         self._error: type[Exception] = zstandard.ZstdError
         self._name = name
-        self._frames = _FrameWalk(raw, name, memory)
+        self._frames = _FrameWalk(raw, name, memory, begin, stop)
         source: Any = self._frames
         # The walk refuses windows that the memory does not allow, with both figures; the decoder takes all others.
         self._reader = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).stream_reader(
             source, read_size=READ_BYTES, read_across_frames=True
         )
+
+    @property
+    def stopped(self) -> int | None:
+        """The byte of the file at which it stopped, between two frames; None while it goes on."""
+        return self._frames.stopped
 
     def readinto(self, view: memoryview) -> int:
         """Fill the front of the view with decoded bytes; 0 after the last frame.
@@ -42,7 +58,7 @@ class ZstdReader:
                 f"{self._name}: not valid zstd data near byte {self._frames.read_bytes} ({error})",
                 "the file is damaged, or was made against another one (zstd -D, --patch-from): decompress it with that",
             ) from error
-        if not n and not self._frames.between_frames:
+        if not n and self.stopped is None and not self._frames.between_frames:
             raise DataError(
                 f"{self._name}: the zstd data ends inside a frame (after byte {self._frames.read_bytes})",
                 "the file is torn: fetch or write it again",
@@ -70,10 +86,16 @@ def frame_needs(header: bytes) -> tuple[int, int]:
     size = (0, 1, 2, 4)[header[0] & 3]
     dictionary = int.from_bytes(header[at : at + size], "little")
     if single:
-        # The content itself is the window; contents of two bytes count from 256.
-        content = header[at + size :]
-        window = int.from_bytes(content, "little") + (256 if len(content) == 2 else 0)
+        # The content itself is the window.
+        window = content_bytes(header) or 0
     return window, dictionary
+
+
+def content_bytes(header: bytes) -> int | None:
+    """Return how many bytes a frame says that it holds, by its whole header behind the magic; None: it does not say."""
+    size = (header[0] >> 5 & 1, 2, 4, 8)[header[0] >> 6]
+    # Contents of two bytes count from 256.
+    return int.from_bytes(header[-size:], "little") + (256 if size == 2 else 0) if size else None
 
 
 def first_window(head: bytes) -> int:
@@ -90,10 +112,12 @@ class _FrameWalk:
     The decoder's stream takes the end of its input for the end of the data, whole or not; only the outline tells.
     """
 
-    def __init__(self, raw: Reader, name: str, memory: int) -> None:
+    def __init__(self, raw: Reader, name: str, memory: int, begin: int, stop: int | None) -> None:
         self._raw, self._name, self._memory = raw, name, memory
         self._buffer = bytearray(READ_BYTES)
-        self.read_bytes = 0
+        self.read_bytes = begin
+        self._stop: float = math.inf if stop is None else stop
+        self.stopped: int | None = None
         self._skip = 0
         self._head = b""
         self._want = 4
@@ -102,19 +126,27 @@ class _FrameWalk:
         self.between_frames = True
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` further bytes."""
+        """Return up to `size` further bytes, but none behind the frame at which to stop."""
+        if self.stopped is None and self.between_frames and self.read_bytes >= self._stop:
+            self.stopped = self.read_bytes
+        if self.stopped is not None:
+            return b""
         n = self._raw.readinto(memoryview(self._buffer)[: min(size, READ_BYTES)])
         self.read_bytes += n
         data = bytes(memoryview(self._buffer)[:n])
         at = 0
         while at < n:
+            if self.stopped is None and self.between_frames and self.read_bytes - n + at >= self._stop:
+                # The outline is followed all the same: what is wrong with it is told before what is wrong inside.
+                self.stopped = self.read_bytes - n + at
+                data = data[:at]
             if self._skip:
                 step = min(self._skip, n - at)
                 self._skip -= step
                 at += step
                 self.between_frames = not self._skip and self._step == self._magic
                 continue
-            piece = data[at : at + self._want - len(self._head)]
+            piece = self._buffer[at : min(n, at + self._want - len(self._head))]
             at += len(piece)
             self._head += piece
             self.between_frames = False
