@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _FALLBACK = 1 << 30
 _LEAST = 64 << 20
@@ -12,8 +12,7 @@ _LEAST = 64 << 20
 _NO_LIMIT = 1 << 60
 
 
-@dataclass(frozen=True)
-class Available:
+class Available(NamedTuple):
     """Memory that can still be taken, in bytes, and what sets the bound: 'the machine' or a control group's folder."""
 
     size: int

@@ -38,7 +38,7 @@ def text(tmp_path: Path) -> str:
 def scatter_task(path: str, **changes: object) -> ScatterTask:
     """The whole of one input, under the seed x."""
     task = ScatterTask(inspect([path]), RecordFormat(), 0, SortKeys.of_seed("x"), ALL, None, False)
-    return replace(task, **changes)
+    return task._replace(**changes)
 
 
 def test_scatter_and_gather_are_the_shuffle(text: str, tmp_path: Path):

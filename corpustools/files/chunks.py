@@ -18,7 +18,7 @@ Every buffer has SLACK bytes behind what is looked at: the compiled loops read i
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from corpustools import kernels
 
@@ -27,8 +27,7 @@ SLACK = 64
 Buffer = bytearray | mmap.mmap
 
 
-@dataclass(frozen=True)
-class RecordFormat:
+class RecordFormat(NamedTuple):
     """What a record is.
 
     Attributes:
@@ -42,8 +41,7 @@ class RecordFormat:
     header: int = 0
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """Whole records of one input, at data[start:stop], until the buffer is filled again.
 
     Attributes:
@@ -63,8 +61,7 @@ class Chunk:
     mapped: bool = False
 
 
-@dataclass(frozen=True)
-class Fragment:
+class Fragment(NamedTuple):
     """The next bytes of a record that is longer than a buffer, at data[:size], until the buffer is filled again.
 
     All fragments of a record but the last fill the buffer.

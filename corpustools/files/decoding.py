@@ -12,7 +12,7 @@ Bytes, and what is wrong with them, come in the order of the inputs, as without 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from corpustools.errors import CorpusError
 from corpustools.files.decoded import PIECE, Decoded, Helpers
@@ -31,8 +31,7 @@ _SHORTEST, _LONGEST = 1 << 20, 16 << 20
 _LOOKED_AT = 4
 
 
-@dataclass(frozen=True)
-class DecodeAhead:
+class DecodeAhead(NamedTuple):
     """How many inputs are decoded at a time, and how far ahead of who reads them.
 
     Attributes:
@@ -96,12 +95,12 @@ def with_helpers(ahead: DecodeAhead, inputs: list[Input], memory: int, stretch: 
         stretch: bytes of a stretch.
         workers: helpers at most.
     """
-    least = replace(ahead, most=max(ahead.most, 2 * stretch), helpers=2, stretch=stretch)
+    least = ahead._replace(most=max(ahead.most, 2 * stretch), helpers=2, stretch=stretch)
     helpers = min(workers, 2 + (memory - least.memory) // (3 * packed_bytes(stretch)))
     if helpers < 2 or stretch < _SHORTEST:
         return ahead
     largest = sorted((one for one in inputs if one.codec in CODECS), key=lambda one: -(one.size or 0))[:_LOOKED_AT]
-    return replace(least, helpers=helpers) if any(_is_cut(one, stretch) for one in largest) else ahead
+    return least._replace(helpers=helpers) if any(_is_cut(one, stretch) for one in largest) else ahead
 
 
 def _is_cut(source: Input, stretch: int) -> bool:

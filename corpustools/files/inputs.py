@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from corpustools.errors import CorpusError, DataError, UsageError, from_os
 from corpustools.files.compression import decoder, detect
@@ -23,8 +23,7 @@ STDIN = "-"
 _LONGEST_MAGIC = 18
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """One input as it was found before the work began.
 
     Attributes:

@@ -6,7 +6,6 @@ import contextlib
 import mmap
 import os
 from collections.abc import Callable
-from dataclasses import replace
 
 from corpustools import kernels
 from corpustools.errors import from_os
@@ -133,4 +132,4 @@ class MappedReader(RecordReader):
         start = self._kept_bytes
         self._kept_bytes += size
         self._kept[start : start + size] = memoryview(chunk.data)[chunk.start : chunk.stop]
-        return replace(chunk, data=self._kept, start=start, stop=start + size, mapped=True)
+        return chunk._replace(data=self._kept, start=start, stop=start + size, mapped=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -165,9 +164,12 @@ class TemporaryFiles:
 
 def _open_unnamed(directory: str) -> int:
     """Return a descriptor of a file that only this process can reach, mode 0600."""
+    # Most runs need none, and it brings half a dozen modules with it.
+    from tempfile import TemporaryFile
+
     try:
         # O_TMPFILE where it is offered; else a file that is unlinked at once.
-        with tempfile.TemporaryFile(dir=directory, prefix="corpus-") as file:
+        with TemporaryFile(dir=directory, prefix="corpus-") as file:
             return os.dup(file.fileno())
     except OSError as error:
         raise from_os(

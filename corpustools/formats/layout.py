@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from corpustools.errors import UsageError
 
@@ -12,8 +12,7 @@ LONGEST_BEST_FIT = 1 << 20
 PACKINGS = ("concat", "best-fit")
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """How documents are laid out.
 
     context: ids of a context window; 0 leaves documents as they are.
@@ -54,8 +53,7 @@ class Layout:
             raise UsageError("a negative number of shards", "give 1 or more")
 
 
-@dataclass(frozen=True)
-class LaidOut:
+class LaidOut(NamedTuple):
     """What came of a layout.
 
     windows: how many were written.

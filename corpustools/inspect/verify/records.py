@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from hashlib import blake2b
 
 import numpy as np
@@ -162,4 +161,4 @@ def _require_header(source: Lines, output: Lines) -> None:
 
 def _parts(made: list[Input], form: RecordFormat) -> list[tuple[list[Input], RecordFormat]]:
     """Return files with what a record is in them: of shards, only the first has the header."""
-    return [(made[:1], form), (made[1:], replace(form, header=0))] if form.header else [(made, form)]
+    return [(made[:1], form), (made[1:], form._replace(header=0))] if form.header else [(made, form)]

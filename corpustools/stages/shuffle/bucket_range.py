@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from corpustools.stages.shuffle.buckets import BucketSet
 
 
-@dataclass(frozen=True)
-class BucketRange:
+class BucketRange(NamedTuple):
     """Buckets of one key range, one set a worker, and where each bucket begins in the output.
 
     Attributes:

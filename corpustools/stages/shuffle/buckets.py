@@ -28,6 +28,11 @@ class RangeTooFull(Exception):
     """Not even the lowest bucket of a range fits the memory, and nothing may be spilled."""
 
 
+def few_wanted(wanted: KeyRange) -> bool:
+    """Whether most records are outside a range of keys, so that it pays to look only for those inside."""
+    return wanted.span < KEYS // _FEW_WANTED
+
+
 class BucketSet:
     """Distributes records of a key range to buckets of 2^shift keys each.
 
@@ -94,7 +99,7 @@ class BucketSet:
         at, stop, first, end = chunk.start, chunk.stop, number, number + count
         where = (form.delimiter, form.record_bytes, chunk.mapped)
         while True:
-            if self._few_wanted and not self.check_skipped:
+            if few_wanted(self.covered) and not self.check_skipped:
                 at, number = self.kernel.sift(chunk.data, at, stop, number, end - number, *where)
             else:
                 at, number = self.kernel.run(chunk.data, at, stop, number, *where)
@@ -106,11 +111,6 @@ class BucketSet:
             # What is not wanted any more falls with the records that passed: looking now and then keeps few too many.
             self._look_at = self._passed * 5 // 4
             self._drop_unwanted(self.drop_beyond)
-
-    @property
-    def _few_wanted(self) -> bool:
-        """Whether most records are not of the range."""
-        return self.covered.span < KEYS // _FEW_WANTED
 
     def refer(self, number: int, place: int, length: int) -> bool:
         """Enter a record that is kept elsewhere; False where its key is not of this range."""

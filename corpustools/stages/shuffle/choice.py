@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from corpustools.files.targets import descriptor_of
 from corpustools.files.temporary import TemporaryFiles
@@ -30,8 +30,7 @@ _BETTER = 0.97
 _GATHER = 2
 
 
-@dataclass(frozen=True)
-class CodecCost:
+class CodecCost(NamedTuple):
     """What a codec does to a byte of temporary data.
 
     Attributes:
@@ -43,8 +42,7 @@ class CodecCost:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Pace:
+class Pace(NamedTuple):
     """What a byte of temporary data costs apart from codecs.
 
     Attributes:
@@ -60,8 +58,7 @@ class Pace:
     workers: float
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(NamedTuple):
     """What was tried out: codecs on some blocks, and reading back what was written.
 
     Attributes:
@@ -73,8 +70,7 @@ class Trial:
     read: float | None
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What is known of a run before it begins; see `surroundings_of`.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from corpustools.files.ordered import Turns
 from corpustools.stages.shuffle.bucket_range import BucketRange
@@ -14,16 +14,14 @@ from corpustools.stages.shuffle.refine import Walk, split
 from corpustools.stages.shuffle.spill import Spill
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(NamedTuple):
     """A stream of records that is in memory: where its walk begins, and how many records it has."""
 
     walk: Walk
     records: int
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """Records that are in memory and next to each other in the output.
 
     Attributes:

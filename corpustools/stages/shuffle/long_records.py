@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from corpustools import kernels
 from corpustools.errors import DataError, from_os
@@ -27,8 +27,7 @@ _ADDS_DELIMITER = 1 << 63
 _MOST_OPEN = 16
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where the bytes of a long record stand.
 
     Attributes:
@@ -42,8 +41,7 @@ class Place:
     adds_delimiter: bool = False
 
 
-@dataclass(frozen=True)
-class LongRecord:
+class LongRecord(NamedTuple):
     """A record that is kept outside the pool.
 
     Attributes:
@@ -69,8 +67,7 @@ def unpack_place(word: int) -> Place:
     return Place(file - 1 if file else None, word & (1 << _FILE_BITS) - 1, bool(word & _ADDS_DELIMITER))
 
 
-@dataclass(frozen=True)
-class _Source:
+class _Source(NamedTuple):
     """A file that holds long records: what messages call it, and what drops it from the page cache, or None."""
 
     name: str

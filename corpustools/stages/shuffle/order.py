@@ -6,7 +6,6 @@ as two little-endian words. Records stand in ascending order of (key, second wor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from corpustools.seeds import seed_words
@@ -32,8 +31,7 @@ class SortKeys(NamedTuple):
         return cls(*seed_words(seed))
 
 
-@dataclass(frozen=True)
-class KeyRange:
+class KeyRange(NamedTuple):
     """The keys from `low` to `low + span`, both included."""
 
     low: int

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from corpustools.errors import SystemFailure
 from corpustools.files.descriptors import Sink
 from corpustools.files.fileset import FileSet
 from corpustools.files.inputs import Paths
-from corpustools.files.manifest import Manifest
 from corpustools.files.outputs import ShardSink, open_output
 from corpustools.progress import Progress
 from corpustools.stages.shuffle.buckets import RangeTooFull
@@ -22,6 +22,9 @@ from corpustools.stages.shuffle.space import require_room
 from corpustools.stages.shuffle.store import BucketStore
 from corpustools.stages.shuffle.tally import Tally, verify
 from corpustools.stages.shuffle.tasks import GatherTask, ScatterReceipt, ScatterTask, gather, scatter
+
+if TYPE_CHECKING:
+    from corpustools.files.manifest import Manifest
 
 # Without temporary space: by how much a range of keys is cut when its lowest bucket does not fit the memory.
 _NARROWER = 64

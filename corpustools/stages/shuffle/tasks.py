@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from mmap import mmap
+from typing import NamedTuple
 
 from corpustools import kernels
 from corpustools.errors import DataError
@@ -26,6 +26,7 @@ from corpustools.files.page_cache import Passing
 from corpustools.files.reader import RecordReader
 from corpustools.progress import Progress
 from corpustools.stages.shuffle.bucket_range import BucketRange
+from corpustools.stages.shuffle.buckets import few_wanted
 from corpustools.stages.shuffle.gather import Agenda, GatherWorker
 from corpustools.stages.shuffle.loader import FreeBlocks, Loader
 from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
@@ -37,9 +38,11 @@ from corpustools.stages.shuffle.tally import Tally
 from corpustools.stages.shuffle.threads import ThreadGroup
 from corpustools.stages.shuffle.writer import RecordWriter, Target
 
+# Where few records are kept, little is done with a chunk: fewer, longer ones cost less than the cache gains.
+_LONG_CHUNK = 2 << 20
 
-@dataclass(frozen=True)
-class CountTask:
+
+class CountTask(NamedTuple):
     """Count the records of inputs, so that a scatter of the inputs behind them can begin with the right number.
 
     Attributes:
@@ -53,8 +56,7 @@ class CountTask:
     memory: int
 
 
-@dataclass(frozen=True)
-class ScatterTask:
+class ScatterTask(NamedTuple):
     """Read inputs once and put the records of a range of sort keys into buckets.
 
     Attributes:
@@ -78,8 +80,7 @@ class ScatterTask:
     passing: Passing = Passing.STAYS
 
 
-@dataclass(frozen=True)
-class ScatterReceipt:
+class ScatterReceipt(NamedTuple):
     """What a scatter did.
 
     Attributes:
@@ -101,8 +102,7 @@ class ScatterReceipt:
     spilled_bytes: int
 
 
-@dataclass(frozen=True)
-class GatherTask:
+class GatherTask(NamedTuple):
     """Write what a scatter left, in order.
 
     Attributes:
@@ -120,8 +120,7 @@ class GatherTask:
     limit: int | None
 
 
-@dataclass(frozen=True)
-class GatherReceipt:
+class GatherReceipt(NamedTuple):
     """What a gather did.
 
     Attributes:
@@ -178,7 +177,8 @@ def scatter(task: ScatterTask, store: BucketStore, progress: Progress | None = N
         )
         store.reader = reader
         group = ThreadGroup()
-        distribution = Distribution(reader, store.long_records, task.first, plan.chunk, plan.buffer, group.stopped)
+        chunk = min(plan.buffer, _LONG_CHUNK) if few_wanted(task.wanted) or task.limit is not None else plan.chunk
+        distribution = Distribution(reader, store.long_records, task.first, chunk, plan.buffer, group.stopped)
         refine = task.limit is not None and (store.spill is not None or len(sets) == 1)
         sizes = [one.size for one in task.inputs if one.size is not None]
         total = sum(sizes) if len(sizes) == len(task.inputs) else None
