@@ -37,13 +37,8 @@ class FileSink:
         self.name, self.path = path, os.path.realpath(path)
         self.folder = os.path.dirname(self.path)
         self._temporary: str | None = None
-        mode = _mode_of(self.path)
         try:
-            descriptor = _open_unnamed(self.folder, mode)
-            if descriptor is None:
-                self._temporary = hidden_name(self.path)
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                descriptor = os.open(self._temporary, flags, mode)
+            descriptor = self._open(_mode_of(self.path))
             _keep_owner_and_mode(descriptor, self.path)
         except OSError as error:
             raise from_os(error, f"{path}: cannot be written", "check the folder and its permissions") from error
@@ -161,6 +156,14 @@ class FileSink:
         self.close()
         self.rename()
         sync_folder(self.folder)
+
+    def _open(self, mode: int) -> int:
+        """Return a descriptor of a new file, which has no name where the system offers that."""
+        descriptor = _open_unnamed(self.folder, mode)
+        if descriptor is None:
+            self._temporary = hidden_name(self.path)
+            descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        return descriptor
 
     def _close_direct(self) -> None:
         if self._out.direct is not None:

@@ -20,7 +20,7 @@ ZSTD_JOB = 1 << 20
 GZIP_LEVEL = 6
 GZIP_PIECE = 1 << 20
 # How far back deflate looks.
-_WINDOW = 32 << 10
+GZIP_WINDOW = 32 << 10
 # RFC 1952: deflate, no name, no time, no hint on the level, made on Unix.
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
 # The empty last block of a deflate stream.
@@ -126,7 +126,7 @@ class GzipSink:
         self._checksum = zlib.crc32(data, self._checksum)
         if data:
             self._tasks.submit(_deflated, data, self._before)
-        self._before = data[-_WINDOW:]
+        self._before = data[-GZIP_WINDOW:]
 
 
 def _deflated(data: bytes, before: bytes) -> bytes:

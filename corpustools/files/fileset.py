@@ -64,7 +64,7 @@ class FileSet:
         if other is not None:
             raise UsageError(f"outputs '{other.name}' and '{path}' are the same file", "give each a name of its own")
         self._tidy(os.path.dirname(os.path.realpath(path)))
-        file = SetFile(path, self)
+        file = self._begin(path, last)
         if self._spares_cache:
             file.spare_cache()
         self._files[file.path] = file
@@ -121,6 +121,10 @@ class FileSet:
         """Remove every file that was not published."""
         for file in self._files.values():
             file.abort()
+
+    def _begin(self, path: str, last: bool) -> SetFile:
+        """Return a file of the set; `open` tells the arguments."""
+        return SetFile(path, self)
 
     def _remove_superseded(self) -> None:
         """Remove old files that have no successor."""

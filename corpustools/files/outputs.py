@@ -23,6 +23,7 @@ class ShardSink:
         paths: the outputs, in order.
         workers: threads that compress, where a suffix asks for it.
         files: the set that names those that are files at the end.
+        begun: how many outputs are done with already.
 
     Attributes:
         paths: as given.
@@ -33,14 +34,14 @@ class ShardSink:
         SystemFailure: the folder is missing or not writable.
     """
 
-    def __init__(self, paths: list[str], workers: int, files: FileSet) -> None:
+    def __init__(self, paths: list[str], workers: int, files: FileSet, begun: int = 0) -> None:
         self.paths, self.last_front = paths, b""
         for path in paths:
             output_codec(path)
             if descriptor_of(path) is None:
                 require_replaceable(path)
         self._workers, self._files = workers, files
-        self._begun = 0
+        self._begun = begun
         self._sink = self._next()
 
     def write(self, data: memoryview | bytes) -> None:
@@ -67,6 +68,9 @@ class ShardSink:
     def _next(self) -> Sink:
         path = self.paths[self._begun]
         self._begun += 1
+        return self._open(path)
+
+    def _open(self, path: str) -> Sink:
         sink, codec = _open_single(path, self._files, False), output_codec(path)
         return compressed(sink, codec, self._workers) if codec else sink
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from corpustools.files.ordered import Turns
 from corpustools.stages.shuffle.bucket_range import BucketRange
@@ -19,10 +20,13 @@ class Agenda:
         buckets: what is to be written.
         turns: the order in which it is.
         limit: output position at which to stop.
+        passed: told of each bucket's records, in order, once it is written; None: nobody is.
     """
 
-    def __init__(self, buckets: BucketRange, turns: Turns, limit: int) -> None:
-        self.buckets, self.turns, self.limit = buckets, turns, limit
+    def __init__(
+        self, buckets: BucketRange, turns: Turns, limit: int, passed: Callable[[int, Tally], None] | None = None
+    ) -> None:
+        self.buckets, self.turns, self.limit, self.passed = buckets, turns, limit, passed
         # Held while a bucket's blocks are reserved: those of lower buckets go first, or nobody could go on.
         self.reserving = threading.Lock()
         self._next = 0
@@ -58,7 +62,7 @@ class GatherWorker:
 
     def run(self) -> Tally:
         """Write buckets until none is left; return what was written."""
-        agenda, buckets = self.agenda, self.agenda.buckets
+        agenda, buckets, before = self.agenda, self.agenda.buckets, Tally()
         while True:
             with agenda.reserving:
                 bucket = agenda.take()
@@ -72,10 +76,20 @@ class GatherWorker:
             if blocks is not None:
                 for loaded in self.loader.load(buckets, bucket, blocks):
                     self._write(loaded, bucket)
-            with agenda.turns.turn(bucket):
-                pass
+            before = self._pass_on(bucket, before)
         self.writer.finish()
         return self.tally
+
+    def _pass_on(self, bucket: int, before: Tally) -> Tally:
+        """Pass the turn of a bucket on, and tell of its records; return a copy of the tally, for the next bucket."""
+        passed = self.agenda.passed
+        if passed is not None:
+            # What is told of has been handed to the system.
+            self.writer.finish()
+        with self.agenda.turns.turn(bucket):
+            if passed is not None:
+                passed(bucket, self.tally.since(before))
+        return replace(self.tally)
 
     def _write(self, loaded: Loaded, bucket: int) -> None:
         turns = self.agenda.turns

@@ -17,6 +17,7 @@ from corpustools.seeds import fresh_seed
 from corpustools.sizes import size_in_bytes
 from corpustools.stages.shuffle.codecs import CODECS
 from corpustools.stages.shuffle.order import KEYS, SortKeys
+from corpustools.stages.shuffle.resumable import kept_seed, require_resumable
 
 Path = str | os.PathLike[str]
 
@@ -54,6 +55,7 @@ class ShuffleRequest:
     val: int | None
     val_output: str | None
     group_rows: int | None
+    resume: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant.
@@ -81,6 +83,8 @@ class ShuffleRequest:
         self._refuse_pipes_without_temporary_space()
         self._check_held_out()
         self._check_tables()
+        if self.resume:
+            require_resumable(self.inputs, self.output_paths)
         for path in (self.output, self.val_output):
             if path is not None:
                 refuse_own_output(path, self.inputs)
@@ -208,6 +212,7 @@ def shuffle_request(
     val: int | None = None,
     val_output: Path | None = None,
     group_rows: int | None = None,
+    resume: bool = False,
 ) -> ShuffleRequest:
     """Check the arguments of `shuffle` and look at the inputs; nothing is read or made yet.
 
@@ -225,6 +230,8 @@ def shuffle_request(
             f"part {part[0]} of {part[1]} without a seed: every run would draw its own, and the parts would not fit",
             "give all parts the same seed",
         )
+    if seed is None and resume:
+        seed = kept_seed(target if shards is None else shard_paths(target, shards)[0])
     seed = fresh_seed() if seed is None else str(seed)
     return ShuffleRequest(
         inputs=inspect(as_paths(inputs), tables=True),
@@ -244,4 +251,5 @@ def shuffle_request(
         val=val,
         val_output=None if val_output is None else os.fspath(val_output),
         group_rows=group_rows,
+        resume=resume,
     )

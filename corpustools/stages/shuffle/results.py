@@ -19,6 +19,7 @@ class ShuffleResult:
         records_read: records of the inputs.
         temporary_bytes: bytes that went to temporary files.
         passes: how often the inputs were read.
+        kept: records of them that an earlier run had written, where this one went on with its output; else None.
         spilled: bytes of temporary data before packing, by codec; None where there were none.
     """
 
@@ -30,4 +31,5 @@ class ShuffleResult:
     records_read: int
     temporary_bytes: int
     passes: int
+    kept: int | None = None
     spilled: dict[str, int] | None = None

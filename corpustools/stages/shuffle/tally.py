@@ -28,6 +28,11 @@ class Tally:
         self.size += size
         self.checksum = (self.checksum + checksum) % KEYS
 
+    def since(self, before: Tally) -> Tally:
+        """Return what was counted after this tally was like an earlier copy of it."""
+        checksum = (self.checksum - before.checksum) % KEYS
+        return Tally(self.records - before.records, self.size - before.size, checksum)
+
     def add_all(self, other: Tally) -> None:
         """Count what another tally counted."""
         self.add(other.records, other.size, other.checksum)

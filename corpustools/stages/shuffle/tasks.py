@@ -8,7 +8,7 @@ temporary files between the two, so a gather runs where its scatter ran.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from mmap import mmap
@@ -206,7 +206,13 @@ def scatter(task: ScatterTask, store: BucketStore, progress: Progress | None = N
         )
 
 
-def gather(task: GatherTask, store: BucketStore, sink: Sink, progress: Progress | None = None) -> GatherReceipt:
+def gather(
+    task: GatherTask,
+    store: BucketStore,
+    sink: Sink,
+    progress: Progress | None = None,
+    passed: Callable[[int, Tally], None] | None = None,
+) -> GatherReceipt:
     """Write the records of the buckets that `scatter` left in the store.
 
     Args:
@@ -214,6 +220,7 @@ def gather(task: GatherTask, store: BucketStore, sink: Sink, progress: Progress 
         store: where the buckets are; they are gone afterwards.
         sink: takes the records.
         progress: called now and then with ("writing", bytes written, bytes in all).
+        passed: called after each bucket, in order, with the sort key behind it and the bucket's records.
 
     Raises:
         DataError: an input became shorter meanwhile.
@@ -228,7 +235,7 @@ def gather(task: GatherTask, store: BucketStore, sink: Sink, progress: Progress 
         free = FreeBlocks(turns)
         for one in buckets.sets:
             free.give(one.take_free())
-        agenda = Agenda(buckets, turns, limit)
+        agenda = Agenda(buckets, turns, limit, passed and _by_key(passed, buckets))
         target = Target(sink, turns, task.cuts, limit, store.long_records)
         spilled, workers = any(one.runs for one in buckets.sets), []
         if isinstance(sink, FileSink) and task.limit is None:
@@ -252,6 +259,12 @@ def gather(task: GatherTask, store: BucketStore, sink: Sink, progress: Progress 
                 worker.writer.close()
         store.clear()
     return GatherReceipt(written, store.spilled_bytes - before)
+
+
+def _by_key(passed: Callable[[int, Tally], None], buckets: BucketRange) -> Callable[[int, Tally], None]:
+    """Return what is told of buckets, and tells of sort keys."""
+    low, shift = buckets.sets[0].covered.low, buckets.sets[0].shift
+    return lambda bucket, written: passed(low + (bucket + 1 << shift), written)
 
 
 @contextmanager

@@ -1,0 +1,39 @@
+"""Runs `corpus` and kills it, as kill -9 would, before the n-th call that makes something durable or changes a name.
+
+Notes are taken after every bucket that can be noted, and buckets are small. Usage: killed.py N ARGUMENTS...; 0: never.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from corpustools.cli.main import main
+from corpustools.stages.shuffle import keeper, plan
+
+LEFT = int(sys.argv.pop(1))
+
+
+def counted(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the call, before which this process may die."""
+
+    def change(*arguments: Any, **options: Any) -> Any:
+        global LEFT
+        LEFT -= 1
+        if LEFT == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*arguments, **options)
+
+    return change
+
+
+if __name__ == "__main__":
+    keeper.LEAST_SECONDS = keeper.SPARED = 0
+    plan._CACHED_BUCKET = 64 << 10
+    for name in ("rename", "replace", "unlink", "fdatasync", "fsync"):
+        setattr(os, name, counted(getattr(os, name)))
+    sys.argv[0] = "corpus"
+    main()
