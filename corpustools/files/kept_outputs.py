@@ -71,7 +71,7 @@ class KeptZstdSink(ZstdSink):
         self._piece = bytearray()
         self._frame: FrameChecksum | None = None
         if front is not None and front.size:
-            self._frame_bytes.drops = self._frame_bytes.holds = True
+            self._frame_bytes.drops = True
             self._do(self._compressor.write, front.last)
             self._do(self._compressor.flush, self._flush_block)
             self._frame_bytes.drops = False
@@ -97,6 +97,7 @@ class KeptZstdSink(ZstdSink):
     def finish(self) -> None:
         """Compress the rest, end the frame and finish the file."""
         self._submit()
+        self._frame_bytes.holds = True
         self._do(self._compressor.flush, self._end)
         self._compressor = None
         self._frame_bytes.close(self._frame.digest() if self._frame is not None else None)

@@ -12,6 +12,9 @@ from corpustools.files.compressors import GZIP_PIECE, ZSTD_JOB
 from corpustools.files.page_cache import ReadBehind
 from corpustools.files.streams import READ_BYTES
 
+# The last block of a zstd frame, without content. Where a frame breaks off, python-zstandard gives the end of the text
+# that zstd holds only while more input comes.
+_LAST_BLOCK = b"\x01\x00\x00"
 # gzip with its head and its ends.
 _GZIP_WINDOW_BITS = 31
 
@@ -82,6 +85,7 @@ class KeptText:
         self._keeps = unfinished and codec is not None
         self._crc, self._last = 0, b""
         self._frame = FrameChecksum() if self._keeps and codec == "zst" else None
+        self._end = _LAST_BLOCK if self._keeps and codec == "zst" and size else b""
         self._errors: tuple[type[Exception], ...] = (zlib.error,)
         self._member: Any = zlib.decompressobj(_GZIP_WINDOW_BITS) if codec == "gz" else None
         self._frames: Any = self._zstd_reader() if codec == "zst" else None
@@ -103,13 +107,16 @@ class KeptText:
         return n
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` further bytes of the file itself."""
+        """Return up to `size` further bytes of the file itself, and an end that an unfinished zstd frame lacks."""
         size = min(size, self._left)
+        if not size:
+            behind, self._end = self._end, b""
+            return behind
         try:
             data = os.read(self._descriptor, size)
         except OSError as error:
             raise from_os(error, f"{self.name}: reading failed after byte {self._read_bytes}") from error
-        if size and not data:
+        if not data:
             raise damaged(self.name)
         self._left -= len(data)
         self._read_bytes += len(data)
