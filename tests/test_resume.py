@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import gzip
 import json
+import os
 import random
+import signal
 import sys
 from pathlib import Path
 
 import pytest
-from harness import COMPILED, Folder, Outcome
+from harness import COMPILED, Folder, Outcome, SmallDisk, handles_signals
 
 KILLED = Path(__file__).parent / "killed.py"
 TEXT = b"".join(b"%d is a number, and its square is %d\n" % (i, i * i) for i in range(110_000 if COMPILED else 2000))
@@ -100,3 +104,233 @@ def test_killed_before_every_change(folder: Folder, kind: str):
         assert outputs(folder) == expected, f"killed before change {n}:\n{done}"
     assert n > 12
     assert outputs(folder) == expected
+
+
+def stopped(folder: Folder, *arguments: object, at: int = 9) -> list[object]:
+    """Leave a run in the middle; return the words that go on with it."""
+    if not (folder.path / "in").exists():
+        folder.write("in", TEXT)
+    words = ["shuffle", "in", *(arguments or ("-o", "x")), "--resume"]
+    assert killed(folder, at, *words[1:], "-s", 1).status == 128 + signal.SIGKILL
+    assert written_so_far(folder) > 0
+    return words
+
+
+def test_the_seed_is_that_of_the_journal(folder: Folder):
+    """Where none is given; a fresh one would make another output."""
+    words = stopped(folder)
+    assert "--seed 1" in folder.corpus(*words).ok().stderr
+    folder.corpus("shuffle", "in", "-s", 1, "-o", "y").ok()
+    assert folder.read("x") == folder.read("y")
+    assert "--seed 1\n" not in folder.corpus(*words).ok().stderr
+
+
+def test_memory_workers_and_temporary_space_may_be_others(folder: Folder):
+    """They never change a byte of the output; nor do other names of the inputs."""
+    folder.corpus("shuffle", folder.write("in", TEXT), "-s", 1, "-o", "y").ok()
+    stopped(folder)
+    ways = ["-m", "64MiB", "-j", 1, "-T", ".", "--spill", "raw", "--direct", "yes", "--no-temp"]
+    done = folder.corpus("shuffle", folder.path / "in", "-o", folder.path / "x", "--resume", *ways).ok()
+    assert "by an earlier run" in done.stderr
+    assert outputs(folder).keys() == {"x", "y"}
+    assert folder.read("x") == folder.read("y")
+
+
+OTHERS = {
+    "seed": (2, ["-s", 2], ["seed", "'1'", "'2'"]),
+    "header": (2, ["--header", 1], ["header records"]),
+    "delimiter": (2, ["-z"], ["delimiter", "10", "0"]),
+    "size": (2, ["--record-bytes", 1], ["record bytes"]),
+    "head": (2, ["-n", 5], ["head count", "none", "5"]),
+    "part": (2, ["--part", "1/2", "-s", 1], ["part", "[1, 2]"]),
+    "held out": (2, ["--val", 5, "--val-output", "v"], ["records held out"]),
+    "one input more": (2, ["in"], ["1 inputs", "2"]),
+    "standard output": (2, ["-o", "-"], ["standard output", "file"]),
+    "a device": (2, ["-o", "/dev/null"], ["/dev/null"]),
+    "a pipe": (2, ["-"], ["standard input"]),
+    "the input": (2, ["-o", "in"], ["would replace the input"]),
+    "a folder": (2, ["-o", "tmp"], ["directory"]),
+    "no pattern": (2, ["--shards", 2], ["{shard}"]),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_job_is_refused(folder: Folder, other: str):
+    """With what differs, and both values; what is kept stays, and the right command still goes on."""
+    words = stopped(folder)
+    status, arguments, said = OTHERS[other]
+    before = outputs(folder)
+    folder.corpus(*words, *arguments, stdin=b"").failed(status, *said)
+    assert outputs(folder) == before
+    folder.corpus(*words).ok()
+
+
+def test_other_shards_are_refused(folder: Folder):
+    """So is another name of the pattern for the same first file."""
+    words = stopped(folder, "-o", "x{shard}", "--shards", 3)
+    folder.corpus(*words, "--shards", 4).failed(2, "shards: 3, not 4")
+    folder.corpus(*words).ok()
+
+
+def test_a_changed_input_is_refused(folder: Folder):
+    """By its size or time; a change of its bytes alone shows in the checksum of all records."""
+    words = stopped(folder)
+    status = (folder.path / "in").stat()
+    folder.write("in", TEXT + b"more\n")
+    folder.corpus(*words).failed(1, "input 1", str(len(TEXT)), "remove")
+    folder.write("in", TEXT.replace(b" 9999 ", b" 8888 "))
+    os.utime(folder.path / "in", ns=(status.st_atime_ns, status.st_mtime_ns))
+    folder.corpus(*words).failed(1, "what came out is not what went in")
+    folder.write("in", TEXT)
+    os.utime(folder.path / "in", ns=(status.st_atime_ns, status.st_mtime_ns))
+    folder.corpus(*words).ok()
+
+
+@pytest.mark.parametrize("output", ["x", "x.zst", "x.gz"])
+def test_a_changed_unfinished_file_is_noticed(folder: Folder, output: str):
+    """Shorter, another byte anywhere, or gone: never a wrong output, and nothing is removed."""
+    words = stopped(folder, "-o", output, at=20)
+    unfinished, chance = folder.path / f".{output}.unfinished", random.Random(output)
+    good = unfinished.read_bytes()
+    size = json.loads(folder.read(f".{output}.journal").splitlines()[1])["files"][0][0]
+    assert size > 1000
+    for _ in range(6):
+        at = chance.randrange(size)
+        unfinished.write_bytes(good[:at] + bytes([good[at] ^ 1 << chance.randrange(8)]) + good[at + 1 :])
+        folder.corpus(*words).failed(1, f".{output}.unfinished")
+    unfinished.write_bytes(good[: size - 1])
+    folder.corpus(*words).failed(1, f".{output}.unfinished")
+    unfinished.unlink()
+    folder.corpus(*words).failed(1, f".{output}.unfinished")
+    unfinished.write_bytes(good)
+    folder.corpus(*words).ok()
+    folder.corpus("shuffle", "in", "-s", 1, "-o", f"y.{output}").ok()
+    assert folder.read(output) == folder.read(f"y.{output}")
+
+
+def test_a_damaged_journal_is_noticed(folder: Folder):
+    """Torn or edited anywhere, or of another version; it is not removed."""
+    words = stopped(folder, "-o", "x.gz")
+    journal, chance = folder.path / ".x.gz.journal", random.Random(1)
+    good = journal.read_bytes()
+    damages = [b"", good[:-1], good + b" ", good.replace(b"journal 1", b"journal 2"), good.replace(b"low", b"loww")]
+    for _ in range(4):
+        at = chance.randrange(len(good))
+        damages.append(good[:at] + bytes([good[at] ^ 1 << chance.randrange(8)]) + good[at + 1 :])
+    for damage in damages:
+        journal.write_bytes(damage)
+        folder.corpus(*words).failed(1, ".x.gz.journal", "remove it to begin from the front")
+        assert journal.read_bytes() == damage
+    journal.write_bytes(good)
+    folder.corpus(*words).ok()
+
+
+def test_without_a_journal_it_begins_from_the_front(folder: Folder):
+    """Removing it is the way to do so; what stands in the unfinished file goes."""
+    words = stopped(folder)
+    (folder.path / ".x.journal").unlink()
+    assert "earlier run" not in folder.corpus(*words, "-s", 2).ok().stderr
+    folder.corpus("shuffle", "in", "-s", 2, "-o", "y").ok()
+    assert folder.read("x") == folder.read("y")
+    assert outputs(folder).keys() == {"x", "y"}
+
+
+def test_a_run_without_resume_leaves_what_is_kept_alone(folder: Folder):
+    """It says that it is there, and writes its own output."""
+    words = stopped(folder)
+    before = outputs(folder)
+    done = folder.corpus("shuffle", "in", "-s", 3, "-o", "x").ok()
+    assert ".x.journal is of a run that --resume goes on with" in done.stderr
+    assert {name: data for name, data in outputs(folder).items() if name != "x"} == before
+    assert "of them by an earlier run" in folder.corpus(*words).ok().stderr
+    assert outputs(folder).keys() == {"x"}
+
+
+def test_two_runs_at_once(folder: Folder):
+    """The second one is refused, and the first one goes on undisturbed."""
+    words = stopped(folder)
+    with open(folder.path / ".x.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.corpus(*words).failed(1, "x: another run is writing it")
+    folder.corpus(*words).ok()
+    assert outputs(folder).keys() == {"x"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_keeps_what_is_written(folder: Folder, number: int):
+    """One line says how much, and the same command goes on there."""
+    # The checked front is long enough for the signal to come in time.
+    folder.write("big", TEXT * 30)
+    words = ["shuffle", "big", "-o", "z", "-j", 1, "--resume"]
+    assert killed(folder, 60, *words[1:], "-s", 1).status == 128 + signal.SIGKILL
+    (folder.path / ".z.lock").unlink(missing_ok=True)
+    done = folder.interrupt(number, lambda one: handles_signals(one) and (folder.path / ".z.lock").exists(), *words)
+    assert done.status == -number, str(done)
+    assert done.stderr.count("\n") == 1
+    assert "records of z (" in done.stderr
+    assert "are kept; the same command goes on there" in done.stderr
+    folder.corpus(*words).ok()
+
+
+def test_an_early_failure_leaves_nothing(folder: Folder):
+    """Before the first journal there is nothing to go on with."""
+    folder.write("in", gzip.compress(TEXT)[:-5])
+    folder.corpus("shuffle", "in", "-o", "x", "--resume").failed(1, "in:", "torn")
+    assert outputs(folder) == {}
+    folder.corpus("shuffle", "in", "-o", "no/x", "--resume").failed(1, "no/x", "no such file")
+
+
+def test_a_full_disk_keeps_what_is_written(folder: Folder):
+    """The error says so; when there is room again the same command goes on."""
+    folder.write("in", TEXT)
+    folder.corpus("shuffle", "in", "-s", 1, "-o", "y").ok()
+    with SmallDisk(folder.path / "disk", len(TEXT) + (1 << 20)) as disk:
+        (disk / "big").write_bytes(bytes(2 << 20))
+        arguments = ["shuffle", "in", "-s", 1, "-o", "disk/x", "--resume"]
+        # A compressed input: nobody knows its size beforehand.
+        folder.write("in.gz", gzip.compress(TEXT))
+        arguments[1] = "in.gz"
+        done = folder.corpus(*arguments)
+        done.failed(1, "no space left", "what is written is kept, and the same run goes on there")
+        (disk / "big").unlink()
+        folder.corpus(*arguments).ok()
+        assert (disk / "x").read_bytes() == folder.read("y")
+        assert [path.name for path in disk.iterdir()] == ["x"]
+
+
+def test_long_names(folder: Folder):
+    """The longest names that the system allows can be kept too."""
+    name = "x" * 251 + ".zst"
+    words = stopped(folder, "-o", name)
+    folder.corpus(*words).ok()
+    assert outputs(folder).keys() == {name}
+
+
+def test_a_link_stays_a_link(folder: Folder):
+    """The unfinished file stands beside what it leads to."""
+    (folder.path / "there").mkdir()
+    os.symlink("there/y", folder.path / "x")
+    words = stopped_in(folder, folder.path / "there")
+    folder.corpus(*words).ok()
+    assert os.listdir(folder.path / "there") == ["y"]
+    assert (folder.path / "x").is_symlink()
+
+
+def stopped_in(folder: Folder, place: Path) -> list[object]:
+    """Leave a run in the middle whose kept files stand in another folder."""
+    folder.write("in", TEXT)
+    assert killed(folder, 9, "in", "-s", 1, "-o", "x", "--resume").status == 128 + signal.SIGKILL
+    assert {".y.journal", ".y.unfinished"} <= set(os.listdir(place))
+    return ["shuffle", "in", "-o", "x", "--resume"]
+
+
+def test_an_unfinished_file_that_is_none(folder: Folder):
+    """A link or a pipe in its place is not written through."""
+    folder.write("in", TEXT)
+    folder.write("other", b"precious")
+    os.symlink("other", folder.path / ".x.unfinished")
+    folder.corpus("shuffle", "in", "-o", "x", "--resume").failed(1, "x: cannot be written")
+    assert folder.read("other") == b"precious"
+    (folder.path / ".x.unfinished").unlink()
+    os.mkfifo(folder.path / ".x.journal")
+    folder.corpus("shuffle", "in", "-o", "x", "--resume").failed(1, ".x.journal")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from corpustools.cli.options import PART, SIZE, common_options
-from corpustools.cli.report import EMPTY, Reporter, human
-
-if TYPE_CHECKING:
-    from corpustools.stages.shuffle import ShuffleRequest
+from corpustools.cli.report import EMPTY, Reporter
+from corpustools.cli.shuffle_report import tell_result, telling_what_is_kept
 
 HELP = """Put the records (lines) of the inputs in a uniformly random order.
 
@@ -183,40 +181,10 @@ def command(
         facts = {} if request.val is None else {"held_out": request.val, "held_out_output": request.val_output}
         record = Manifest(manifest, outputs + others, "shuffle", output=request.output, **facts)
     with Reporter(progress, quiet) as report:
-        try:
+        with telling_what_is_kept(request, report):
             result = run_shuffle(request, report, record)
-        except BaseException as stop:
-            # A failure is told in one line, which says this too.
-            if request.resume and not isinstance(stop, Exception):
-                _tell_what_is_kept(request, report)
-            raise
         if not result.records_read:
             report.warn(EMPTY)
         if quiet and options["seed"] is None and manifest is None:
             report.seed(result.seed)
-        earlier = f"{result.kept} of them by an earlier run, " if result.kept else ""
-        rate = result.bytes / max(result.seconds, 1e-9) / 1e6
-        report.summary(
-            f"{result.records} records, {human(result.bytes)} in {result.seconds:.1f} s ({rate:.3g} MB/s), {earlier}"
-            f"checksum {result.checksum}, --seed {result.seed}",
-            records=result.records,
-            bytes=result.bytes,
-            checksum=result.checksum,
-            seed=result.seed,
-            seconds=round(result.seconds, 3),
-            temporary_bytes=result.temporary_bytes,
-            passes=result.passes,
-            **({} if result.kept is None else {"kept": result.kept}),
-        )
-
-
-def _tell_what_is_kept(request: ShuffleRequest, report: Reporter) -> None:
-    """Say where the same command goes on."""
-    from corpustools.stages.shuffle import kept_before
-
-    kept = kept_before(request)
-    if kept is not None:
-        text = (
-            f"{kept.records} records of {request.output} are kept ({human(kept.size)}); the same command goes on there"
-        )
-        report.note(text)
+        tell_result(result, report)

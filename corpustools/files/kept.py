@@ -31,6 +31,15 @@ def kept_name(path: str, ending: str) -> str:
     return os.path.join(folder, kept)
 
 
+def kept_space(path: str) -> int:
+    """Return the bytes of disk that the unfinished file of an output has already."""
+    try:
+        # st_blocks counts in 512 bytes everywhere (stat(2)).
+        return os.stat(kept_name(path, UNFINISHED)).st_blocks * 512
+    except OSError:
+        return 0
+
+
 class KeptFile(SetFile):
     """A file of a set whose bytes stay under a name of their own when the run ends early.
 

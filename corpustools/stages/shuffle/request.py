@@ -225,14 +225,7 @@ def shuffle_request(
         raise UsageError(f"delimiter {delimiter!r}", "give one byte")
     target = os.fspath(output)
     folder = "" if descriptor_of(target) is not None else os.path.dirname(os.path.abspath(target))
-    if part is not None and seed is None:
-        raise UsageError(
-            f"part {part[0]} of {part[1]} without a seed: every run would draw its own, and the parts would not fit",
-            "give all parts the same seed",
-        )
-    if seed is None and resume:
-        seed = kept_seed(target if shards is None else shard_paths(target, shards)[0])
-    seed = fresh_seed() if seed is None else str(seed)
+    seed = _seed(seed, part, target if not shards else shard_paths(target, shards)[0], resume)
     return ShuffleRequest(
         inputs=inspect(as_paths(inputs), tables=True),
         output=target,
@@ -253,3 +246,16 @@ def shuffle_request(
         group_rows=group_rows,
         resume=resume,
     )
+
+
+def _seed(seed: str | int | None, part: tuple[int, int] | None, first: str, resume: bool) -> str:
+    """Return the text of the seed: as given, that of the run that is gone on with, or a fresh one."""
+    if seed is not None:
+        return str(seed)
+    if part is not None:
+        raise UsageError(
+            f"part {part[0]} of {part[1]} without a seed: every run would draw its own, and the parts would not fit",
+            "give all parts the same seed",
+        )
+    kept = kept_seed(first) if resume else None
+    return fresh_seed() if kept is None else kept

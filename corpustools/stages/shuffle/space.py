@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from corpustools.files.compression import output_codec
+from corpustools.files.kept import kept_space
 from corpustools.files.outputs import require_space
 from corpustools.files.targets import descriptor_of
 from corpustools.stages.shuffle.plan import Plan
@@ -43,8 +44,10 @@ def require_room(request: ShuffleRequest, plan: Plan) -> None:
     size = 0
     if request.exact and request.head_count is None and not output_codec(request.output):
         size = (request.expected or 0) // (request.part[1] if request.part else 1)
+    if request.resume:
+        size -= sum(map(kept_space, request.output_paths))
     folder = os.path.dirname(os.path.abspath(request.output))
-    require_space(folder, size * 99 // 100, "the output", "free some space or write elsewhere")
+    require_space(folder, max(0, size) * 99 // 100, "the output", "free some space or write elsewhere")
 
 
 def _is_default(directory: str) -> bool:
