@@ -15,6 +15,8 @@ import pytest
 from harness import COMPILED, Folder, Outcome, SmallDisk, handles_signals
 
 KILLED = Path(__file__).parent / "killed.py"
+# As bash tells of a process that was killed, or of itself where it became that process.
+KILL = (-signal.SIGKILL, 128 + signal.SIGKILL)
 TEXT = b"".join(b"%d is a number, and its square is %d\n" % (i, i * i) for i in range(110_000 if COMPILED else 2000))
 
 KINDS = {
@@ -39,6 +41,9 @@ KINDS = {
     "one worker": ["-o", "x.gz", "-j", 1],
     "manifest": ["-o", "x{shard}", "--shards", 2, "--manifest", "x.json"],
 }
+
+# The others take longer together than one waits for.
+QUICK = {"plain", "zst", "gz", "held out of shards", "no temporary space", "part in shards"}
 
 
 def killed(folder: Folder, n: int, *arguments: object) -> Outcome:
@@ -68,7 +73,9 @@ def written_so_far(folder: Folder) -> int:
     return json.loads(folder.read(journals[0]).splitlines()[1])["written"][0] if journals else 0
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.heavy) for kind in KINDS]
+)
 def test_killed_again_and_again(folder: Folder, kind: str):
     """Whatever the outputs are, and at whatever moment: the same bytes, and nothing else is left."""
     arguments = [write_text(folder, kind), "-s", 1, *KINDS[kind]]
@@ -87,7 +94,9 @@ def test_killed_again_and_again(folder: Folder, kind: str):
     assert outputs(folder) == expected, str(done)
 
 
-@pytest.mark.parametrize("kind", ["plain", "manifest", "held out of shards"])
+@pytest.mark.parametrize(
+    "kind", ["plain", *(pytest.param(kind, marks=pytest.mark.heavy) for kind in ("manifest", "held out of shards"))]
+)
 def test_killed_before_every_change(folder: Folder, kind: str):
     """Each call that makes something durable or changes a name may be the last; what is there then is enough."""
     short = TEXT[: len(TEXT) // 8]
@@ -111,7 +120,7 @@ def stopped(folder: Folder, *arguments: object, at: int = 9) -> list[object]:
     if not (folder.path / "in").exists():
         folder.write("in", TEXT)
     words = ["shuffle", "in", *(arguments or ("-o", "x")), "--resume"]
-    assert killed(folder, at, *words[1:], "-s", 1).status == 128 + signal.SIGKILL
+    assert killed(folder, at, *words[1:], "-s", 1).status in KILL
     assert written_so_far(folder) > 0
     return words
 
@@ -161,7 +170,8 @@ def test_another_job_is_refused(folder: Folder, other: str):
     status, arguments, said = OTHERS[other]
     before = outputs(folder)
     folder.corpus(*words, *arguments, stdin=b"").failed(status, *said)
-    assert outputs(folder) == before
+    # The lock of the killed run may go.
+    assert {".x.lock": b"", **outputs(folder)} == before
     folder.corpus(*words).ok()
 
 
@@ -178,7 +188,7 @@ def test_a_changed_input_is_refused(folder: Folder):
     status = (folder.path / "in").stat()
     folder.write("in", TEXT + b"more\n")
     folder.corpus(*words).failed(1, "input 1", str(len(TEXT)), "remove")
-    folder.write("in", TEXT.replace(b" 9999 ", b" 8888 "))
+    folder.write("in", TEXT.replace(b"\n9999 is", b"\n8888 is"))
     os.utime(folder.path / "in", ns=(status.st_atime_ns, status.st_mtime_ns))
     folder.corpus(*words).failed(1, "what came out is not what went in")
     folder.write("in", TEXT)
@@ -262,7 +272,7 @@ def test_a_signal_keeps_what_is_written(folder: Folder, number: int):
     # The checked front is long enough for the signal to come in time.
     folder.write("big", TEXT * 30)
     words = ["shuffle", "big", "-o", "z", "-j", 1, "--resume"]
-    assert killed(folder, 60, *words[1:], "-s", 1).status == 128 + signal.SIGKILL
+    assert killed(folder, 60, *words[1:], "-s", 1).status in KILL
     (folder.path / ".z.lock").unlink(missing_ok=True)
     done = folder.interrupt(number, lambda one: handles_signals(one) and (folder.path / ".z.lock").exists(), *words)
     assert done.status == -number, str(done)
@@ -277,7 +287,7 @@ def test_an_early_failure_leaves_nothing(folder: Folder):
     folder.write("in", gzip.compress(TEXT)[:-5])
     folder.corpus("shuffle", "in", "-o", "x", "--resume").failed(1, "in:", "torn")
     assert outputs(folder) == {}
-    folder.corpus("shuffle", "in", "-o", "no/x", "--resume").failed(1, "no/x", "no such file")
+    folder.corpus("shuffle", "in", "-o", "no/x", "--resume").failed(1, "no", "no such file")
 
 
 def test_a_full_disk_keeps_what_is_written(folder: Folder):
@@ -319,7 +329,7 @@ def test_a_link_stays_a_link(folder: Folder):
 def stopped_in(folder: Folder, place: Path) -> list[object]:
     """Leave a run in the middle whose kept files stand in another folder."""
     folder.write("in", TEXT)
-    assert killed(folder, 9, "in", "-s", 1, "-o", "x", "--resume").status == 128 + signal.SIGKILL
+    assert killed(folder, 9, "in", "-s", 1, "-o", "x", "--resume").status in KILL
     assert {".y.journal", ".y.unfinished"} <= set(os.listdir(place))
     return ["shuffle", "in", "-o", "x", "--resume"]
 
