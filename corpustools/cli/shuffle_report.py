@@ -33,17 +33,24 @@ def tell_result(result: ShuffleResult, report: Reporter) -> None:
 @contextmanager
 def telling_what_is_kept(request: ShuffleRequest, report: Reporter) -> Iterator[None]:
     """Say at a signal where the same command goes on, and before a run that does not that there is such a run."""
-    from corpustools.stages.shuffle import journal_beside, kept_before
+    from corpustools.files.kept import journal_beside
 
-    journal = None if request.resume else journal_beside(request)
+    journal = None if request.resume else journal_beside(request.output_paths[0])
     if journal is not None:
         report.note(f"{journal} is of a run that --resume goes on with; this one leaves that and its unfinished files")
     try:
         yield
     except BaseException as stop:
         # A failure is told in one line, which says this too.
-        kept = kept_before(request) if request.resume and not isinstance(stop, Exception) else None
-        if kept is not None:
-            amount = f"{kept.records} records of {request.output} ({human(kept.size)})"
-            report.note(f"{amount} are kept; the same command goes on there")
+        if request.resume and not isinstance(stop, Exception):
+            _tell_what_is_kept(request, report)
         raise
+
+
+def _tell_what_is_kept(request: ShuffleRequest, report: Reporter) -> None:
+    from corpustools.stages.shuffle.resume import kept_before
+
+    kept = kept_before(request)
+    if kept is not None:
+        amount = f"{kept.records} records of {request.output} ({human(kept.size)})"
+        report.note(f"{amount} are kept; the same command goes on there")

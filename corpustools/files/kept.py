@@ -16,6 +16,7 @@ import stat
 from corpustools.errors import DataError, SystemFailure, from_os
 from corpustools.files.atomic import sync_folder
 from corpustools.files.fileset import FileSet, SetFile
+from corpustools.files.targets import descriptor_of
 
 UNFINISHED, JOURNAL, _LOCK = ".unfinished", ".journal", ".lock"
 _LONGEST_NAME = 255
@@ -29,6 +30,12 @@ def kept_name(path: str, ending: str) -> str:
     if len(os.fsencode(kept)) > _LONGEST_NAME:
         kept = f".corpus-{hashlib.blake2b(os.fsencode(name), digest_size=16).hexdigest()}{ending}"
     return os.path.join(folder, kept)
+
+
+def journal_beside(path: str) -> str | None:
+    """Return the journal of the run whose first output this is, or None where there is none."""
+    journal = kept_name(path, JOURNAL)
+    return journal if descriptor_of(path) is None and os.path.lexists(journal) else None
 
 
 def kept_space(path: str) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from corpustools.stages.shuffle.describe import describe_plan
 from corpustools.stages.shuffle.request import ShuffleRequest, shuffle_request
 from corpustools.stages.shuffle.results import ShuffleResult
-from corpustools.stages.shuffle.resume import journal_beside, kept_before
 from corpustools.stages.shuffle.run import run_shuffle, shuffle
 
 # No function may be named as a module of this folder: the module would take its place.
@@ -18,8 +17,6 @@ __all__ = [
     "ShuffleRequest",
     "ShuffleResult",
     "describe_plan",
-    "journal_beside",
-    "kept_before",
     "run_shuffle",
     "shuffle",
     "shuffle_request",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from corpustools.errors import SystemFailure
 from corpustools.files.descriptors import Sink
@@ -13,10 +14,12 @@ from corpustools.progress import Progress
 from corpustools.stages.shuffle.buckets import RangeTooFull
 from corpustools.stages.shuffle.order import KEYS, KeyRange, part_range
 from corpustools.stages.shuffle.request import ShuffleRequest
-from corpustools.stages.shuffle.resume import Kept
 from corpustools.stages.shuffle.store import BucketStore
 from corpustools.stages.shuffle.tally import Tally, verify
 from corpustools.stages.shuffle.tasks import GatherTask, ScatterReceipt, ScatterTask, gather, scatter
+
+if TYPE_CHECKING:
+    from corpustools.stages.shuffle.resume import Kept
 
 # Without temporary space: by how much a range of keys is cut when its lowest bucket does not fit the memory.
 _NARROWER = 64

@@ -17,7 +17,6 @@ from corpustools.seeds import fresh_seed
 from corpustools.sizes import size_in_bytes
 from corpustools.stages.shuffle.codecs import CODECS
 from corpustools.stages.shuffle.order import KEYS, SortKeys
-from corpustools.stages.shuffle.resumable import kept_seed, require_resumable
 
 Path = str | os.PathLike[str]
 
@@ -84,6 +83,8 @@ class ShuffleRequest:
         self._check_held_out()
         self._check_tables()
         if self.resume:
+            from corpustools.stages.shuffle.resumable import require_resumable
+
             require_resumable(self.inputs, self.output_paths)
         for path in (self.output, self.val_output):
             if path is not None:
@@ -257,5 +258,8 @@ def _seed(seed: str | int | None, part: tuple[int, int] | None, first: str, resu
             f"part {part[0]} of {part[1]} without a seed: every run would draw its own, and the parts would not fit",
             "give all parts the same seed",
         )
-    kept = kept_seed(first) if resume else None
-    return fresh_seed() if kept is None else kept
+    if resume:
+        from corpustools.stages.shuffle.resumable import kept_seed
+
+        return kept_seed(first) or fresh_seed()
+    return fresh_seed()

@@ -12,7 +12,6 @@ from corpustools.files.kept import JOURNAL, UNFINISHED, KeptSet, kept_name
 from corpustools.files.kept_outputs import KeptShardSink, KeptSink, open_kept
 from corpustools.files.kept_text import Front, damaged
 from corpustools.files.outputs import require_pattern
-from corpustools.files.targets import descriptor_of
 from corpustools.progress import Progress
 from corpustools.stages.shuffle.journal import Journal, digest_of, load_journal
 from corpustools.stages.shuffle.keeper import Keeper
@@ -151,14 +150,6 @@ class Kept:
 
     def _has_header(self, request: ShuffleRequest, number: int) -> bool:
         return number == 0 or (request.val is not None and number == len(self._paths) - 1)
-
-
-def journal_beside(request: ShuffleRequest) -> str | None:
-    """Return the journal that an earlier run has left beside the outputs of a request, or None."""
-    if descriptor_of(request.output_paths[0]) is not None:
-        return None
-    journal = kept_name(request.output_paths[0], JOURNAL)
-    return journal if os.path.lexists(journal) else None
 
 
 def kept_before(request: ShuffleRequest) -> Tally | None:

@@ -16,13 +16,13 @@ from corpustools.stages.shuffle.passes import Passes
 from corpustools.stages.shuffle.plan import Plan, plan_shuffle
 from corpustools.stages.shuffle.request import Path, ShuffleRequest, shuffle_request
 from corpustools.stages.shuffle.results import ShuffleResult
-from corpustools.stages.shuffle.resume import Kept
 from corpustools.stages.shuffle.space import require_room
 from corpustools.stages.shuffle.store import BucketStore
 from corpustools.stages.shuffle.tally import Tally
 
 if TYPE_CHECKING:
     from corpustools.files.manifest import Manifest
+    from corpustools.stages.shuffle.resume import Kept
 
 
 def shuffle(
@@ -123,7 +123,7 @@ def run_shuffle(
     begin = time.monotonic()
     plan = plan_shuffle(request)
     require_room(request, plan)
-    kept = Kept(request, plan.workers, progress) if request.resume else None
+    kept = _kept(request, plan, progress) if request.resume else None
     files = FileSet() if kept is None else kept.files
     # Where all records were written by an earlier run there is no sink.
     sink: Sink | None = (
@@ -147,6 +147,14 @@ def run_shuffle(
         files.abort()
         raise
     return result
+
+
+def _kept(request: ShuffleRequest, plan: Plan, progress: Progress | None) -> Kept:
+    """Return the outputs that are kept."""
+    # Most runs have no need of it.
+    from corpustools.stages.shuffle.resume import Kept
+
+    return Kept(request, plan.workers, progress)
 
 
 def _write(
