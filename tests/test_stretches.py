@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 
 from corpustools.errors import CorpusError
 from corpustools.files import decoded, members, stretches, zstd
+from corpustools.files.batches import BatchReader, RecordBatch
+from corpustools.files.chunks import RecordFormat
 from corpustools.files.decoding import DecodeAhead, Inputs
 from corpustools.files.inputs import OpenInput, inspect
 from corpustools.files.page_cache import Passing
@@ -368,3 +370,39 @@ def test_the_peak_is_within_the_memory(folder: Folder, kind: str):
     folder.write("packed", b"".join(CUT[kind](WORDS * 8) for _ in range(40)))
     outcome = folder.measured("shuffle", "-q", "-s", "1", "-j", "4", "-m", "512M", "packed")
     assert 40 * MIB < outcome.peak <= 512 * MIB, str(outcome)
+
+
+@pytest.mark.parametrize("kind", sorted(CUT))
+def test_batches_are_those_of_one_thread(tmp_path: Path, kind: str):
+    """What tokenizes and verifies has compressed files decoded beside it, all threads of which end with the batches."""
+    lines = WORDS.splitlines(keepends=True)
+    packed = b"".join(CUT[kind](b"".join(lines[at : at + 500])) for at in range(0, len(lines), 500))
+    for name in "ab":
+        (tmp_path / name).write_bytes(packed * 12)
+    inputs, before = inspect([str(tmp_path / name) for name in "ab"]), threading.active_count()
+
+    def batches(workers: int) -> list[tuple[bytes, int, str]]:
+        found, threads = [], set()
+        for batch in BatchReader(inputs, RecordFormat(), workers=workers):
+            assert isinstance(batch, RecordBatch)
+            found.append((bytes(batch.data), batch.first, batch.source))
+            threads.add(threading.active_count() - before)
+        # The first batch comes when all are at work: of the file's own, and the helpers.
+        assert max(threads) == (0 if workers == 1 else 1 + workers)
+        return found
+
+    alone = batches(1)
+    assert b"".join(data for data, _, _ in alone) == WORDS * 24
+    assert batches(3) == alone
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("kind", ["frames", "gzip"])
+def test_a_shuffle_is_verified_against_a_file_of_many_members(folder: Folder, kind: str):
+    """By several threads and by one; a member too many is told."""
+    folder.write("packed", CUT[kind](WORDS) * 30)
+    folder.corpus("shuffle", "-q", "packed", "-o", "out.zst").ok()
+    for workers in ("1", "4"):
+        folder.corpus("verify", "out.zst", "--source", "packed", "-j", workers).ok()
+    folder.write("packed", CUT[kind](WORDS) * 31)
+    assert folder.corpus("verify", "out.zst", "--source", "packed", "-j", "4").status == 1

@@ -12,6 +12,7 @@ import numpy as np
 
 from corpustools.errors import DataError, UsageError
 from corpustools.files.chunks import SLACK, Chunk, Fragment, RecordFormat
+from corpustools.files.decoding import decode_beside
 from corpustools.files.inputs import Input
 from corpustools.files.reader import RecordReader
 from corpustools.files.zstd import LARGEST_WINDOW
@@ -123,16 +124,22 @@ class BatchReader:
         part: (I, N) keeps only the records that begin in the I-th of N equal stretches of all inputs' bytes. A record
             has the same number in every part.
         whole: give a long record in a batch of its own, and not in fragments; at most LONGEST_WHOLE bytes.
+        workers: threads that work on the records; with more than one, compressed files are decoded beside them.
 
     Raises:
         UsageError: a part is asked of inputs that are no plain files.
     """
 
     def __init__(
-        self, inputs: list[Input], form: RecordFormat, part: tuple[int, int] | None = None, whole: bool = False
+        self,
+        inputs: list[Input],
+        form: RecordFormat,
+        part: tuple[int, int] | None = None,
+        whole: bool = False,
+        workers: int = 1,
     ) -> None:
         self._inputs, self._form, self._whole = inputs, form, whole
-        self._reader = RecordReader(inputs, form, _DECODER_MEMORY)
+        self._reader = RecordReader(inputs, form, _DECODER_MEMORY, ahead=decode_beside(inputs, workers))
         self._buffer = bytearray(LONG_BYTES + SLACK)
         sizes = [one.size or 0 for one in inputs]
         # Where each input begins among the bytes of all inputs.

@@ -27,6 +27,8 @@ _LEAST_MEMORY = 192 << 20
 _LEAST_AHEAD, _MOST_AHEAD = 2 << 20, 256 << 20
 # Bytes of a stretch: frames of zstd often hold 1 to 8 MiB.
 _SHORTEST, _LONGEST = 1 << 20, 16 << 20
+# Where no memory is given: of a stretch, and of all that helpers may take.
+_BESIDE_STRETCH, _BESIDE = 4 << 20, 96 << 20
 # So many inputs tell whether members are as short as that.
 _LOOKED_AT = 4
 
@@ -83,6 +85,18 @@ def decode_ahead(inputs: list[Input], memory: int, workers: int, decoder: int) -
     # Of a single one little has to wait.
     ahead = DecodeAhead(threads, most) if threads > 1 else DecodeAhead(1, _LEAST_AHEAD)
     return with_helpers(ahead, inputs, memory // 4 - decoder * ahead.threads, min(memory // 256, _LONGEST), workers)
+
+
+def decode_beside(inputs: list[Input], workers: int) -> DecodeAhead:
+    """Return how inputs are decoded where nothing else needs much memory: one at a time, beside those who work on it.
+
+    Args:
+        inputs: in order.
+        workers: threads that work on the records.
+    """
+    if workers < 2 or not any(one.codec and one.seekable for one in inputs):
+        return NOT_AHEAD
+    return with_helpers(DecodeAhead(1, _LEAST_AHEAD), inputs, _BESIDE, _BESIDE_STRETCH, workers)
 
 
 def with_helpers(ahead: DecodeAhead, inputs: list[Input], memory: int, stretch: int, workers: int) -> DecodeAhead:

@@ -50,7 +50,7 @@ class InputReader:
         part: see `BatchReader`.
         whole: see `BatchReader`.
         column: the names of the column that holds the texts of rows, from the outermost one inwards.
-        ahead: whether rows are decoded on a thread of their own.
+        workers: threads that work on the records; with more than one, what is compressed is decoded beside them.
 
     Raises:
         UsageError: a part is asked of inputs that are no plain files of lines.
@@ -65,18 +65,18 @@ class InputReader:
         part: tuple[int, int] | None = None,
         whole: bool = False,
         column: tuple[str, ...] | None = None,
-        ahead: bool = False,
+        workers: int = 1,
     ) -> None:
         self._column = column or ()
         self._readers: list[BatchReader | _RowReader] = []
         for is_table, group in groupby(inputs, key=lambda one: one.table is not None):
             if not is_table:
-                self._readers.append(BatchReader(list(group), form, part, whole))
+                self._readers.append(BatchReader(list(group), form, part, whole, workers))
                 continue
             for one in group:
                 if part is not None:
                     raise UsageError(f"{one.name}: a part needs plain files of lines", "take all of it")
-                self._readers.append(_RowReader(one, self._column, ahead))
+                self._readers.append(_RowReader(one, self._column, workers > 1))
 
     @property
     def raw_bytes(self) -> int:

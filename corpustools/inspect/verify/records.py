@@ -32,6 +32,7 @@ class Lines:
         name: what messages call the side.
         parts: files, and what a record is in them.
         key: of the fingerprints, 32 bytes.
+        workers: threads; with more than one, compressed files are decoded on others.
         progress: takes (phase, bytes done, bytes in all or None).
 
     Attributes:
@@ -41,16 +42,21 @@ class Lines:
     noun = "records"
 
     def __init__(
-        self, name: str, parts: list[tuple[list[Input], RecordFormat]], key: bytes, progress: Progress | None
+        self,
+        name: str,
+        parts: list[tuple[list[Input], RecordFormat]],
+        key: bytes,
+        workers: int,
+        progress: Progress | None,
     ) -> None:
-        self.name, self._parts, self._key, self._progress = name, parts, key, progress
+        self.name, self._parts, self._key, self._workers, self._progress = name, parts, key, workers, progress
         self.seekable = all(one.seekable for inputs, _ in parts for one in inputs)
         self.header = b""
 
     def prints(self, phase: str) -> Iterator[tuple[Words, Callable[[int], Found]]]:
         """Give the fingerprints of all records; see `Side`."""
         for number, (inputs, form) in enumerate(self._parts):
-            reader = BatchReader(inputs, form)
+            reader = BatchReader(inputs, form, workers=self._workers)
             yield from self._prints(reader, inputs, phase)
             if not number:
                 self.header = reader.header
@@ -118,8 +124,8 @@ def verify_records(
             raise UsageError("rows of tables against lines", "rows are verified against rows, and lines against lines")
         records, written = _compare(*sides_of(outputs[0], sources, made, key, progress), request.head_count)
     else:
-        source = Lines("the source", [(sources, request.form)], key, progress)
-        output = Lines(outputs[0], _parts(made, request.form), key, progress)
+        source = Lines("the source", [(sources, request.form)], key, request.workers, progress)
+        output = Lines(outputs[0], _parts(made, request.form), key, request.workers, progress)
         records, written = _compare(source, output, request.head_count, lambda: _require_header(source, output))
     return VerifyResult(
         documents=written, tokens=None, compared=written, records=records, skipped=0, duplicates=None, exact=True,

@@ -89,7 +89,7 @@ class Source:
         """
         options = self._options
         streams = self._keys is None and options.samples == 1 and options.stride == 1
-        batches = InputReader(self._inputs, RecordFormat(), whole=not streams, column=self._keys, ahead=workers > 1)
+        batches = InputReader(self._inputs, RecordFormat(), whole=not streams, column=self._keys, workers=workers)
         sizes = [one.size for one in self._inputs]
         total = None if None in sizes else sum(size or 0 for size in sizes)
 

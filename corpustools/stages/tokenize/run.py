@@ -137,9 +137,7 @@ class Run:
         sizes = [one.size for one in inputs]
         self.total = None if None in sizes else sum(size or 0 for size in sizes)
         part, whole = pipeline.request.part, not pipeline.streams
-        self.batches = InputReader(
-            inputs, RecordFormat(), part, whole, pipeline.keys, ahead=pipeline.request.workers > 1
-        )
+        self.batches = InputReader(inputs, RecordFormat(), part, whole, pipeline.keys, pipeline.request.workers)
         self.records = 0
         self.bad = BadRecords()
         self.special = Special()
