@@ -177,7 +177,8 @@ def scatter(task: ScatterTask, store: BucketStore, progress: Progress | None = N
         )
         store.reader = reader
         group = ThreadGroup()
-        chunk = min(plan.buffer, _LONG_CHUNK) if few_wanted(task.wanted) or task.limit is not None else plan.chunk
+        few = few_wanted(task.wanted) or (task.limit is not None and task.limit <= plan.few_records)
+        chunk = min(plan.buffer, _LONG_CHUNK) if few else plan.chunk
         distribution = Distribution(reader, store.long_records, task.first, chunk, plan.buffer, group.stopped)
         refine = task.limit is not None and (store.spill is not None or len(sets) == 1)
         sizes = [one.size for one in task.inputs if one.size is not None]
