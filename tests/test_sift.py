@@ -90,3 +90,26 @@ def test_records_are_found_across_steps_of_the_loop(backend, length):
     # The tenth record would lie behind the stop.
     assert one.sift(data, 0, len(text), 9, 10, 10, 0) == (len(text), 19)
     assert sum(world.table(one).counts(4)) == 18
+
+
+@needs_both
+@given(TEXTS, MASKS, st.integers(0, U64), SPANS, st.integers(0, 60))
+def test_records_that_stay_in_a_mapped_input_are_sifted_too(text, mask, low, span, blocks):
+    """The buckets get the same addresses from both loops."""
+    data, ends = bytearray(text + bytes(SLACK)), []
+    for way in ("sift", "run"):
+        world = World(BACKENDS[-1].values[0][0], blocks)
+        one = ready(world, mask, low, span, blocks)
+        count = [text.count(b"\n")] if way == "sift" else []
+        ends.append((getattr(one, way)(data, 0, len(text), 0, *count, 10, 0, True), world.state(one)))
+    assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("text", "size", "count"), [(b"a\nbc", 0, 1), (b"abc", 0, 0), (b"abcdefg", 3, 2)])
+def test_bytes_that_are_no_record_are_not_waited_for(backend, text, size, count):
+    """A mapped input may lose its last delimiter after it was counted: who asks for more blocks would ask for ever."""
+    data = text + bytes(SLACK)
+    for way, counted in (("run", []), ("sift", [count]), ("sift", [count + 1])):
+        one = ready(World(backend[0], 40), U64, 0, U64, 40)
+        assert getattr(one, way)(data, 0, len(text), 0, *counted, 10, size) == (len(text), sum(counted) or count)

@@ -115,7 +115,7 @@ class Scatter(Blocks):
         while at < len(text):
             end = at + record_bytes if record_bytes else text.find(delimiter, at) + 1
             if end <= at or end > len(text):
-                break
+                return stop, number
             record = text[at:end]
             key = self._place(number)
             if key > self._range:

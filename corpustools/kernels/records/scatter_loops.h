@@ -96,7 +96,11 @@ static TARGET void NAME(scatter)(scatter_t *s, const uint8_t *data, uint64_t *at
     uint64_t position = *at, first = *number;
     while (position < stop) {
         uint64_t n = NAME(cut_batch)(data + position, data + stop, delimiter, record_bytes, ends);
-        if (!n) break;
+        if (!n) {
+            /* Bytes that are no record, as in a mapped input that is written to meanwhile: none is left to wait for. */
+            position = stop;
+            break;
+        }
         NAME(draw_keys)(first, n, s->k0, s->k1, keys);
         for (uint64_t i = 0; i < n; i++) {
             keys[i] = (keys[i] & s->mask) - s->low;
