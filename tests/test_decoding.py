@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gc
 import gzip
 import lzma
 import threading
@@ -16,9 +17,12 @@ from hypothesis import strategies as st
 
 from corpustools.errors import CorpusError
 from corpustools.files.chunks import SLACK, Chunk, RecordFormat
+from corpustools.files.decoded import Decoded
 from corpustools.files.decoding import DecodeAhead
-from corpustools.files.inputs import inspect
+from corpustools.files.inputs import OpenInput, inspect
+from corpustools.files.members import MemberReader
 from corpustools.files.reader import RecordReader
+from corpustools.files.zstd import ZstdReader
 from corpustools.stages.shuffle import plan
 from corpustools.stages.shuffle.request import shuffle_request
 from tests.harness import MIB, Folder
@@ -186,3 +190,28 @@ def test_the_command_shuffles_several_compressed_files_as_one(folder: Folder, ki
     plain = folder.corpus("shuffle", "-q", "-s", "1", "whole").ok().stdout
     for options in (("-j", "4", "-m", "2G"), ("-j", "2", "-m", "256M"), ("-j", "1", "-m", "64M")):
         assert folder.corpus("shuffle", "-q", "-s", "1", *options, *"01234").ok().stdout == plain
+
+
+@pytest.mark.parametrize("kind", sorted(PACK))
+@pytest.mark.parametrize("ahead", [DecodeAhead(), DecodeAhead(2, 1 << 20), DecodeAhead(2, 1 << 20, 2, 1 << 20)])
+def test_nothing_stays_of_inputs_that_were_read(tmp_path: Path, kind: str, ahead: DecodeAhead):
+    """A zstd stream that led back to its input would stay for ever, with its window."""
+    for name in "abc":
+        (tmp_path / name).write_bytes(PACK[kind](TEXT[:200_000]))
+
+    def kept() -> int:
+        gc.collect()
+        return sum(isinstance(one, (OpenInput, ZstdReader, MemberReader, Decoded)) for one in gc.get_objects())
+
+    before = kept()
+    assert read_all([tmp_path / name for name in "abc"], ahead)[2] == ""
+    assert kept() == before
+
+
+def test_many_compressed_files_take_the_memory_of_one(folder: Folder):
+    """Each has a decoder, which goes when its file is read."""
+    packed = PACK["zst"](TEXT[:5000])
+    names = [folder.write(f"{i}.zst", packed) for i in range(300)]
+    outcome = folder.measured("shuffle", "-q", "-j", "1", "-m", "64M", *names)
+    assert outcome.status == 0, str(outcome)
+    assert 20 * MIB < outcome.peak <= 64 * MIB, str(outcome)

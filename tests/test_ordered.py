@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 import pytest
 
-from corpustools.files.ordered import OrderedTasks, Stopped, Turns
+from corpustools.files.ordered import OrderedTasks, Pool, Stopped, Turns
 
 
 def slow_square(number: int) -> int:
@@ -198,3 +199,20 @@ def test_a_failed_turn_ends_those_who_wait():
     on_threads([waiting, failing_turn])
     assert ends == ["stopped"]
     assert time.monotonic() - begin < 0.9
+
+
+def test_what_a_task_was_given_goes_when_it_is_done():
+    """A thread that waits for the next task holds nothing of the last one."""
+
+    class Large:
+        pass
+
+    pool, large = Pool(1), Large()
+    gone = weakref.ref(large)
+    pool.submit(lambda _: None, (large,)).result()
+    del large
+    until = time.monotonic() + 10
+    while gone() is not None and time.monotonic() < until:
+        time.sleep(0.001)
+    assert gone() is None
+    pool.close()

@@ -96,8 +96,10 @@ class Decoded:
         return n
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread and give the pieces up."""
         self._ahead.close()
+        # An error that somebody keeps holds this object too.
+        self._free, self._buffer, self._rest = {}, bytearray(), memoryview(b"")
 
     def _take(self, size: int) -> bytearray:
         free = self._free.get(size)

@@ -13,7 +13,7 @@ from corpustools.files.compression import decoder, detect
 from corpustools.files.foreign import HEAD_BYTES, refuse_foreign, table_format
 from corpustools.files.page_cache import Passing, ReadBehind
 from corpustools.files.pipes import require_finished, widen
-from corpustools.files.streams import Reader, ReaderOf
+from corpustools.files.streams import CLOSED, Reader, ReaderOf
 from corpustools.files.zstd import first_window
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -206,6 +206,8 @@ class OpenInput:
 
     def close(self) -> None:
         """Close the file."""
+        # It leads back here, by way of a zstd stream that no garbage collector looks through.
+        self.reader = CLOSED
         if self.source.path != STDIN:
             os.close(self.descriptor)
 

@@ -142,6 +142,8 @@ class Pool:
     def _work(self) -> None:
         while (perform := self._tasks.get()) is not None:
             perform()
+            # Held on to, its arguments would stay in memory until another one comes.
+            del perform
 
 
 class Stopped(Exception):

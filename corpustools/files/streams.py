@@ -23,6 +23,13 @@ class ReaderOf:
         self.readinto = readinto
 
 
+def _closed(view: memoryview) -> int:
+    raise ValueError("the input is closed")
+
+
+CLOSED = ReaderOf(_closed)
+
+
 class Decoder(Reader, Protocol):
     """Decodes members one after another, as far as it is told to."""
 

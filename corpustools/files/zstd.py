@@ -121,7 +121,8 @@ class _FrameWalk:
         self._skip = 0
         self._head = b""
         self._want = 4
-        self._step: Callable[[bytes], None] = self._magic
+        # No bound method, which would hold this object.
+        self._step: Callable[[_FrameWalk, bytes], None] = _FrameWalk._magic
         self._checksum = self._descriptor_byte = 0
         self.between_frames = True
 
@@ -144,7 +145,7 @@ class _FrameWalk:
                 step = min(self._skip, n - at)
                 self._skip -= step
                 at += step
-                self.between_frames = not self._skip and self._step == self._magic
+                self.between_frames = not self._skip and self._step is _FrameWalk._magic
                 continue
             piece = self._buffer[at : min(n, at + self._want - len(self._head))]
             at += len(piece)
@@ -152,26 +153,26 @@ class _FrameWalk:
             self.between_frames = False
             if len(self._head) == self._want:
                 head, self._head = self._head, b""
-                self._step(head)
-                self.between_frames = not self._skip and self._step == self._magic and not self._head
+                self._step(self, head)
+                self.between_frames = not self._skip and self._step is _FrameWalk._magic and not self._head
         return data
 
-    def _next(self, step: Callable[[bytes], None], want: int, skip: int = 0) -> None:
+    def _next(self, step: Callable[[_FrameWalk, bytes], None], want: int, skip: int = 0) -> None:
         self._step, self._want, self._skip = step, want, skip
 
     def _magic(self, head: bytes) -> None:
         if head.startswith(SKIPPABLE):
-            self._next(self._skippable, 4)
+            self._next(_FrameWalk._skippable, 4)
         else:
-            self._next(self._descriptor, 1)
+            self._next(_FrameWalk._descriptor, 1)
 
     def _skippable(self, head: bytes) -> None:
-        self._next(self._magic, 4, int.from_bytes(head, "little"))
+        self._next(_FrameWalk._magic, 4, int.from_bytes(head, "little"))
 
     def _descriptor(self, head: bytes) -> None:
         self._descriptor_byte = head[0]
         self._checksum = 4 * (head[0] >> 2 & 1)
-        self._next(self._fields, header_bytes(head[0]) - 1)
+        self._next(_FrameWalk._fields, header_bytes(head[0]) - 1)
 
     def _fields(self, head: bytes) -> None:
         window, dictionary = frame_needs(bytes([self._descriptor_byte]) + head)
@@ -186,12 +187,12 @@ class _FrameWalk:
                 f"and decoding may take {self._memory}",
                 "give more memory, or decompress it in a pipe with zstd -dc --long=31",
             )
-        self._next(self._block, 3)
+        self._next(_FrameWalk._block, 3)
 
     def _block(self, head: bytes) -> None:
         word = int.from_bytes(head, "little")
         size = 1 if word >> 1 & 3 == 1 else word >> 3
         if word & 1:
-            self._next(self._magic, 4, size + self._checksum)
+            self._next(_FrameWalk._magic, 4, size + self._checksum)
         else:
-            self._next(self._block, 3, size)
+            self._next(_FrameWalk._block, 3, size)
