@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ def small_plan(workers: int, blocks: int, buckets: int) -> Plan:
     """A plan for much less memory than any process has, in which the text does not fit the pool."""
     plan = make_plan(256 * MIB, workers, None, False, 0, 0, direct="yes")
     assert plan.ahead == 1
-    return replace(plan, workers=workers, blocks=blocks, block=4096, buckets=buckets, buffer=16384, chunk=4096)
+    return plan._replace(workers=workers, blocks=blocks, block=4096, buckets=buckets, buffer=16384, chunk=4096)
 
 
 def run(plan: Plan, folder: Path, sink: object = None) -> int:

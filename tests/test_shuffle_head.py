@@ -103,7 +103,7 @@ def test_unequally_fine_sets_become_alike(tmp_path_factory: pytest.TempPathFacto
     wanted, count = data.draw(st.integers(1, 300)), data.draw(st.integers(1, 20_000))
     (folder / "in").write_bytes(TEXT)
     request = shuffle_request(folder / "in", folder / "out", seed="h", memory=PLENTY, workers=sets_of)
-    plan = replace(plan_shuffle(replace(request, head_count=wanted)), buckets=16)
+    plan = plan_shuffle(replace(request, head_count=wanted))._replace(buckets=16)
     files = FileSet()
     sink = open_output(request.output, None, plan.workers, files)
     with closing(BucketStore(plan, 10, [str(folder)], "raw")) as store:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from corpustools import kernels
 from corpustools.errors import UsageError
@@ -37,8 +37,7 @@ _LEAST_PARCEL = 128 << 10
 _AHEAD = 64 * MIB
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """The layout of the memory; every size in bytes.
 
     Attributes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from mmap import mmap
+from typing import NamedTuple
 
 from corpustools.files.atomic import FileSink
 from corpustools.files.behind import WorkBehind
@@ -18,8 +18,7 @@ from corpustools.stages.shuffle.sorter import Sorter
 from corpustools.stages.shuffle.tally import Tally
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """Where all threads write to.
 
     Attributes:
