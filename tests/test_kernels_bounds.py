@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from test_kernels_records import BACKENDS, BITS, BLOCK, KEY, U64, World
 
 from corpustools.kernels.records.layout import NO_BLOCK, ROW_BYTES, SLACK
+from corpustools.kernels.records.plain_streams import BY_WALK, IN_BLOCK
 from corpustools.kernels.records.status import Status, Torn
 
 LISTS = 40
@@ -28,7 +29,7 @@ def filled(backend):
 
 
 def lists():
-    return [array("Q", bytes(8 * LISTS)) for _ in range(3)]
+    return [array("Q", bytes(8 * size)) for size in (LISTS, LISTS, 2 * LISTS)]
 
 
 LIES = {
@@ -59,13 +60,18 @@ LIES = {
     "an index behind the lists": lambda m, w, s: index(m, w, (0, 0, 10, 0), 1, listed=LISTS + 1),
     "an index of no pool": lambda m, w, s: m.index_stream(b"", w.links, BLOCK, (0, 0, 0, 0), 1, 0, 1, *lists(), 0),
     "more records than the stream has": lambda m, w, s: index(m, w, w.walk(s), 31 + LISTS),
-    "a place outside the pool": lambda m, w, s: gather(m, w, [0], [40 * BLOCK]),
-    "a place far outside": lambda m, w, s: gather(m, w, [0], [U64]),
-    "a word outside the lists": lambda m, w, s: gather(m, w, [1], [0]),
-    "words that are not there": lambda m, w, s: gather(m, w, [0], [0], stop=2),
-    "words backwards": lambda m, w, s: gather(m, w, [0], [0], first=1, stop=0),
-    "an output without slack": lambda m, w, s: gather(m, w, [0], [0], capacity=SLACK),
-    "an output used beyond its capacity": lambda m, w, s: gather(m, w, [0], [0], capacity=10, used=11, out=100),
+    "a walk from outside the pool": lambda m, w, s: gather(m, w, [0], [40 * BLOCK, BY_WALK]),
+    "a walk from far outside": lambda m, w, s: gather(m, w, [0], [U64, BY_WALK]),
+    "a record outside the pool": lambda m, w, s: gather(m, w, [0], [40 * BLOCK, 4 | IN_BLOCK], capacity=9, out=99),
+    "a record far outside": lambda m, w, s: gather(m, w, [0], [U64, 4 | IN_BLOCK], capacity=9, out=99),
+    "a record over the pool's end": lambda m, w, s: gather(m, w, [0], [40 * BLOCK - 2, 12], capacity=9, out=99),
+    "a walk to another length": lambda m, w, s: gather(m, w, [0], [5, 4 * 99 | BY_WALK], capacity=200, out=300),
+    "a word outside the lists": lambda m, w, s: gather(m, w, [1], [0, 0]),
+    "half a spot": lambda m, w, s: gather(m, w, [0], [0]),
+    "words that are not there": lambda m, w, s: gather(m, w, [0], [0, 0], stop=2),
+    "words backwards": lambda m, w, s: gather(m, w, [0], [0, 0], first=1, stop=0),
+    "an output without slack": lambda m, w, s: gather(m, w, [0], [0, 0], capacity=SLACK),
+    "an output used beyond its capacity": lambda m, w, s: gather(m, w, [0], [0, 0], capacity=10, used=11, out=100),
 }
 
 
@@ -77,13 +83,13 @@ def index(module, world, walk, count, listed=0):
     return module.index_stream(world.pool, world.links, BLOCK, walk, count, 0, BITS, *lists(), listed)
 
 
-def gather(module, world, words, places, first=0, stop=1, capacity=0, used=0, out=SLACK):
+def gather(module, world, words, spots, first=0, stop=1, capacity=0, used=0, out=SLACK):
     return module.gather(
         world.pool,
         world.links,
         BLOCK,
         array("Q", words),
-        array("Q", places),
+        array("Q", spots),
         first,
         stop,
         bytearray(out),
@@ -106,7 +112,7 @@ def test_lists_that_are_full_say_so(backend):
     """The caller splits the range then; entries never run over the end."""
     world, one = filled(backend[0])
     count = world.table(one).count(0)
-    three = [array("Q", bytes(8 * (count - 1))) for _ in range(3)]
+    three = [array("Q", bytes(8 * size)) for size in (count - 1, count, 2 * count)]
     walk = world.walk(one)
     ended = backend[0].index_stream(world.pool, world.links, BLOCK, walk, count, 0, BITS, *three, 0)
     assert ended == (Status.LISTS_FULL, 0)

@@ -210,13 +210,13 @@ def everything(world: World, orders: Any, text: bytes, mask: int, capacity: int,
     one.give(array("I", range(world.blocks)))
     assert one.run(bytearray(text + bytes(SLACK)), 0, len(text), 0, 10, size)[0] == len(text)
     most = 200
-    words, ordered, numbers, places = (array("Q", bytes(8 * most)) for _ in range(4))
+    words, ordered, numbers, spots = (array("Q", bytes(8 * size)) for size in (most, most, most, 2 * most))
     result, checksum = b"", 0
     for bucket, wanted in enumerate(world.table(one).counts(4)):
         if not wanted:
             continue
         walk = world.walk(one, bucket)
-        lists = (words, numbers, places)
+        lists = (words, numbers, spots)
         count = 0
         for least, greatest in ((0, 1 << 31), ((1 << 31) + 1, BITS)):
             status, count = world.backend.index_stream(
@@ -228,7 +228,7 @@ def everything(world: World, orders: Any, text: bytes, mask: int, capacity: int,
         at, used, out = 0, 0, bytearray(capacity + SLACK)
         while at < count:
             at, used, partial, place, length = world.backend.gather(
-                world.pool, world.links, BLOCK, ordered, places, at, count, out, capacity, used
+                world.pool, world.links, BLOCK, ordered, spots, at, count, out, capacity, used
             )
             assert (place, length) == (0, 0)
             checksum += partial

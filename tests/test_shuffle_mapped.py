@@ -6,6 +6,7 @@ import mmap
 import os
 import random
 from array import array
+from typing import Any
 
 import pytest
 from harness import COMPILED, needs_speed
@@ -13,8 +14,9 @@ from harness import COMPILED, needs_speed
 from corpustools.kernels.records import plain as records_plain
 from corpustools.kernels.records.layout import ROW_BYTES, BucketTable
 from corpustools.kernels.records.status import Status, Torn
-from corpustools.stages.shuffle import shuffle_request
+from corpustools.stages.shuffle import shuffle, shuffle_request
 from corpustools.stages.shuffle.plan import plan_shuffle
+from corpustools.stages.shuffle.pool import Pool
 
 if COMPILED:
     from corpustools.kernels.records import compiled as records
@@ -68,44 +70,113 @@ def test_an_input_that_shrinks_is_an_error_and_no_crash(folder):
     assert len(first) == 1000
 
 
+class Bucket:
+    """One bucket of a pool of small blocks, filled by the compiled kernel."""
+
+    BLOCK, BLOCKS = 1024, 400
+
+    def __init__(self) -> None:
+        self.pool = mmap.mmap(-1, self.BLOCK * self.BLOCKS + records.SLACK)
+        self.links, self.table = mmap.mmap(-1, 4 * self.BLOCKS), mmap.mmap(-1, ROW_BYTES)
+        free = mmap.mmap(-1, 4 * self.BLOCKS)
+        self.scatter = records.Scatter(self.pool, self.links, self.table, free, self.BLOCK, 1, 2, U64)
+        self.scatter.cover(0, U64 >> 1, 63)
+        self.scatter.give(array("I", range(self.BLOCKS)))
+
+    def listed(self, kernel: Any) -> list[array[int]]:
+        """Return the words, numbers and spots of all records."""
+        rows = BucketTable(self.table)
+        count = rows.count(0)
+        lists = [array("Q", bytes(8 * size)) for size in (count, count, 2 * count)]
+        walk = (rows.head(0), 0, rows.stream_bytes(0), 0)
+        found = kernel.index_stream(self.pool, self.links, self.BLOCK, walk, count, 0, U64 >> 32, *lists, 0)
+        assert found == (Status.DONE, count)
+        return lists
+
+    def gathered(self, kernel: Any, words: array[int], spots: array[int], capacity: int) -> tuple[list[Any], int]:
+        """Return what the kernel copies in the order of the words, references among it, and the checksum."""
+        out, at, got, checksum = mmap.mmap(-1, capacity + records.SLACK), 0, [], 0
+        while at < len(words):
+            at, used, check, place, length = kernel.gather(
+                self.pool, self.links, self.BLOCK, words, spots, at, len(words), out, capacity, 0
+            )
+            checksum += check
+            got += [out[:used], (place, length)]
+        return got, checksum & U64
+
+
 @needs_speed
 @pytest.mark.parametrize("record_bytes", [0, 48])
 def test_mapped_records_are_gathered_like_copied_ones(record_bytes):
-    """Scatter with addresses, index_mapped and gather_mapped give what scatter, index_stream and gather give."""
+    """Records of a stream may be addresses, bytes, or both in turn: the output and the checksum are the same."""
     text = lines(40_000, 40) if not record_bytes else random.Random(3).randbytes(48 * 700)
     data = mmap.mmap(-1, len(text) + records.SLACK)
     data[: len(text)] = text
+    middle = text.index(b"\n", len(text) // 2) + 1 if not record_bytes else 48 * 350
     outputs = []
-    for mapped in (False, True):
-        block, blocks = 1024, 400
-        pool, links = mmap.mmap(-1, block * blocks + records.SLACK), mmap.mmap(-1, 4 * blocks)
-        table = mmap.mmap(-1, ROW_BYTES)
-        one = records.Scatter(pool, links, table, mmap.mmap(-1, 4 * blocks), block, 1, 2, U64)
-        one.cover(0, U64 >> 1, 63)
-        one.give(array("I", range(blocks)))
-        at, _ = one.run(data, 0, len(text), 0, 10, record_bytes, mapped)
-        assert at == len(text)
-        rows = BucketTable(table)
-        lists = [mmap.mmap(-1, 8 * 4096) for _ in range(4)]
-        walk, count = (rows.head(0), 0, rows.stream_bytes(0), 0), rows.count(0)
-        if mapped:
-            status, n = records.index_mapped(pool, links, block, walk, count, 0, U64 >> 32, *lists, 0)
-        else:
-            status, n = records.index_stream(pool, links, block, walk, count, 0, U64 >> 32, *lists[:3], 0)
-        assert (status, n) == (Status.DONE, count)
-        order = array("Q", sorted(memoryview(lists[0]).cast("Q")[:n]))
-        out = mmap.mmap(-1, len(text) + records.SLACK)
-        if mapped:
-            done, used, check = records.gather_mapped(order, lists[2], lists[3], 0, n, out, len(text), 0)
-        else:
-            done, used, check, _, _ = records.gather(pool, links, block, order, lists[2], 0, n, out, len(text), 0)
-        assert (done, check) == (n, one.checksum)
-        outputs.append(out[:used])
+    for first, second in [(False, False), (True, True), (True, False), (False, True)]:
+        bucket = Bucket()
+        at, number = bucket.scatter.run(data, 0, middle, 0, 10, record_bytes, first)
+        assert (at, bucket.scatter.run(data, middle, len(text), number, 10, record_bytes, second)[0]) == (
+            middle,
+            len(text),
+        )
+        words, _, spots = bucket.listed(records)
+        order = array("Q", sorted(words))
+        got, checksum = bucket.gathered(records, order, spots, len(text))
+        assert checksum == bucket.scatter.checksum
+        outputs.append(got)
+        out = mmap.mmap(-1, 1000 + records.SLACK)
         with pytest.raises(ValueError, match="not all in the list"):
-            records.gather_mapped(order, lists[2], lists[3], 0, n + 1, out, len(text), 0)
+            records.gather(bucket.pool, bucket.links, 1024, order, spots, 0, len(order) + 1, out, 1000, 0)
         with pytest.raises(Torn, match="outside"):
-            records.gather_mapped(array("Q", [5000]), lists[2], lists[3], 0, 1, out, len(text), 0)
-    assert outputs[0] == outputs[1]
+            records.gather(bucket.pool, bucket.links, 1024, array("Q", [len(order)]), spots, 0, 1, out, 1000, 0)
+    assert all(one == outputs[0] for one in outputs)
+
+
+@needs_speed
+def test_kernel_and_twin_find_records_of_all_kinds_alike():
+    """Bytes in a block and across blocks, addresses, references: the lists and the copies are equal."""
+    text = lines(60_000, 120)
+    data = mmap.mmap(-1, len(text) + records.SLACK)
+    data[: len(text)] = text
+    bucket, at, number, source = Bucket(), 0, 0, random.Random(5)
+    while at < len(text):
+        stop = text.index(b"\n", min(at + source.randrange(3000), len(text) - 1)) + 1
+        at, number = bucket.scatter.run(data, at, stop, number, 10, 0, source.random() < 0.5)
+        assert at == stop
+        bucket.scatter.refer(number, source.getrandbits(60), source.getrandbits(40))
+        number += 1
+    lists = bucket.listed(records)
+    assert lists == bucket.listed(records_plain)
+    words, _, spots = lists
+    assert {size & 3 for size in spots[1::2]} == {0, 1, 2}
+    assert 0 in [size >> 2 for size in spots[1::2]]
+    order = array("Q", sorted(words))
+    for capacity in (300, len(text)):
+        assert bucket.gathered(records, order, spots, capacity) == bucket.gathered(
+            records_plain, order, spots, capacity
+        )
+
+
+@needs_speed
+@pytest.mark.parametrize("dear", [False, True])
+def test_mapped_records_are_copied_where_memory_is_fast(folder, monkeypatch, dear):
+    """Records of mapped inputs are copied while new memory comes fast, and the output is the same either way."""
+    name = folder.write("in", lines(50_000_000, 60))
+    taken = []
+
+    def prepare(pool: Pool, first: int, stop: int) -> None:
+        taken.append((stop - first) * pool.block_bytes)
+        # The second half of the records comes when memory has turned dear.
+        pool.dear = dear and sum(taken) > 30_000_000
+
+    monkeypatch.setattr(Pool, "prepare", prepare)
+    shuffle(str(folder.path / name), str(folder.path / "out"), seed="x", memory="1G")
+    # Through a pipe nothing is mapped.
+    copied = folder.corpus("shuffle", "-s", "x", "-m", "1G", stdin=folder.read(name)).ok().stdout
+    assert folder.read("out") == copied
+    assert sum(taken) > (30_000_000 if dear else 50_000_000)
 
 
 @needs_speed

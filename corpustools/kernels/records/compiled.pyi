@@ -26,32 +26,15 @@ def index_stream(
     greatest: int,
     words: Buffer,
     numbers: Buffer,
-    places: Buffer,
+    spots: Buffer,
     listed: int,
 ) -> tuple[int, int]: ...
-def index_mapped(
-    pool: Buffer,
-    links: Buffer,
-    block_bytes: int,
-    walk: Walk,
-    count: int,
-    least: int,
-    greatest: int,
-    words: Buffer,
-    numbers: Buffer,
-    addresses: Buffer,
-    lengths: Buffer,
-    listed: int,
-) -> tuple[int, int]: ...
-def gather_mapped(
-    words: Buffer, addresses: Buffer, lengths: Buffer, first: int, stop: int, out: Buffer, capacity: int, used: int
-) -> tuple[int, int, int]: ...
 def gather(
     pool: Buffer,
     links: Buffer,
     block_bytes: int,
     words: Buffer,
-    places: Buffer,
+    spots: Buffer,
     first: int,
     stop: int,
     out: Buffer,

@@ -17,7 +17,6 @@ cdef extern from "dispatch.h" nogil:
         STATUS_NEEDS_BLOCKS "NEEDS_BLOCKS"
         STATUS_OUT_OF_SPAN "OUT_OF_SPAN"
         STATUS_LISTS_FULL "LISTS_FULL"
-        STATUS_NOT_MAPPED "NOT_MAPPED"
         STATUS_TORN "TORN"
         STATUS_TRUNCATED "TRUNCATED"
     ctypedef struct bucket_t:
@@ -35,11 +34,12 @@ cdef extern from "dispatch.h" nogil:
         const uint8_t *pool
         const uint32_t *links
         uint64_t block_bytes, blocks
+    ctypedef struct spot_t:
+        uint64_t place, size
     ctypedef struct lists_t:
         uint64_t *words
         uint64_t *numbers
-        uint64_t *places
-        uint64_t *lengths
+        spot_t *spots
         uint64_t count, most
     ctypedef struct output_t:
         uint8_t *bytes
@@ -60,19 +60,15 @@ cdef extern from "dispatch.h" nogil:
     status_t redistribute(scatter_t *to, uint64_t blocks, walk_t *walk, uint64_t *count)
     status_t list_stream "index_stream"(const chain_t *source, walk_t walk, uint64_t count, uint32_t least,
                                         uint32_t greatest, lists_t *lists)
-    status_t list_mapped "index_mapped"(const chain_t *source, walk_t walk, uint64_t count, uint32_t least,
-                                        uint32_t greatest, lists_t *lists)
     status_t copy_records "gather"(const chain_t *source, const lists_t *lists, uint64_t first, uint64_t stop,
                                    output_t *output)
-    status_t copy_mapped "gather_mapped"(const lists_t *lists, uint64_t first, uint64_t stop, output_t *output)
 
 # Whether records may stay in a mapped input (Scatter.run).
 MAPS = True
 
 STATUSES = {
     "DONE": STATUS_DONE, "NEEDS_BLOCKS": STATUS_NEEDS_BLOCKS, "OUT_OF_SPAN": STATUS_OUT_OF_SPAN,
-    "LISTS_FULL": STATUS_LISTS_FULL, "NOT_MAPPED": STATUS_NOT_MAPPED, "TORN": STATUS_TORN,
-    "TRUNCATED": STATUS_TRUNCATED,
+    "LISTS_FULL": STATUS_LISTS_FULL, "TORN": STATUS_TORN, "TRUNCATED": STATUS_TRUNCATED,
 }
 
 

@@ -74,21 +74,11 @@ static inline status_t index_stream(const chain_t *source, walk_t walk, uint64_t
     return DISPATCH(index_stream, source, walk, count, least, greatest, lists);
 }
 
-static inline status_t index_mapped(const chain_t *source, walk_t walk, uint64_t count, uint32_t least,
-                                    uint32_t greatest, lists_t *lists) {
-    return DISPATCH(index_mapped, source, walk, count, least, greatest, lists);
-}
-
 static inline status_t gather(const chain_t *source, const lists_t *lists, uint64_t first, uint64_t stop,
                               output_t *output) {
     status_t status = TORN;
-    if (!places_in_range(lists, first, stop, source->blocks * source->block_bytes)) return TORN;
+    if (!words_in_range(lists, first, stop)) return TORN;
     if (GUARDED(status = DISPATCH(gather, source, lists, first, stop, output))) return TRUNCATED;
     return status;
-}
-
-static inline status_t gather_mapped(const lists_t *lists, uint64_t first, uint64_t stop, output_t *output) {
-    if (!places_in_range(lists, first, stop, UINT64_MAX)) return TORN;
-    return GUARDED(DISPATCH(gather_mapped, lists, first, stop, output)) ? TRUNCATED : DONE;
 }
 #endif

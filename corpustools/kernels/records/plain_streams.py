@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from array import array
 from typing import Any
 
@@ -12,6 +13,9 @@ _U64 = (1 << 64) - 1
 _QUOTE = 0x22
 _CHECK_KEYS = (0x243F6A89, 0x85A308D3, 0x13198A2F, 0x03707345, 0xA4093823, 0x299F31D1, 0x082EFA99, 0xEC4E6C8B)
 _CHECK_STEPS = (0x452821E7, 0x38D01377, 0xBE5466CF, 0x34E90C6D, 0xC0AC29B7, 0xC97C50DD, 0x3F84D5B5, 0xB5470917)
+
+# How a record is found; see kind_t of records.h.
+IN_BLOCK, MAPPED, BY_WALK = range(3)
 
 Walk = tuple[int, int, int, int]
 
@@ -144,6 +148,18 @@ class StreamReader:
                 return bytes(out)
             self._next()
 
+    def find(self) -> tuple[int, int]:
+        """Return where the record is whose code comes next, and four times its bytes and its kind; pass it."""
+        start = self.place()
+        code = self.varint()
+        kind, place = BY_WALK, start
+        if code & 1:
+            kind = MAPPED
+        elif code and code >> 1 <= self._block_bytes - self._offset:
+            kind, place = IN_BLOCK, self._block * self._block_bytes + self._offset
+        body = self.take(body_bytes(code))
+        return int.from_bytes(body, "little") if kind == MAPPED else place, code >> 1 << 2 | kind
+
     def _next(self) -> None:
         block = self._links[self._block]
         if block >= self._blocks:
@@ -172,12 +188,12 @@ def index_stream(
     greatest: int,
     words: Any,
     numbers: Any,
-    places: Any,
+    spots: Any,
     listed: int,
 ) -> tuple[Status, int]:
     """List the records of a stream whose key bits are in least … greatest behind the first `listed` entries."""
-    before, lists = listed, [memoryview(one).cast("B").cast("Q") for one in (words, numbers, places)]
-    most = min(len(one) for one in lists)
+    before, lists = listed, [memoryview(one).cast("B").cast("Q") for one in (words, numbers, spots)]
+    most = min(len(lists[0]), len(lists[1]), len(lists[2]) // 2)
     if listed > most or walk[2] > memoryview(pool).nbytes:
         raise ValueError("the walk or the lists start outside their buffers")
     reader = reader_at(pool, links, block_bytes, walk)
@@ -185,14 +201,13 @@ def index_stream(
         for _ in range(count):
             reader.number = (reader.number + reader.varint()) & _U64
             bits = int.from_bytes(reader.take(4), "little")
-            place = reader.place()
-            reader.take(body_bytes(reader.varint()))
+            spot = reader.find()
             if least <= bits <= greatest:
                 if listed == most:
                     return Status.LISTS_FULL, before
                 lists[0][listed] = bits << 32 | listed
                 lists[1][listed] = reader.number
-                lists[2][listed] = place
+                lists[2][2 * listed], lists[2][2 * listed + 1] = spot
                 listed += 1
     except EndOfStream:
         raise Torn("a stream is torn") from None
@@ -204,7 +219,7 @@ def gather(
     links: Any,
     block_bytes: int,
     words: Any,
-    places: Any,
+    spots: Any,
     first: int,
     stop: int,
     out: Any,
@@ -212,29 +227,47 @@ def gather(
     used: int,
 ) -> tuple[int, int, int, int, int]:
     """Copy the records of words[first:stop] to `out` behind its first `used` bytes until `capacity` is reached."""
-    order, where = (memoryview(one).cast("B").cast("Q") for one in (words, places))
+    order, where = (memoryview(one).cast("B").cast("Q") for one in (words, spots))
     target, total = memoryview(out).cast("B"), 0
-    limit = (memoryview(pool).nbytes - SLACK) // block_bytes * block_bytes
     check_span(out, used, capacity)
     if not 0 <= first <= stop <= len(order):
         raise ValueError(f"words {first} to {stop} are not all in the list")
+    if any(2 * (word & 0xFFFFFFFF) + 1 >= len(where) for word in order[first:stop]):
+        raise Torn("the lists point outside the pool")
     try:
         for at in range(first, stop):
-            place = where[order[at] & 0xFFFFFFFF]
-            if place >= limit:
-                raise EndOfStream
-            reader = reader_at(pool, links, block_bytes, (place // block_bytes, place % block_bytes, _U64, 0))
-            length = reader.varint() >> 1
-            if not length:
-                body = reader.take(16)
-                halves = int.from_bytes(body[:8], "little"), int.from_bytes(body[8:], "little")
-                return at + 1, used, total & _U64, *halves
-            if length > capacity - used:
+            entry = order[at] & 0xFFFFFFFF
+            place, size = where[2 * entry], where[2 * entry + 1]
+            if size >> 2 > capacity - used:
                 return at, used, total & _U64, 0, 0
-            record = reader.take(length)
-            target[used : used + length] = record
-            used += length
-            total += checksum_of(record)
+            body = _bytes_of(pool, links, block_bytes, place, size)
+            if isinstance(body, tuple):
+                return at + 1, used, total & _U64, *body
+            target[used : used + len(body)] = body
+            used += len(body)
+            total += checksum_of(body)
     except (EndOfStream, IndexError):
         raise Torn("a stream is torn, or the lists point outside the pool") from None
     return stop, used, total & _U64, 0, 0
+
+
+def _bytes_of(pool: Any, links: Any, block_bytes: int, place: int, size: int) -> bytes | tuple[int, int]:
+    """Return a record, or the place and length of one that is kept elsewhere."""
+    length, kind = size >> 2, size & 3
+    if kind == MAPPED:
+        return ctypes.string_at(place, length)
+    limit = (memoryview(pool).nbytes - SLACK) // block_bytes * block_bytes
+    if kind == IN_BLOCK:
+        if place > limit or length > limit - place:
+            raise EndOfStream
+        return bytes(memoryview(pool)[place : place + length])
+    if place >= limit:
+        raise EndOfStream
+    reader = reader_at(pool, links, block_bytes, (place // block_bytes, place % block_bytes, _U64, 0))
+    code = reader.varint()
+    if code >> 1 != length:
+        raise EndOfStream
+    if not code:
+        body = reader.take(16)
+        return int.from_bytes(body[:8], "little"), int.from_bytes(body[8:], "little")
+    return reader.take(length)

@@ -27,7 +27,6 @@ typedef enum {
     NEEDS_BLOCKS, /* free blocks, or room in the full list, are wanting; go on when there are some */
     OUT_OF_SPAN,  /* the record's key is not of this span */
     LISTS_FULL,   /* more records are in the range than the lists take */
-    NOT_MAPPED,   /* a record is among them that does not stay in a mapped input */
     TORN,         /* a chain of blocks ends inside a record, or the lists point outside the pool */
     TRUNCATED     /* a mapped input became shorter while it was read */
 } status_t;
@@ -68,11 +67,22 @@ typedef struct { /* the pool that streams are read from */
     uint64_t block_bytes, blocks;
 } chain_t;
 
+/* How a record is found. */
+typedef enum {
+    IN_BLOCK, /* its bytes lie in one block; place is their pool offset */
+    MAPPED,   /* place is the address of its bytes in a mapped input */
+    BY_WALK   /* place is the pool offset of its code: it crosses blocks, or is a reference */
+} kind_t;
+
+typedef struct { /* where a record is; both words in one line of the cache, since they are read in random order */
+    uint64_t place;
+    uint64_t size; /* four times its bytes, and its kind */
+} spot_t;
+
 typedef struct {          /* the records that are put in order, one entry in each list */
     uint64_t *words;      /* what is sorted: 32 key bits, then 32 bits of the place in the other lists */
     uint64_t *numbers;    /* of the records */
-    uint64_t *places;     /* pool offset of the record's code; of mapped records the address of their bytes */
-    uint64_t *lengths;    /* of mapped records; NULL otherwise */
+    spot_t *spots;        /* where they are */
     uint64_t count, most; /* entries used, and how many there is room for */
 } lists_t;
 
@@ -107,13 +117,11 @@ static inline unsigned put_varint(uint8_t *to, uint64_t value) {
     return n;
 }
 
-/* Whether the words [first, stop) name entries of the lists, and their places lie below `limit`. */
-static inline int places_in_range(const lists_t *lists, uint64_t first, uint64_t stop, uint64_t limit) {
-    const uint64_t *words = lists->words, *places = lists->places;
-    uint64_t most = lists->most;
-    for (uint64_t i = first; i < stop; i++)
-        if ((uint32_t)words[i] >= most || places[(uint32_t)words[i]] >= limit) return 0;
-    return 1;
+/* Whether the words [first, stop) name entries of the lists. */
+static inline int words_in_range(const lists_t *lists, uint64_t first, uint64_t stop) {
+    uint64_t sound = 1;
+    for (uint64_t i = first; i < stop; i++) sound &= (uint32_t)lists->words[i] < lists->most;
+    return (int)sound;
 }
 
 #define MAPPED_BODY 8

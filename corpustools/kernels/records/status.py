@@ -12,9 +12,8 @@ class Status(IntEnum):
     NEEDS_BLOCKS = 1
     OUT_OF_SPAN = 2
     LISTS_FULL = 3
-    NOT_MAPPED = 4
-    TORN = 5
-    TRUNCATED = 6
+    TORN = 4
+    TRUNCATED = 5
 
 
 class Torn(Exception):

@@ -27,70 +27,52 @@ cdef walk_t _walk_in(chain_t *chain, object walk) except *:
     return w
 
 
+cdef int _hold_lists(lists_t *lists, views *held, object numbers, object spots, bint writable) except -1:
+    if numbers is not None:
+        lists.numbers = _hold_list(lists, held, numbers, writable)
+    lists.spots = <spot_t *>take(held, spots, 0, writable)
+    lists.most = min(lists.most, <uint64_t>taken(held) // sizeof(spot_t))
+    return 0
+
+
 def index_stream(pool, links, uint64_t block_bytes, walk, uint64_t count, uint32_t least, uint32_t greatest,
-                 words, numbers, places, uint64_t listed):
+                 words, numbers, spots, uint64_t listed):
     """List the records of a stream whose key bits are in least … greatest behind the first `listed` entries.
 
-    An entry is a word to sort by, a number, and the pool offset of the length, in three u64 buffers. Returns (status,
-    entries): DONE, or LISTS_FULL with `listed` entries as before.
+    An entry is a word to sort by and a number, in two u64 buffers, and where the record is, two u64 in a third one.
+    Returns (status, entries): DONE, or LISTS_FULL with `listed` entries as before.
 
     Raises:
         Torn: the stream ends inside a record.
     """
-    return _index(pool, links, block_bytes, walk, count, least, greatest, words, numbers, places, None, listed)
-
-
-def index_mapped(pool, links, uint64_t block_bytes, walk, uint64_t count, uint32_t least, uint32_t greatest,
-                 words, numbers, addresses, lengths, uint64_t listed):
-    """List the mapped records of a stream as index_stream does, with address and length in two u64 buffers.
-
-    The status may also be NOT_MAPPED: a record of another kind is among them.
-    """
-    return _index(pool, links, block_bytes, walk, count, least, greatest, words, numbers, addresses, lengths, listed)
-
-
-cdef _index(pool, links, uint64_t block_bytes, walk, uint64_t count, uint32_t least, uint32_t greatest,
-            words, numbers, places, lengths, uint64_t listed):
     cdef views held
     cdef chain_t chain
     cdef lists_t lists
     cdef walk_t w
     cdef int status
     held.count = 0
-    lists.most, lists.count, lists.lengths = UINT64_MAX, listed, NULL
+    lists.most, lists.count = UINT64_MAX, listed
     try:
         _hold_chain(&chain, &held, pool, links, block_bytes)
         lists.words = _hold_list(&lists, &held, words, True)
-        lists.numbers = _hold_list(&lists, &held, numbers, True)
-        lists.places = _hold_list(&lists, &held, places, True)
-        if lengths is not None:
-            lists.lengths = _hold_list(&lists, &held, lengths, True)
+        _hold_lists(&lists, &held, numbers, spots, True)
         w = _walk_in(&chain, walk)
         if listed > lists.most:
             raise ValueError(f"{listed} entries in lists of {lists.most}")
         with nogil:
-            if lists.lengths != NULL:
-                status = list_mapped(&chain, w, count, least, greatest, &lists)
-            else:
-                status = list_stream(&chain, w, count, least, greatest, &lists)
+            status = list_stream(&chain, w, count, least, greatest, &lists)
         return _settle(status), lists.count
     finally:
         release(&held)
 
 
-cdef int _check_words(views *held, uint64_t first, uint64_t stop) except -1:
-    """Check a stretch of the words, which were held last."""
-    if first > stop or stop > <uint64_t>held.buffers[held.count - 1].len // 8:
-        raise ValueError(f"words {first} to {stop} are not all in the list")
-    return 0
-
-
-def gather(pool, links, uint64_t block_bytes, words, places, uint64_t first, uint64_t stop, out, uint64_t capacity,
+def gather(pool, links, uint64_t block_bytes, words, spots, uint64_t first, uint64_t stop, out, uint64_t capacity,
            uint64_t used):
     """Copy the records of words[first:stop] to `out` behind its first `used` bytes until `capacity` is reached.
 
     Returns (index of the first word not done, bytes used, checksum, place, length); a length other than 0 says that
-    the last record done is kept elsewhere, at that place, and was not copied.
+    the last record done is kept elsewhere, at that place, and was not copied. Mapped inputs that records are in have
+    to be there still.
 
     Raises:
         Torn: the lists point outside the pool, or a stream ends inside a record.
@@ -107,35 +89,13 @@ def gather(pool, links, uint64_t block_bytes, words, places, uint64_t first, uin
     try:
         _hold_chain(&chain, &held, pool, links, block_bytes)
         output.bytes = _span(&held, out, used, capacity, True)
-        lists.places = _hold_list(&lists, &held, places, False)
+        _hold_lists(&lists, &held, None, spots, False)
         lists.words = <uint64_t *>take(&held, words, 0, False)
-        _check_words(&held, first, stop)
+        if first > stop or stop > <uint64_t>taken(&held) // 8:
+            raise ValueError(f"words {first} to {stop} are not all in the list")
         with nogil:
             status = copy_records(&chain, &lists, first, stop, &output)
         _settle(status)
         return output.next, output.used, output.checksum, output.reference[0], output.reference[1]
-    finally:
-        release(&held)
-
-
-def gather_mapped(words, addresses, lengths, uint64_t first, uint64_t stop, out, uint64_t capacity, uint64_t used):
-    """Copy mapped records as gather does; return (index of the first word not done, bytes used, checksum)."""
-    cdef views held
-    cdef lists_t lists
-    cdef output_t output
-    cdef int status
-    held.count = 0
-    memset(&output, 0, sizeof(output_t))
-    output.used, output.capacity, lists.most = used, capacity, UINT64_MAX
-    try:
-        output.bytes = _span(&held, out, used, capacity, True)
-        lists.places = _hold_list(&lists, &held, addresses, False)
-        lists.lengths = _hold_list(&lists, &held, lengths, False)
-        lists.words = <uint64_t *>take(&held, words, 0, False)
-        _check_words(&held, first, stop)
-        with nogil:
-            status = copy_mapped(&lists, first, stop, &output)
-        _settle(status)
-        return output.next, output.used, output.checksum
     finally:
         release(&held)

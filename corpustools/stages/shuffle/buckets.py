@@ -15,22 +15,14 @@ from corpustools.errors import SystemFailure
 from corpustools.files.chunks import Chunk, RecordFormat
 from corpustools.kernels.records.layout import NO_BLOCK, ROW_BYTES, BucketTable
 from corpustools.kernels.records.status import Status
-from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
+from corpustools.stages.shuffle.order import KeyRange, SortKeys
 from corpustools.stages.shuffle.pieces import Share, SpillGroup, SpillRun
-from corpustools.stages.shuffle.pool import Pool, allocate
+from corpustools.stages.shuffle.pool import NewBlocks, Pool, allocate
 from corpustools.stages.shuffle.spill import Spill
-
-# Where one record in so many is wanted, it costs less to look only for these.
-_FEW_WANTED = 4
 
 
 class RangeTooFull(Exception):
     """Not even the lowest bucket of a range fits the memory, and nothing may be spilled."""
-
-
-def few_wanted(wanted: KeyRange) -> bool:
-    """Whether most records are outside a range of keys, so that it pays to look only for those inside."""
-    return wanted.span < KEYS // _FEW_WANTED
 
 
 class BucketSet:
@@ -47,6 +39,7 @@ class BucketSet:
             buckets below it hold at least so many records; None: none is.
         check_skipped: whether records of other keys are read for their checksum.
         takes_over: sets of the same keys whose records this one gets; some of them were dropped.
+        new_blocks: blocks that are taken when no others are free; None: all come by `give`.
 
     Attributes:
         table: counts, sizes and blocks of the buckets.
@@ -68,6 +61,7 @@ class BucketSet:
         drop_beyond: int | None = None,
         check_skipped: bool = False,
         takes_over: Sequence[BucketSet] = (),
+        new_blocks: NewBlocks | None = None,
     ) -> None:
         self.pool, self.buckets, self.keys, self.covered, self.shift = pool, buckets, keys, covered, shift
         self.spill, self.drop_beyond, self.check_skipped = spill, drop_beyond, check_skipped
@@ -88,6 +82,7 @@ class BucketSet:
         self.dropped_from, self.dropped = buckets, bool(takes_over)
         self._checksum_before = sum(one.checksum_passed for one in takes_over)
         self._passed = self._look_at = 0
+        self._new_blocks = new_blocks
 
     @property
     def checksum_passed(self) -> int:
@@ -97,9 +92,9 @@ class BucketSet:
     def distribute(self, chunk: Chunk, number: int, count: int, form: RecordFormat) -> None:
         """Distribute the `count` records of a chunk, of which the first has the number."""
         at, stop, first, end = chunk.start, chunk.stop, number, number + count
-        where = (form.delimiter, form.record_bytes, chunk.mapped)
         while True:
-            if few_wanted(self.covered) and not self.check_skipped:
+            where = (form.delimiter, form.record_bytes, chunk.mapped and not self.pool.copies)
+            if self.covered.few and not self.check_skipped:
                 at, number = self.kernel.sift(chunk.data, at, stop, number, end - number, *where)
             else:
                 at, number = self.kernel.run(chunk.data, at, stop, number, *where)
@@ -125,6 +120,7 @@ class BucketSet:
     def take_free(self) -> array[int]:
         """Take all free blocks away, once what is being written is on disk."""
         self._finish_writing()
+        self._take_new(all_of_them=True)
         return array("I", self.kernel.take_free())
 
     def make_room(self) -> None:
@@ -136,6 +132,8 @@ class BucketSet:
             RangeTooFull: nothing may be spilled, and the lowest bucket alone is too large.
             SystemFailure: a record does not fit even when all buckets are given up, or the disk failed.
         """
+        if self._take_new() and self.kernel.free_count >= self.pool.record_blocks:
+            return
         self._take_written(wait=False)
         wanted = self.pool.record_blocks
         wanted += 2 * self.spill.piece_blocks if self.spill is not None else wanted
@@ -151,6 +149,7 @@ class BucketSet:
 
         All that was spilled is on disk then, and the thread that wrote it has ended.
         """
+        self._take_new(all_of_them=True)
         waiting = self._waiting()
         blocks = sum(count for count, _ in waiting)
         # Splitting a bucket takes blocks to read into, open ones of the finer buckets, and those of a record.
@@ -275,6 +274,14 @@ class BucketSet:
                 group = self._groups[number] = SpillGroup(self._width)
             run = self.runs[bucket] = SpillRun(group, slot)
         return run
+
+    def _take_new(self, all_of_them: bool = False) -> bool:
+        """Take blocks that were not used before; False where there are none."""
+        if self._new_blocks is None:
+            return False
+        blocks = self._new_blocks.take_all() if all_of_them else self._new_blocks.take()
+        self.give(blocks)
+        return len(blocks) > 0
 
     def _take_written(self, wait: bool) -> bool:
         """Take back blocks that were written; False where there are none, or not yet."""

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from corpustools.seeds import seed_words
 
 KEYS = 1 << 64
+# Where one record in so many is wanted, it costs less to look only for these.
+_FEW_WANTED = 4
 
 
 class SortKeys(NamedTuple):
@@ -36,6 +38,11 @@ class KeyRange(NamedTuple):
 
     low: int
     span: int
+
+    @property
+    def few(self) -> bool:
+        """Whether most records are outside, so that it pays to look only for those inside."""
+        return self.span < KEYS // _FEW_WANTED
 
 
 def part_range(part: tuple[int, int] | None) -> KeyRange:

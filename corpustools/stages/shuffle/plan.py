@@ -19,14 +19,17 @@ MIB = 1 << 20
 MEMORY_FLOOR = 64 * MIB
 # What the interpreter's own heap, the threads' stacks and the libraries' buffers may still grow by.
 RESERVE = 5 * MIB
-# Bytes of lists per record while a bucket is put in order: two words to sort, a number, a place, a length.
+# Bytes of lists per record while a bucket is put in order: two words to sort, a number, and where it is.
 LIST_BYTES = 40
 _BUCKET_ROW = 64
-_CACHED_BUCKET = 4 * MIB
 # Of mapped records the pool holds some 16 bytes each: short blocks, so that little memory is begun in vain.
 _MAPPED_BLOCK = 16 << 10
-# Their bytes are fetched in any case: a bucket is as much as is written at once.
-_MAPPED_BUCKET = 2 * MIB
+# A bucket that is put in order should stay in the processor's caches with its lists: so much of both together.
+_CACHED_BUCKET = 3 * MIB // 2
+# Of a bucket that is spilled, larger ones are read faster.
+_SPILLED_BUCKET = 4 * MIB
+# What the pool holds beside a record's bytes, and what is taken for a record's bytes where nothing is known of them.
+_HEADER, _MEAN_RECORD = 12, 64
 # An address and its header take as much memory and time as so many bytes.
 _WORTH_MAPPING = 32
 # A head of the order is short if this part of the pool holds each of its records.
@@ -53,7 +56,8 @@ class Plan(NamedTuple):
         decode: how many compressed inputs are decoded at a time, and how far ahead.
         fixed: the process before any of this, and what is held back.
         expected: decoded bytes of input, as far as they are known.
-        mapped: bytes of input that are mapped and stay where they are, or 0.
+        mapped: bytes of input that are mapped, or 0.
+        holds_all: whether the pool takes the mapped records too.
         direct: whether the page cache is spared: auto, yes or no.
         ahead: threads more that gather, so that one reads temporary data while the others work.
         parcel: what a thread packs temporary data into, or 0 where they are raw.
@@ -75,6 +79,7 @@ class Plan(NamedTuple):
     fixed: int
     expected: int | None
     mapped: int
+    holds_all: bool
     direct: str
     ahead: int
     parcel: int = 0
@@ -153,24 +158,31 @@ def plan_shuffle(request: ShuffleRequest) -> Plan:
         workers = min(workers, max(1, request.memory // (32 * MIB) - 1))
         encoders = compressor_bytes(codec, workers)
     expected = None if request.head_count is not None else request.expected
-    fixed, mapped = resident() + encoders, _mappable_bytes(request)
+    mean = _mean_record(request)
+    fixed, mapped = resident() + encoders, _mappable_bytes(request, mean)
     if mapped * 5 // 4 + fixed + 64 * MIB > request.memory:
         mapped = 0
     spill = "raw" if request.no_temp else request.spill
     decode = decode_ahead(request.inputs, request.memory, workers, decoder)
     return make_plan(
-        request.memory, workers, expected, request.exact, fixed, decoder, mapped, request.direct, spill, decode
+        request.memory, workers, expected, request.exact, fixed, decoder, mapped, request.direct, spill, decode, mean
     )
 
 
-def _mappable_bytes(request: ShuffleRequest) -> int:
+def _mean_record(request: ShuffleRequest) -> int:
+    """Return about how many bytes a record has, as far as that is seen without decoding."""
+    if request.form.record_bytes or not request.exact or not request.inputs:
+        return request.form.record_bytes or _MEAN_RECORD
+    return mean_record(request.inputs[0], request.form) or _MEAN_RECORD
+
+
+def _mappable_bytes(request: ShuffleRequest, mean: int) -> int:
     """Return the bytes of input if it pays to leave them where they are: plain files, no tiny records."""
     if not request.exact or request.head_count is not None or request.part is not None:
         return 0
     if not kernels.load("records").MAPS or request.direct == "yes":
         return 0
-    small = request.form.record_bytes or mean_record(request.inputs[0], request.form)
-    return (request.expected or 0) if small >= _WORTH_MAPPING else 0
+    return (request.expected or 0) if mean >= _WORTH_MAPPING else 0
 
 
 def _load_codecs(request: ShuffleRequest) -> None:
@@ -195,6 +207,7 @@ def make_plan(
     direct: str = "auto",
     spill: str = "auto",
     decode: DecodeAhead = NOT_AHEAD,
+    mean: int = _MEAN_RECORD,
 ) -> Plan:
     """Lay out `memory` for `workers` threads and an input of about `expected` decoded bytes.
 
@@ -209,6 +222,7 @@ def make_plan(
         direct: whether the page cache is spared: auto, yes or no.
         spill: how temporary data is kept: auto, raw, lz4 or zstd.
         decode: how many compressed inputs are decoded at a time.
+        mean: about how many bytes a record has.
 
     Raises:
         UsageError: the memory is below the floor, or too small for what is fixed.
@@ -228,24 +242,25 @@ def make_plan(
     pool = usable - (workers + ahead) * (buffers * (buffer + 8192) + lists * LIST_BYTES + parcel + codec)
     pieces = table_bytes(pool, workers, expected) if spills else 0
     pool -= pieces
-    buckets, block = _division(pool, workers, expected, mapped)
+    buckets, block = _division(pool, workers, expected, mapped, mean)
     blocks = (pool - tables_bytes(workers, buckets, pool // block)) // block - 1
     if expected is not None and exact:
         # A small input needs no large tables. A record of one byte takes at most 10 with its header; each run of blocks
         # ends in a partly filled one.
         most = 10 * expected // block + 2 * workers * buckets + workers * (4 * buffer // block + 256)
         blocks = min(blocks, max(most, 1))
+    holds_all = mapped * (mean + _HEADER) // mean + 2 * workers * buckets * block < blocks * block
     # fmt: off
     return Plan(
         memory, workers, buckets, block, blocks, min(buffer, MIB // 2), buffer, lists, decoder, decode, fixed, expected,
-        mapped, direct, ahead, parcel, codec, pieces, buffers * (workers + ahead),
+        mapped, mapped > 0 and holds_all, direct, ahead, parcel, codec, pieces, buffers * (workers + ahead),
     )
     # fmt: on
 
 
-def _division(pool: int, workers: int, expected: int | None, mapped: int) -> tuple[int, int]:
+def _division(pool: int, workers: int, expected: int | None, mapped: int, mean: int) -> tuple[int, int]:
     """Return how many buckets share a pool, and the bytes of its blocks."""
-    buckets = _mapped_buckets(mapped) if mapped else _bucket_count(pool, workers, expected)
+    buckets = _bucket_count(pool, workers, expected, mapped, _CACHED_BUCKET * mean // (mean + _HEADER + LIST_BYTES))
     # All open blocks together take at most an eighth of the pool; larger blocks make longer reads and writes.
     block = _power_of_two(pool // (8 * workers * buckets), 4096, _MAPPED_BLOCK if mapped else 64 << 10)
     while buckets > 64 and workers * buckets * block > pool // 4:
@@ -266,19 +281,15 @@ def _usable(memory: int, fixed: int, decoder: int, mapped: int) -> int:
     return usable
 
 
-def _mapped_buckets(mapped: int) -> int:
-    return _power_of_two(mapped // _MAPPED_BUCKET, 2, 1 << 13)
-
-
-def _bucket_count(pool: int, workers: int, expected: int | None) -> int:
-    """Return a power of two: few buckets are faster to fill, smaller ones to put in order."""
+def _bucket_count(pool: int, workers: int, expected: int | None, mapped: int, cached: int) -> int:
+    """Return a power of two: few buckets are faster to fill, smaller ones of `cached` bytes faster to put in order."""
     if expected is None:
         return 1024 if pool > 2048 * MIB else 512 if pool > 128 * MIB else 256
-    if expected < pool // 2:
-        return _power_of_two(expected // _CACHED_BUCKET + 1, 2, 1 << 13)
+    if mapped or expected < pool // 2:
+        return _power_of_two(expected // cached + 1, 2, 1 << 13)
     # Blocks of less than 32 KiB make slow writes.
     most = _power_of_two(pool // (8 * workers * (32 << 10)), 256, 1 << 13)
-    return min(most, _power_of_two(expected // _CACHED_BUCKET, 256, most))
+    return min(most, _power_of_two(expected // _SPILLED_BUCKET, 256, most))
 
 
 def _power_of_two(value: int, least: int, most: int) -> int:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import mmap
+import time
+from array import array
 
 from corpustools import kernels
+from corpustools.files.linux import populate
+
+# Blocks that are touched together: few at first, for small inputs, then more and more.
+_FIRST_STRETCH, _LAST_STRETCH = 2 << 20, 32 << 20
+# A stretch says what memory costs if it is so long.
+_TELLING = 8 << 20
+# Seconds of a processor for a GiB of new memory. Clearing takes a tenth; a virtual machine whose host has to find the
+# memory first takes one to three.
+_DEAR = 0.5
 
 
 def allocate(size: int, huge: bool = False) -> mmap.mmap:
     """Return zeroed memory that takes room only where it is touched."""
-    memory = mmap.mmap(-1, max(size, 1))
+    # A shared map, which Python's default is, gets no huge pages.
+    memory = mmap.mmap(-1, max(size, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if huge and hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
     return memory
@@ -22,21 +34,44 @@ class Pool:
         blocks: how many.
         block_bytes: a power of two.
         record_blocks: blocks that the longest record may touch.
+        holds_all: whether the records of mapped inputs fit too.
 
     Attributes:
         kernel: the loops over records (`kernels.records`).
         memory: the blocks, and SLACK bytes behind them.
         link_memory: one u32 a block, the next block of its chain.
         links: the same as numbers.
+        dear: whether new memory has turned out to be slow.
     """
 
-    def __init__(self, blocks: int, block_bytes: int, record_blocks: int) -> None:
+    def __init__(self, blocks: int, block_bytes: int, record_blocks: int, holds_all: bool = False) -> None:
         self.kernel = kernels.load("records")
         self.blocks, self.block_bytes, self.record_blocks = blocks, block_bytes, record_blocks
         self.memory = allocate(blocks * block_bytes + self.kernel.SLACK, huge=True)
         self.link_memory = allocate(4 * blocks)
         self.links = memoryview(self.link_memory).cast("I")
         self._view = memoryview(self.memory)
+        self._holds_all, self.dear = holds_all, False
+
+    @property
+    def copies(self) -> bool:
+        """Whether the records of mapped inputs are copied here: they are fetched faster than from all over the inputs.
+
+        It does not pay where new memory is slow.
+        """
+        return self._holds_all and not self.dear
+
+    def prepare(self, first: int, stop: int) -> None:
+        """Touch blocks for the first time, and note what it costs."""
+        if self.dear:
+            return
+        size, begin = (stop - first) * self.block_bytes, time.thread_time()
+        populate(self.memory, first * self.block_bytes, size)
+        if size >= _TELLING and (time.thread_time() - begin) * (1 << 30) > _DEAR * size:
+            self.dear = True
+            if hasattr(mmap, "MADV_NOHUGEPAGE"):
+                # Small pages come from memory that was used before.
+                self.memory.madvise(mmap.MADV_NOHUGEPAGE)
 
     def block(self, number: int) -> memoryview:
         """Return the bytes of a block."""
@@ -55,3 +90,27 @@ class Pool:
             blocks.append(block)
             block = self.links[block]
         return blocks
+
+
+class NewBlocks:
+    """Blocks of a pool that nobody has touched, from `first` to before `stop`, for one thread.
+
+    Blocks are given with the lowest at the end, where they are taken from: what is used lies together.
+    """
+
+    def __init__(self, pool: Pool, first: int, stop: int) -> None:
+        self._pool, self._next, self._stop = pool, first, stop
+        self._stretch = max(_FIRST_STRETCH, pool.record_blocks * pool.block_bytes)
+
+    def take(self) -> array[int]:
+        """Return some more of them, ready for use; none at the end."""
+        first = self._next
+        self._next = min(self._stop, first + -(-self._stretch // self._pool.block_bytes))
+        self._stretch = max(self._stretch, min(2 * self._stretch, _LAST_STRETCH))
+        self._pool.prepare(first, self._next)
+        return array("I", range(self._next - 1, first - 1, -1))
+
+    def take_all(self) -> array[int]:
+        """Return all that are left, as they are."""
+        first, self._next = self._next, self._stop
+        return array("I", range(self._stop - 1, first - 1, -1))

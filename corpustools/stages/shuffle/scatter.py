@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import threading
-from array import array
 from collections.abc import Callable
 
 from corpustools.files.chunks import Chunk, Fragment, count_records
@@ -14,6 +13,7 @@ from corpustools.files.reader import RecordReader
 from corpustools.stages.shuffle.buckets import BucketSet
 from corpustools.stages.shuffle.long_records import LongRecord, LongRecords, pack_place
 from corpustools.stages.shuffle.order import KeyRange, SortKeys
+from corpustools.stages.shuffle.pool import NewBlocks
 from corpustools.stages.shuffle.refine import made_finer
 from corpustools.stages.shuffle.store import BucketStore
 from corpustools.stages.shuffle.tally import Tally
@@ -126,11 +126,17 @@ def empty_sets(
     shift = max(0, wanted.span.bit_length() - plan.buckets.bit_length() + 1)
     sets = []
     for slot in range(workers):
-        one = BucketSet(
-            pool, plan.buckets, keys, wanted, shift, spill, drop_beyond=drop_beyond, check_skipped=check_all
-        )
         first, stop = slot * plan.blocks // workers, (slot + 1) * plan.blocks // workers
-        # Low numbers on top: what is used lies together.
-        one.give(array("I", range(stop - 1, first - 1, -1)))
+        one = BucketSet(
+            pool,
+            plan.buckets,
+            keys,
+            wanted,
+            shift,
+            spill,
+            drop_beyond=drop_beyond,
+            check_skipped=check_all,
+            new_blocks=NewBlocks(pool, first, stop),
+        )
         sets.append(one)
     return sets

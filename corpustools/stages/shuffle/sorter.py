@@ -30,8 +30,8 @@ class Copied(NamedTuple):
     next: int
     used: int
     checksum: int
-    place: int = 0
-    length: int = 0
+    place: int
+    length: int
 
 
 class Sorter:
@@ -41,17 +41,14 @@ class Sorter:
         pool: where the records are, or their addresses.
         keys: what gives the records their sort keys.
         most: records that are listed at a time.
-        mapped: whether records stay in mapped inputs.
     """
 
-    def __init__(self, pool: Pool, keys: SortKeys, most: int, mapped: bool) -> None:
+    def __init__(self, pool: Pool, keys: SortKeys, most: int) -> None:
         self._pool, self._keys, self._most = pool, keys, most
         self._where = (pool.memory, pool.link_memory, pool.block_bytes)
         self._sort = kernels.load("order").sort
-        self._words, self._ordered, self._numbers, self._places = (allocate(8 * most) for _ in range(4))
-        self._all_lengths = allocate(8 * most) if mapped else None
-        # None while the records are found through the pool.
-        self._lengths: mmap | None = None
+        self._words, self._ordered, self._numbers = (allocate(8 * most) for _ in range(3))
+        self._spots = allocate(16 * most)
 
     def batches(self, chains: list[Chain], count: int, wanted: int) -> Iterator[int]:
         """Put the records of some chains in order, batch by batch, and give the size of each.
@@ -67,7 +64,6 @@ class Sorter:
         if count > self._most:
             parts = -(-count * 5 // (self._most * 4))
             ranges = [(i * _KEY_BITS // parts, (i + 1) * _KEY_BITS // parts - 1) for i in reversed(range(parts))]
-        self._lengths = self._all_lengths
         done = 0
         while ranges and done < wanted:
             least, greatest = ranges.pop()
@@ -75,10 +71,6 @@ class Sorter:
             if status == Status.LISTS_FULL:
                 middle = (least + greatest) // 2
                 ranges += [(middle + 1, greatest), (least, middle)]
-            elif status == Status.NOT_MAPPED:
-                # A long record is among them: all of these records are found through the pool.
-                self._lengths = None
-                ranges.append((least, greatest))
             else:
                 self._sort(self._words, self._ordered, self._numbers, n, *self._keys)
                 yield n
@@ -94,21 +86,15 @@ class Sorter:
             capacity: bytes of it that may be used.
             used: bytes of it that are used already.
         """
-        room = (first, stop, out, capacity, used)
-        kernel = self._pool.kernel
-        if self._lengths is not None:
-            return Copied(*kernel.gather_mapped(self._ordered, self._places, self._lengths, *room))
-        return Copied(*kernel.gather(*self._where, self._ordered, self._places, *room))
+        gather = self._pool.kernel.gather
+        return Copied(*gather(*self._where, self._ordered, self._spots, first, stop, out, capacity, used))
 
     def _list(self, chains: list[Chain], least: int, greatest: int) -> tuple[int, int]:
         """List the records whose key bits are in a range; return the kernel's status, and how many there are."""
-        kernel, lists, listed = self._pool.kernel, (self._words, self._numbers, self._places), 0
+        status, listed = Status.DONE, 0
         for chain in chains:
             wanted = (*self._where, chain.walk, chain.records, least, greatest)
-            if self._lengths is not None:
-                status, listed = kernel.index_mapped(*wanted, *lists, self._lengths, listed)
-            else:
-                status, listed = kernel.index_stream(*wanted, *lists, listed)
+            status, listed = self._pool.kernel.index_stream(*wanted, self._words, self._numbers, self._spots, listed)
             if status != Status.DONE:
-                return status, listed
-        return Status.DONE, listed
+                break
+        return status, listed

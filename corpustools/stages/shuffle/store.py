@@ -38,7 +38,7 @@ class BucketStore:
         self, plan: Plan, delimiter: int, tmp_dirs: list[str], spill: str | None, around: Surroundings | None = None
     ) -> None:
         self.plan = plan
-        self.pool = Pool(plan.blocks, plan.block, plan.record_blocks)
+        self.pool = Pool(plan.blocks, plan.block, plan.record_blocks, holds_all=plan.holds_all)
         slack = self.pool.kernel.SLACK
         self.buffers = [allocate(plan.buffer + PAGE + slack, huge=True) for _ in range(2 * plan.gatherers)]
         self._files = TemporaryFiles(

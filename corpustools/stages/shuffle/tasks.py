@@ -26,7 +26,6 @@ from corpustools.files.page_cache import Passing
 from corpustools.files.reader import RecordReader
 from corpustools.progress import Progress
 from corpustools.stages.shuffle.bucket_range import BucketRange
-from corpustools.stages.shuffle.buckets import few_wanted
 from corpustools.stages.shuffle.gather import Agenda, GatherWorker
 from corpustools.stages.shuffle.loader import FreeBlocks, Loader
 from corpustools.stages.shuffle.order import KEYS, KeyRange, SortKeys
@@ -177,7 +176,7 @@ def scatter(task: ScatterTask, store: BucketStore, progress: Progress | None = N
         )
         store.reader = reader
         group = ThreadGroup()
-        few = few_wanted(task.wanted) or (task.limit is not None and task.limit <= plan.few_records)
+        few = task.wanted.few or (task.limit is not None and task.limit <= plan.few_records)
         chunk = min(plan.buffer, _LONG_CHUNK) if few else plan.chunk
         distribution = Distribution(reader, store.long_records, task.first, chunk, plan.buffer, group.stopped)
         refine = task.limit is not None and (store.spill is not None or len(sets) == 1)
@@ -242,7 +241,7 @@ def gather(
         if isinstance(sink, FileSink) and task.limit is None:
             sink.expect(buckets.offsets[-1])
         for slot in range(plan.gatherers if spilled else plan.workers):
-            sorter = Sorter(pool, task.keys, plan.lists, plan.mapped > 0)
+            sorter = Sorter(pool, task.keys, plan.lists)
             loader = Loader(pool, free, store.spill)
             writer = RecordWriter(target, sorter, (store.buffers[2 * slot], store.buffers[2 * slot + 1]), plan.buffer)
             workers.append(GatherWorker(agenda, loader, writer, plan.workers))
