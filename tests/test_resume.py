@@ -8,11 +8,18 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from harness import COMPILED, Folder, Outcome, SmallDisk, handles_signals
+from harness import COMPILED, MIB, PLENTY, Folder, Outcome, SmallDisk, handles_signals, needs_speed
+from reference import order, records
+
+from corpustools.stages.shuffle import keeper, run_shuffle, shuffle_request
+from corpustools.stages.shuffle.tally import Tally
 
 KILLED = Path(__file__).parent / "killed.py"
 # As bash tells of a process that was killed, or of itself where it became that process.
@@ -344,3 +351,106 @@ def test_an_unfinished_file_that_is_none(folder: Folder):
     (folder.path / ".x.unfinished").unlink()
     os.mkfifo(folder.path / ".x.journal")
     folder.corpus("shuffle", "in", "-o", "x", "--resume").failed(1, ".x.journal")
+
+
+def test_long_records_are_read_back(folder: Folder):
+    """Those that are longer than a buffer, from a file and from a compressed one, into plain and compressed outputs."""
+    size = 5 * MIB if COMPILED else 5000
+    lines = [b"%d " % i + b"x" * (size + i if i % 9 == 4 else 30_000) + b"\n" for i in range(60)]
+    folder.write("in", b"".join(lines))
+    for source, output in (("in", "x"), ("in", "x.zst"), ("in.gz", "x")):
+        folder.write("in.gz", gzip.compress(b"".join(lines), 1))
+        folder.corpus("shuffle", source, "-s", 1, "-o", f"y{output}").ok()
+        # Most buckets hold no record.
+        for n in range(5, 300, 8):
+            if killed(folder, n, source, "-s", 1, "-o", output, "--resume").status == 0 or written_so_far(folder):
+                break
+        assert written_so_far(folder) > 0
+        assert "by an earlier run" in folder.corpus("shuffle", source, "-o", output, "--resume").ok().stderr
+        assert folder.read(output) == folder.read(f"y{output}")
+
+
+def test_many_records_of_equal_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A bucket ends between keys, however many records share one."""
+    monkeypatch.setattr(keeper, "LEAST_SECONDS", 0)
+    monkeypatch.setattr(keeper, "SPARED", 0)
+    (tmp_path / "in").write_bytes(TEXT)
+    request = shuffle_request(tmp_path / "in", tmp_path / "x", seed="x", memory=PLENTY, resume=True)
+    request = replace(request, keys=request.keys._replace(mask=7 << 61))
+    passed = keeper.Keeper.passed
+    seen: list[int] = []
+
+    def stop(self: keeper.Keeper, low: int, written: Tally) -> None:
+        passed(self, low, written)
+        self._behind.take(wait=True)
+        seen.append(self._written.records)
+        if self._written.records > len(TEXT.splitlines()) // 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(keeper.Keeper, "passed", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_shuffle(request)
+    assert 0 < seen[-1] < len(TEXT.splitlines())
+    monkeypatch.setattr(keeper.Keeper, "passed", passed)
+    result = run_shuffle(request)
+    assert result.kept == seen[-1]
+    whole = records(TEXT)
+    assert (tmp_path / "x").read_bytes() == b"".join(whole[i] for i in order(len(whole), "x", 7 << 61))
+
+
+@needs_speed
+@pytest.mark.parametrize("output", ["x", "x.zst", "x.gz"])
+def test_the_memory_holds_while_a_run_goes_on(folder: Folder, output: str):
+    """Also while what is kept is read back, spilled data and all."""
+    folder.write("in", TEXT * 10)
+    assert killed(folder, 40, "in", "-s", 1, "-o", output, "-m", "64MiB", "--resume").status in KILL
+    assert written_so_far(folder) > 0
+    done = folder.measured("shuffle", "in", "-o", output, "-m", "64MiB", "--resume").ok()
+    assert "by an earlier run" in done.stderr
+    assert done.peak <= 64 * MIB, str(done)
+
+
+WAYS = {
+    "plain": ["-o", "x"],
+    "spilled": ["-o", "x", "-m", "64MiB"],
+    "spilled past the page cache": ["-o", "x", "-m", "64MiB", "--direct", "yes"],
+    "zst": ["-o", "x.zst", "-m", "64MiB"],
+    "shards": ["-o", "x{shard}", "--shards", 7, "-m", "64MiB"],
+    "held out": ["-o", "x.zst", "--val", 9999, "--val-output", "v.gz", "-m", "64MiB"],
+    "part": ["-o", "x", "--part", "2/2", "-m", "64MiB"],
+    "no temporary space": ["-o", "x", "--no-temp", "-m", "64MiB"],
+}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_at_random_moments(folder: Folder, way: str):
+    """Thirty times and more by the clock, each run a little longer than the one before, until it is done."""
+    folder.write("in", TEXT * 20)
+    arguments = ["shuffle", "in", "-s", 1, *WAYS[way]]
+    began = time.monotonic()
+    folder.corpus(*arguments).ok()
+    whole = time.monotonic() - began
+    expected = outputs(folder)
+    for name in expected:
+        (folder.path / name).unlink()
+    chance, seen = random.Random(way), set()
+    for run in range(1000):
+        process = subprocess.Popen(
+            [sys.executable, str(KILLED), "0", *map(str, arguments), "--resume"], cwd=folder.path,
+            env=folder.variables, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            _, error = process.communicate(timeout=chance.uniform(0.2, 1.0) * whole * (0.5 + run / 40))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            seen.add(written_so_far(folder))
+            continue
+        assert process.returncode == 0, error
+        if run >= 30:
+            break
+        for name in expected:
+            (folder.path / name).unlink()
+    assert outputs(folder) == expected
+    assert len(seen) > 3

@@ -19,6 +19,8 @@ ZSTD_LEVEL = 2
 ZSTD_JOB = 1 << 20
 GZIP_LEVEL = 6
 GZIP_PIECE = 1 << 20
+# What reading back and going on with a kept file takes besides: two pieces, a window, and a piece that waits.
+KEPT_BYTES = 4 << 20
 # How far back deflate looks.
 GZIP_WINDOW = 32 << 10
 # RFC 1952: deflate, no name, no time, no hint on the level, made on Unix.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from corpustools.files.compression import output_codec
-from corpustools.files.compressors import GZIP_WINDOW, ZSTD_JOB, GzipSink, ZstdSink
+from corpustools.files.compressors import ZSTD_JOB, GzipSink, ZstdSink
 from corpustools.files.descriptors import Sink
 from corpustools.files.fileset import FileSet
 from corpustools.files.kept import KeptFile, KeptSet
@@ -37,7 +37,7 @@ class KeptGzipSink(GzipSink):
         self._file = file
         if front is not None and file.written:
             self._begun = True
-            self._size, self._checksum, self._before = front.size, front.checksum, front.last[-GZIP_WINDOW:]
+            self._size, self._checksum, self._before = front.size, front.checksum, front.last
 
     def settle(self) -> bytes:
         """Compress and write all whole pieces; return the rest."""

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpustools.errors import DataError, from_os
-from corpustools.files.compressors import GZIP_PIECE, ZSTD_JOB
+from corpustools.files.compressors import GZIP_PIECE, GZIP_WINDOW, ZSTD_JOB
 from corpustools.files.page_cache import ReadBehind
 from corpustools.files.streams import READ_BYTES
 
 # The last block of a zstd frame, without content. Where a frame breaks off, python-zstandard gives the end of the text
 # that zstd holds only while more input comes.
 _LAST_BLOCK = b"\x01\x00\x00"
+# What the frame for a checksum makes of so much text is held in memory until it is dropped.
+_SLICE = 128 << 10
 # gzip with its head and its ends.
 _GZIP_WINDOW_BITS = 31
 
@@ -33,7 +35,8 @@ class FrameChecksum:
 
     def update(self, data: bytes) -> None:
         """Take further text."""
-        self._compressor.compress(data)
+        for at in range(0, len(data), _SLICE):
+            self._compressor.compress(data[at : at + _SLICE])
 
     def digest(self) -> bytes:
         """Return the four bytes that end a frame of all text; no more is taken."""
@@ -83,7 +86,8 @@ class KeptText:
         self._behind = ReadBehind(self._descriptor, size)
         self._read_bytes = self.delivered = 0
         self._keeps = unfinished and codec is not None
-        self._crc, self._last = 0, b""
+        self._crc, self._last = 0, bytearray()
+        self._look_back = ZSTD_JOB if codec == "zst" else GZIP_WINDOW
         self._frame = FrameChecksum() if self._keeps and codec == "zst" else None
         self._end = _LAST_BLOCK if self._keeps and codec == "zst" and size else b""
         self._errors: tuple[type[Exception], ...] = (zlib.error,)
@@ -134,7 +138,7 @@ class KeptText:
         piece, ended = (GZIP_PIECE, self._member.eof) if self._codec == "gz" else (ZSTD_JOB, False)
         if ended or self.delivered % piece:
             raise damaged(self.name)
-        return Front(self.delivered, self._crc, self._last, self._frame)
+        return Front(self.delivered, self._crc, bytes(self._last), self._frame)
 
     def close(self) -> None:
         """Close the file."""
@@ -166,7 +170,8 @@ class KeptText:
 
     def _keep(self, text: bytes) -> None:
         self._crc = zlib.crc32(text, self._crc)
-        self._last = (self._last + text)[-ZSTD_JOB:]
+        self._last += text
+        del self._last[: -self._look_back]
         if self._frame is not None:
             self._frame.update(text)
 

@@ -1,12 +1,12 @@
 """The journal of a shuffle whose output is kept: what was asked for, and how far the output is.
 
-It is one line of JSON behind a line with its format and a hash of it. It is trusted no further than any input: the hash
-finds what was torn or edited, each value is checked, and what the files hold is compared with it.
+It is one line of JSON behind a line with its format and a hash, and before the bytes that wait. It is trusted no
+further than any input: the hash finds what was torn or edited, each value is checked, and what the files hold is
+compared with it.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -69,7 +69,7 @@ class Journal:
             try:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
                 with open(os.open(fresh, flags, 0o600), "wb") as file:
-                    file.write(self._text())
+                    file.writelines(self._parts())
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(fresh, path)
@@ -81,7 +81,7 @@ class Journal:
             raise from_os(error, f"{path}: cannot be written", "free some space; nothing was replaced") from error
         sync_folder(os.path.dirname(path))
 
-    def _text(self) -> bytes:
+    def _parts(self) -> list[bytes]:
         facts = {
             "job": self.job,
             "low": self.low,
@@ -90,11 +90,11 @@ class Journal:
             "total": None if self.total is None else _listed(self.total),
             "header": list(self.header),
             "files": [[one.size, *one.identity] for one in self.files],
-            "waiting": base64.b64encode(self.waiting).decode(),
+            "waiting": len(self.waiting),
             "finished": self.finished,
         }
         body = json.dumps(facts).encode() + b"\n"
-        return f"{_FORMAT} {_hash(body)}\n".encode() + body
+        return [f"{_FORMAT} {_hash(body, self.waiting)}\n".encode(), body, self.waiting]
 
 
 def load_journal(path: str) -> Journal | None:
@@ -106,19 +106,18 @@ def load_journal(path: str) -> Journal | None:
     """
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            text = file.read(_LARGEST + 1)
+            head, body, waiting = file.readline(_LARGEST), file.readline(_LARGEST), file.read(_LARGEST)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise from_os(error, f"{path}: cannot be read", "it tells how far the output is") from error
-    head, _, body = text.partition(b"\n")
     remedy = "remove it to begin from the front"
     if not head.startswith(_FORMAT.encode() + b" "):
         raise DataError(f"{path}: is no journal of this version", f"go on with the version that wrote it, or {remedy}")
     try:
-        if head.decode("ascii") != f"{_FORMAT} {_hash(body)}":
+        if head.decode("ascii") != f"{_FORMAT} {_hash(body, waiting)}\n":
             raise ValueError
-        return _journal(json.loads(body))
+        return _journal(json.loads(body), waiting)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{path}: the journal is damaged", remedy) from None
 
@@ -128,16 +127,19 @@ def digest_of(header: bytes) -> str:
     return _hash(header)
 
 
-def _hash(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+def _hash(*parts: bytes) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _listed(tally: Tally) -> list[int]:
     return [tally.records, tally.size, tally.checksum]
 
 
-def _journal(facts: Any) -> Journal:
-    """Return a journal of what its JSON holds.
+def _journal(facts: Any, waiting: bytes) -> Journal:
+    """Return a journal of what its JSON holds, and the bytes behind that.
 
     Raises:
         ValueError, KeyError, TypeError: it is something else.
@@ -146,7 +148,7 @@ def _journal(facts: Any) -> Journal:
     if not isinstance(job, dict) or not isinstance(job["seed"], str) or not isinstance(finished, bool):
         raise ValueError
     size, digest = facts["header"]
-    if not isinstance(digest, str):
+    if not isinstance(digest, str) or facts["waiting"] != len(waiting):
         raise ValueError
     total = facts["total"]
     return Journal(
@@ -160,7 +162,7 @@ def _journal(facts: Any) -> Journal:
             FileState(_number(one), (_number(device, KEYS), _number(inode, KEYS)))
             for one, device, inode in facts["files"]
         ],
-        base64.b64decode(facts["waiting"], validate=True),
+        waiting,
         finished,
     )
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from corpustools import kernels
 from corpustools.errors import UsageError
 from corpustools.files.compression import output_codec
-from corpustools.files.compressors import compressor_bytes
+from corpustools.files.compressors import KEPT_BYTES, compressor_bytes
 from corpustools.files.decoding import NOT_AHEAD, DecodeAhead, decode_ahead
 from corpustools.files.mapped import mean_record
 from corpustools.machine import resident
@@ -156,7 +156,7 @@ def plan_shuffle(request: ShuffleRequest) -> Plan:
     if codec:
         # Fewer encoders where they would leave nothing for records.
         workers = min(workers, max(1, request.memory // (32 * MIB) - 1))
-        encoders = compressor_bytes(codec, workers)
+        encoders = compressor_bytes(codec, workers) + (KEPT_BYTES if request.resume else 0)
     expected = None if request.head_count is not None else request.expected
     mean = _mean_record(request)
     fixed, mapped = resident() + encoders, _mappable_bytes(request, mean)

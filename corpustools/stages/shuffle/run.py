@@ -121,9 +121,12 @@ def run_shuffle(
 
         return shuffle_tables(request, progress, manifest)
     begin = time.monotonic()
+    if request.resume:
+        # Before the plan, which counts what the process holds already.
+        from corpustools.stages.shuffle.resume import Kept
     plan = plan_shuffle(request)
     require_room(request, plan)
-    kept = _kept(request, plan, progress) if request.resume else None
+    kept = Kept(request, plan.workers, progress) if request.resume else None
     files = FileSet() if kept is None else kept.files
     # Where all records were written by an earlier run there is no sink.
     sink: Sink | None = (
@@ -147,14 +150,6 @@ def run_shuffle(
         files.abort()
         raise
     return result
-
-
-def _kept(request: ShuffleRequest, plan: Plan, progress: Progress | None) -> Kept:
-    """Return the outputs that are kept."""
-    # Most runs have no need of it.
-    from corpustools.stages.shuffle.resume import Kept
-
-    return Kept(request, plan.workers, progress)
 
 
 def _write(
