@@ -441,7 +441,7 @@ def test_killed_at_random_moments(folder: Folder, way: str):
             env=folder.variables, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
         try:
-            _, error = process.communicate(timeout=chance.uniform(0.2, 1.0) * whole * (0.5 + run / 40))
+            _, error = process.communicate(timeout=chance.uniform(0.2, 1.0) * whole * (0.5 + run / 15))
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()

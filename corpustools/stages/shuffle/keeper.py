@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass, replace
@@ -94,8 +95,10 @@ class Keeper:
         self.close()
 
     def close(self) -> None:
-        """End the thread, once what it works on is done."""
+        """End the thread, once what it works on is done; nothing is noted any more."""
         self._behind.close()
+        # A thread that was interrupted may still come to the end of its bucket.
+        self._due = math.inf
         if self._descriptor is not None:
             os.close(self._descriptor[1])
             self._descriptor = None
