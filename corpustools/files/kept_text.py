@@ -13,7 +13,7 @@ from corpustools.files.page_cache import ReadBehind
 from corpustools.files.streams import READ_BYTES
 
 # The last block of a zstd frame, without content. Where a frame breaks off, python-zstandard gives the end of the text
-# that zstd holds only while more input comes.
+# that zstd holds only while more input comes (findings/zstandard-streams-that-break-off.sh).
 _LAST_BLOCK = b"\x01\x00\x00"
 # What the frame for a checksum makes of so much text is held in memory until it is dropped.
 _SLICE = 128 << 10

@@ -16,6 +16,7 @@ from typing import Any
 
 from corpustools.errors import DataError, from_os
 from corpustools.files.atomic import sync_folder
+from corpustools.files.reader import HEADER_LIMIT
 from corpustools.stages.shuffle.order import KEYS
 from corpustools.stages.shuffle.tally import Tally
 
@@ -157,7 +158,7 @@ def _journal(facts: Any, waiting: bytes) -> Journal:
         _tally(facts["written"]),
         _number(facts["read"]),
         None if total is None else _tally(total),
-        (_number(size), digest),
+        (_number(size, 2 * HEADER_LIMIT), digest),
         [
             FileState(_number(one), (_number(device, KEYS), _number(inode, KEYS)))
             for one, device, inode in facts["files"]
