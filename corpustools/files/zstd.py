@@ -54,8 +54,10 @@ class ZstdReader:
         try:
             n: int = self._reader.readinto(view)
         except self._error as error:
+            # Of a frame that holds more than it says the library tells one or the other, by the room in the view.
+            reason = str(error).replace("Destination buffer is too small", "Data corruption detected")
             raise DataError(
-                f"{self._name}: not valid zstd data near byte {self._frames.read_bytes} ({error})",
+                f"{self._name}: not valid zstd data near byte {self._frames.read_bytes} ({reason})",
                 "the file is damaged, or was made against another one (zstd -D, --patch-from): decompress it with that",
             ) from error
         if not n and self.stopped is None and not self._frames.between_frames:
