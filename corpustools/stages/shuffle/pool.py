@@ -47,7 +47,7 @@ class Pool:
     def __init__(self, blocks: int, block_bytes: int, record_blocks: int, holds_all: bool = False) -> None:
         self.kernel = kernels.load("records")
         self.blocks, self.block_bytes, self.record_blocks = blocks, block_bytes, record_blocks
-        self.memory = allocate(blocks * block_bytes + self.kernel.SLACK, huge=True)
+        self.memory = allocate(blocks * block_bytes + self.kernel.SLACK)
         self.link_memory = allocate(4 * blocks)
         self.links = memoryview(self.link_memory).cast("I")
         self._view = memoryview(self.memory)
@@ -62,16 +62,16 @@ class Pool:
         return self._holds_all and not self.dear
 
     def prepare(self, first: int, stop: int) -> None:
-        """Touch blocks for the first time, and note what it costs."""
-        if self.dear:
+        """Touch blocks for the first time, in huge pages, and note what it costs."""
+        start, size = first * self.block_bytes, (stop - first) * self.block_bytes
+        # Small pages come from memory that was used before.
+        if self.dear or not size:
             return
-        size, begin = (stop - first) * self.block_bytes, time.thread_time()
-        populate(self.memory, first * self.block_bytes, size)
-        if size >= _TELLING and (time.thread_time() - begin) * (1 << 30) > _DEAR * size:
-            self.dear = True
-            if hasattr(mmap, "MADV_NOHUGEPAGE"):
-                # Small pages come from memory that was used before.
-                self.memory.madvise(mmap.MADV_NOHUGEPAGE)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            self.memory.madvise(mmap.MADV_HUGEPAGE, start, size)
+        begin = time.thread_time()
+        populate(self.memory, start, size)
+        self.dear = size >= _TELLING and (time.thread_time() - begin) * (1 << 30) > _DEAR * size
 
     def block(self, number: int) -> memoryview:
         """Return the bytes of a block."""
@@ -96,21 +96,33 @@ class NewBlocks:
     """Blocks of a pool that nobody has touched, from `first` to before `stop`, for one thread.
 
     Blocks are given with the lowest at the end, where they are taken from: what is used lies together.
+
+    Args:
+        pool: their pool.
+        first, stop: their numbers.
+        open_blocks: how many are open at a time. The first ones stay as they are: most of them hold little when the
+            input is small.
     """
 
-    def __init__(self, pool: Pool, first: int, stop: int) -> None:
+    def __init__(self, pool: Pool, first: int, stop: int, open_blocks: int) -> None:
         self._pool, self._next, self._stop = pool, first, stop
+        self._open_until = first + open_blocks
         self._stretch = max(_FIRST_STRETCH, pool.record_blocks * pool.block_bytes)
 
     def take(self) -> array[int]:
         """Return some more of them, ready for use; none at the end."""
         first = self._next
-        self._next = min(self._stop, first + -(-self._stretch // self._pool.block_bytes))
-        self._stretch = max(self._stretch, min(2 * self._stretch, _LAST_STRETCH))
+        if first < self._open_until:
+            return self._take(max(self._open_until - first, self._pool.record_blocks))
+        blocks = self._take(-(-self._stretch // self._pool.block_bytes))
         self._pool.prepare(first, self._next)
-        return array("I", range(self._next - 1, first - 1, -1))
+        self._stretch = max(self._stretch, min(2 * self._stretch, _LAST_STRETCH))
+        return blocks
 
     def take_all(self) -> array[int]:
         """Return all that are left, as they are."""
-        first, self._next = self._next, self._stop
-        return array("I", range(self._stop - 1, first - 1, -1))
+        return self._take(self._stop - self._next)
+
+    def _take(self, count: int) -> array[int]:
+        first, self._next = self._next, min(self._stop, self._next + count)
+        return array("I", range(self._next - 1, first - 1, -1))

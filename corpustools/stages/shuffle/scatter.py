@@ -136,7 +136,7 @@ def empty_sets(
             spill,
             drop_beyond=drop_beyond,
             check_skipped=check_all,
-            new_blocks=NewBlocks(pool, first, stop),
+            new_blocks=NewBlocks(pool, first, stop, plan.buckets),
         )
         sets.append(one)
     return sets
