@@ -233,16 +233,16 @@ def test_sizes_that_frames_claim_are_not_believed(tmp_path: Path, says: int):
     assert peak < 24 * MIB
 
 
-def test_a_frame_of_more_than_it_says_has_one_message(tmp_path: Path):
-    """However much room there is for what it holds: the library has two words for it."""
-    frame = bytearray(FRAME.compress(WORDS[:50_000]))
-    # A size of two bytes, counted from 256.
-    assert frame[4] >> 6 == 1
-    at = 5 if frame[4] >> 5 & 1 else 6
-    frame[at : at + 2] = (40_000 - 256).to_bytes(2, "little")
+@pytest.mark.parametrize(("says", "alone"), [(40_000, 0), (300, 0), (300, 1), (40_000, 1)])
+def test_a_frame_of_more_than_it_says_has_one_message(tmp_path: Path, says: int, alone: int):
+    """However much room there is for what it holds: the library has several words for it."""
+    frame = FRAME.compress(WORDS[:50_000])
+    assert frame[4] >> 5 == 3  # one segment, and a size of two bytes, which is counted from 256
+    head = bytes([1 << 6 | alone << 5 | 1 << 2]) + (b"" if alone else bytes([17 - 10 << 3]))
+    path = tmp_path / "a"
     # Behind the front of the file, which is read alone, so that the frame comes whole.
-    (tmp_path / "a").write_bytes(FRAME.compress(SALT[:1000]) + frame)
-    told = {read_all(tmp_path / "a", DecodeAhead(), step)[1] for step in (100, 30_000, 45_000, 1 << 20)}
+    path.write_bytes(FRAME.compress(SALT[:1000]) + frame[:4] + head + (says - 256).to_bytes(2, "little") + frame[7:])
+    told = {read_all(path, DecodeAhead(), step)[1] for step in (600, 1000, 42_000, 1 << 20)}
     assert len(told) == 1
     assert "not valid zstd data" in told.pop()
 

@@ -13,6 +13,8 @@ MAGIC = b"\x28\xb5\x2f\xfd"
 SKIPPABLE = tuple(bytes([low]) + b"\x2a\x4d\x18" for low in range(0x50, 0x60))
 # The largest window that the format's reference decoder takes on 64-bit machines (what --long=31 writes).
 LARGEST_WINDOW = 1 << 31
+# What the library says, by the room in the view, of a frame that holds more than its header tells.
+_ALSO_DAMAGE = ("Destination buffer is too small", "Src size is incorrect")
 # The most that a block holds.
 LONGEST_BLOCK = 1 << 17
 
@@ -54,8 +56,9 @@ class ZstdReader:
         try:
             n: int = self._reader.readinto(view)
         except self._error as error:
-            # Of a frame that holds more than it says the library tells one or the other, by the room in the view.
-            reason = str(error).replace("Destination buffer is too small", "Data corruption detected")
+            reason = str(error)
+            for words in _ALSO_DAMAGE:
+                reason = reason.replace(words, "Data corruption detected")
             raise DataError(
                 f"{self._name}: not valid zstd data near byte {self._frames.read_bytes} ({reason})",
                 "the file is damaged, or was made against another one (zstd -D, --patch-from): decompress it with that",
