@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,23 @@ def slow_disk(folder: str, rate: int) -> Iterator[list[str] | None]:
     finally:
         if group is not None:
             group.rmdir()
+
+
+@contextlib.contextmanager
+def one_headed_disk(folder: str, rate: int) -> Iterator[list[str] | None]:
+    """Hold the files of a folder to so many bytes a second, which reading and writing share.
+
+    Yields:
+        the words that go before a command that is to be held; None where there is no C compiler.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        library = os.path.join(place, "shared_rate.so")
+        source = Path(__file__).parent / "shared_rate.c"
+        built = None
+        with contextlib.suppress(OSError):
+            built = subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=False)
+        held = built is not None and not built.returncode
+        yield ["env", f"LD_PRELOAD={library}", f"RATE_UNDER={folder}", f"RATE_BYTES={rate}"] if held else None
 
 
 def whole_disk(number: str) -> str:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from bench_text import Source, Text
 from measure import Race, Side, race
-from peers import Peers, slow_disk
+from peers import Peers, one_headed_disk, slow_disk
 
 CORPUS = [sys.executable, "-m", "corpustools"]
 MIB = 1 << 20
@@ -214,17 +214,20 @@ def growth(bench: Bench) -> Iterator[Race]:
 
 
 def slow(bench: Bench) -> Iterator[Race]:
-    """Spill raw and compressed where the disk is held to 150 MB/s."""
+    """Spill raw and compressed on a disk of 150 MB/s: for reading and writing together, and for each."""
     folder = bench.options.disk
-    with slow_disk(folder, SLOW) as within, bench.text(folder) as text:
-        if within is None:
-            print("slow: this machine lets nobody hold a disk slow")
-            return
-        text.grow(int(min(bench.options.disk_size, 1.0) * 1e9))
-        given = ["-m", "256M", "--direct", "yes", "--spill"]
-        ways = [way for way in ("auto", "raw", "lz4", "zstd") if way in ways_to_spill()]
-        sides = {f"corpus --spill {way}": bench.ours(text, *given, way, within=tuple(within)) for way in ways}
-        yield bench.race("slow", "disk held to 150 MB/s, -m 256M", text, sides, reference="corpus --spill raw")
+    kinds = {"for reading and writing together": one_headed_disk, "for reading, and as much for writing": slow_disk}
+    for left, (kind, disk) in from_last(list(kinds.items())):
+        with disk(folder, SLOW) as within, bench.text(folder) as text:
+            if within is None:
+                print(f"slow: this machine gives no disk of 150 MB/s {kind}")
+                continue
+            text.grow(int(min(bench.options.disk_size, 1.0) * 1e9))
+            given = ["-m", "256M", "--direct", "yes", "--spill"]
+            ways = [way for way in ("auto", "raw", "lz4", "zstd") if way in ways_to_spill()]
+            sides = {f"corpus --spill {way}": bench.ours(text, *given, way, within=tuple(within)) for way in ways}
+            about = f"a disk of 150 MB/s {kind}, -m 256M"
+            yield bench.race("slow", about, text, sides, left=left, reference="corpus --spill raw")
 
 
 def ways_to_spill() -> str:
