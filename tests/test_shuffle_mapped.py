@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from harness import COMPILED, needs_speed
 
+from corpustools.errors import DataError
 from corpustools.kernels.records import plain as records_plain
 from corpustools.kernels.records.layout import ROW_BYTES, BucketTable
 from corpustools.kernels.records.status import Status, Torn
-from corpustools.stages.shuffle import shuffle, shuffle_request
+from corpustools.stages.shuffle import scatter, shuffle, shuffle_request
 from corpustools.stages.shuffle.plan import plan_shuffle
 from corpustools.stages.shuffle.pool import Pool
 
@@ -177,6 +178,17 @@ def test_mapped_records_are_copied_where_memory_is_fast(folder, monkeypatch, dea
     copied = folder.corpus("shuffle", "-s", "x", "-m", "1G", stdin=folder.read(name)).ok().stdout
     assert folder.read("out") == copied
     assert sum(taken) > (30_000_000 if dear else 40_000_000)
+
+
+@needs_speed
+@pytest.mark.parametrize(("wrong", "head"), [(-1, None), (1, None), (1, 5)])
+def test_records_that_come_or_go_after_they_were_counted(folder, monkeypatch, wrong, head):
+    """Who writes to a mapped input can change the records of a stretch that was counted; numbers would be wrong."""
+    name = folder.write("in", lines(1_000_000, 60))
+    counts = scatter.count_records
+    monkeypatch.setattr(scatter, "count_records", lambda *of: counts(*of) + wrong)
+    with pytest.raises(DataError, match="was changed while it was read"):
+        shuffle(str(folder.path / name), str(folder.path / "out"), seed="x", memory="1G", head_count=head)
 
 
 @needs_speed

@@ -150,15 +150,18 @@ class Scatter(Blocks):
         at = 0
         for one in range(number, number + count):
             end = at + record_bytes if record_bytes else text.find(delimiter, at) + 1
-            if end <= at or end > len(text):
-                break
             key = self._place(one & _U64)
-            if key <= self._range:
+            if end <= at or end > len(text):
+                # The records end too early. It shows at the first of the rest that is wanted.
+                at = len(text)
+                if key <= self._range:
+                    return stop, one & _U64
+            elif key <= self._range:
                 if not self._fits(end - at + _MAX_HEADER):
                     return start + at, one & _U64
                 self._enter(one & _U64, key, 2 * (end - at), end - at, text[at:end])
                 self.checksum = (self.checksum + checksum_of(text[at:end])) & _U64
-            at = end
+            at = max(at, end)
         return stop, (number + count) & _U64
 
     def refer(self, number: int, place: int, length: int) -> Status:

@@ -23,7 +23,7 @@ static inline TARGET uint64_t NAME(next_wanted)(const uint64_t *keys, uint64_t i
 }
 
 /* As `scatter`, for the `count` records that are in [*at, stop). Fewer bytes than these records take, as in a mapped
- * input that is written to meanwhile, end it as if all were done. */
+ * input that is written to meanwhile, end it with the number of the first wanted record that is not there. */
 static TARGET void NAME(sift)(scatter_t *s, const uint8_t *data, uint64_t *at, uint64_t stop, uint64_t *number,
                               uint64_t count, uint8_t delimiter, uint64_t record_bytes, int mapped) {
     uint64_t keys[BATCH], first = *number;
@@ -41,6 +41,7 @@ static TARGET void NAME(sift)(scatter_t *s, const uint8_t *data, uint64_t *at, u
             record = NAME(skip_records)(record, to, done + i - passed, delimiter, record_bytes);
             const uint8_t *end = record ? NAME(skip_records)(record, to, 1, delimiter, record_bytes) : NULL;
             if (!end) {
+                *number = first + done + i;
                 record = NULL;
                 break;
             }

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Sequence
 from itertools import accumulate
 
-from corpustools.errors import SystemFailure
+from corpustools.errors import DataError, SystemFailure
 from corpustools.files.chunks import Chunk, RecordFormat
 from corpustools.kernels.records.layout import NO_BLOCK, ROW_BYTES, BucketTable
 from corpustools.kernels.records.status import Status
@@ -81,8 +81,7 @@ class BucketSet:
         self.resident = buckets
         self.dropped_from, self.dropped = buckets, bool(takes_over)
         self._checksum_before = sum(one.checksum_passed for one in takes_over)
-        self._passed = self._look_at = 0
-        self._new_blocks = new_blocks
+        self._passed, self._look_at, self._new_blocks = 0, 0, new_blocks
 
     @property
     def checksum_passed(self) -> int:
@@ -91,7 +90,7 @@ class BucketSet:
 
     def distribute(self, chunk: Chunk, number: int, count: int, form: RecordFormat) -> None:
         """Distribute the `count` records of a chunk, of which the first has the number."""
-        at, stop, first, end = chunk.start, chunk.stop, number, number + count
+        at, stop, end = chunk.start, chunk.stop, number + count
         while True:
             where = (form.delimiter, form.record_bytes, chunk.mapped and not self.pool.copies)
             if self.covered.few and not self.check_skipped:
@@ -101,7 +100,9 @@ class BucketSet:
             if at == stop:
                 break
             self.make_room()
-        self._passed += number - first
+        if number != end:
+            raise DataError("an input was changed while it was read", "leave inputs alone while they are read")
+        self._passed += count
         if self.drop_beyond and self._passed >= self._look_at:
             # What is not wanted any more falls with the records that passed: looking now and then keeps few too many.
             self._look_at = self._passed * 5 // 4

@@ -152,11 +152,11 @@ def plan_shuffle(request: ShuffleRequest) -> Plan:
     # A long zstd window is had where half of the memory holds it.
     decoder = max([decoder] + [one.window for one in request.inputs if one.window <= request.memory // 2])
     workers, encoders = request.workers, 0
-    codec = output_codec(request.output)
-    if codec:
-        # Fewer encoders where they would leave nothing for records.
+    codecs = {codec for path in request.output_paths if (codec := output_codec(path))}
+    if codecs:
+        # Fewer encoders where they would leave nothing for records. One output is written at a time.
         workers = min(workers, max(1, request.memory // (32 * MIB) - 1))
-        encoders = compressor_bytes(codec, workers) + (KEPT_BYTES if request.resume else 0)
+        encoders = max(compressor_bytes(codec, workers) for codec in codecs) + (KEPT_BYTES if request.resume else 0)
     expected = None if request.head_count is not None else request.expected
     mean = _mean_record(request)
     fixed, mapped = resident() + encoders, _mappable_bytes(request, mean)
@@ -238,7 +238,7 @@ def make_plan(
     ahead = 1 if spills and direct != "no" and usable >= _AHEAD else 0
     parcel = 0 if spill == "raw" else _power_of_two(usable // (64 * workers), _LEAST_PARCEL, MIB)
     codec = codec_bytes(spill)
-    buffers = 2 if spills and direct != "no" else 1
+    buffers = 2 if (spills or mapped) and direct != "no" else 1
     pool = usable - (workers + ahead) * (buffers * (buffer + 8192) + lists * LIST_BYTES + parcel + codec)
     pieces = table_bytes(pool, workers, expected) if spills else 0
     pool -= pieces
