@@ -1,6 +1,7 @@
 """Runs `corpus` and kills it, as kill -9 would, before the n-th call that makes something durable or changes a name.
 
-Notes are taken after every bucket that can be noted, and buckets are small. Usage: killed.py N ARGUMENTS...; 0: never.
+Notes are taken after every bucket that can be noted, and buckets are small; the variable BUCKETS says how many times as
+many there are. Usage: killed.py N ARGUMENTS...; 0: never.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ if __name__ == "__main__":
     keeper.LEAST_SECONDS = keeper.SPARED = 0
     keeper.Keeper._note = note_and_wait
     # Inputs are small where the slow twins work.
-    plan._CACHED_BUCKET = plan._MAPPED_BUCKET = (2 if "plain" in kernels.in_use().values() else 128) << 10
+    size = (2 if "plain" in kernels.in_use().values() else 128) << 10
+    plan._CACHED_BUCKET = plan._MAPPED_BUCKET = size // int(os.environ.get("BUCKETS", "1"))
     for name in ("rename", "replace", "unlink", "fdatasync"):
         setattr(os, name, counted(getattr(os, name)))
     sys.argv[0] = "corpus"

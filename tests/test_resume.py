@@ -18,6 +18,8 @@ import pytest
 from harness import COMPILED, MIB, PLENTY, Folder, Outcome, SmallDisk, handles_signals, needs_speed
 from reference import order, records
 
+from corpustools.cli.report import Reporter
+from corpustools.cli.shuffle_report import telling_what_is_kept
 from corpustools.stages.shuffle import keeper, run_shuffle, shuffle_request
 from corpustools.stages.shuffle.tally import Tally
 
@@ -53,10 +55,10 @@ KINDS = {
 QUICK = {"plain", "zst", "gz", "held out of shards", "no temporary space", "part in shards"}
 
 
-def killed(folder: Folder, n: int, *arguments: object) -> Outcome:
+def killed(folder: Folder, n: int, *arguments: object, **variables: str) -> Outcome:
     """Run `corpus` and kill it before its n-th change; 0: never."""
     words = [sys.executable, str(KILLED), str(n), "shuffle", *map(str, arguments)]
-    return folder.shell(" ".join(f"'{word}'" for word in words))
+    return folder.shell(" ".join(f"'{word}'" for word in words), **variables)
 
 
 def outputs(folder: Folder) -> dict[str, bytes]:
@@ -120,6 +122,31 @@ def test_killed_before_every_change(folder: Folder, kind: str):
         assert outputs(folder) == expected, f"killed before change {n}:\n{done}"
     assert n > 12
     assert outputs(folder) == expected
+
+
+@pytest.mark.parametrize("kind", ["plain", *(pytest.param(kind, marks=pytest.mark.heavy) for kind in ("gz", "shards"))])
+def test_a_run_that_goes_on_is_killed_before_every_change(folder: Folder, kind: str):
+    """The run behind that one makes of it what one run makes; also where its last bucket ends behind the last key."""
+    short = TEXT[: len(TEXT) // 16]
+    arguments = [folder.write("in", short[: short.rindex(b"\n") + 1]), "-s", 1, *KINDS[kind], "--resume"]
+    folder.corpus("shuffle", *arguments[:-1]).ok()
+    expected = outputs(folder)
+    for name in expected:
+        (folder.path / name).unlink()
+    assert killed(folder, 8, *arguments, BUCKETS="8").status in KILL
+    assert written_so_far(folder) > 0
+    kept, n, done = outputs(folder), 0, None
+    while done is None or done.status != 0:
+        for name in outputs(folder):
+            (folder.path / name).unlink()
+        for name, data in kept.items():
+            folder.write(name, data)
+        n += 1
+        done = killed(folder, n, *arguments)
+        if done.status != 0:
+            folder.corpus("shuffle", *arguments).ok()
+        assert outputs(folder) == expected, f"killed before change {n}:\n{done}"
+    assert n > 6
 
 
 def stopped(folder: Folder, *arguments: object, at: int = 9) -> list[object]:
@@ -293,6 +320,15 @@ def test_a_signal_keeps_what_is_written(folder: Folder, number: int):
     assert "records of z (" in done.stderr
     assert "are kept; the same command goes on there" in done.stderr
     folder.corpus(*words).ok()
+
+
+def test_a_signal_beside_a_damaged_journal(tmp_path: Path):
+    """Ends the run as a signal does, and not as the journal's error."""
+    (tmp_path / "in").write_bytes(TEXT)
+    request = shuffle_request(tmp_path / "in", tmp_path / "x", seed="x", memory=PLENTY, resume=True)
+    (tmp_path / ".x.journal").write_bytes(b"corpus shuffle journal 1 and no more")
+    with Reporter("never", True) as report, pytest.raises(KeyboardInterrupt), telling_what_is_kept(request, report):
+        raise KeyboardInterrupt
 
 
 def test_an_early_failure_leaves_nothing(folder: Folder):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from corpustools.cli.report import Reporter, human
+from corpustools.errors import CorpusError
 
 if TYPE_CHECKING:
     from corpustools.stages.shuffle import ShuffleRequest, ShuffleResult
@@ -50,7 +51,11 @@ def telling_what_is_kept(request: ShuffleRequest, report: Reporter) -> Iterator[
 def _tell_what_is_kept(request: ShuffleRequest, report: Reporter) -> None:
     from corpustools.stages.shuffle.resume import kept_before
 
-    kept = kept_before(request)
+    try:
+        kept = kept_before(request)
+    except CorpusError:
+        # The signal ends the run, whatever the journal is; the next run says what is wrong with it.
+        return
     if kept is not None:
         amount = f"{kept.records} records of {request.output} ({human(kept.size)})"
         report.note(f"{amount} are kept; the same command goes on there")

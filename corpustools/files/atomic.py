@@ -28,6 +28,7 @@ class FileSink:
 
     Attributes:
         name: the path as it was given. path: the file that is replaced. folder: where that file is.
+        identity: device and inode.
 
     Raises:
         SystemFailure: the folder is missing, not writable, or the file cannot be made.
@@ -42,6 +43,8 @@ class FileSink:
             _keep_owner_and_mode(descriptor, self.path)
         except OSError as error:
             raise from_os(error, f"{path}: cannot be written", "check the folder and its permissions") from error
+        status = os.fstat(descriptor)
+        self.identity = (status.st_dev, status.st_ino)
         self._out = Descriptor(descriptor, path)
         self._synced = self._closed = False
 
@@ -87,7 +90,13 @@ class FileSink:
     @property
     def in_place(self) -> bool:
         """Whether the file has its final name."""
-        return self._closed and (self._temporary is None or not os.path.lexists(self._temporary))
+        if not self._closed or self._temporary is None:
+            return self._closed
+        # A temporary name that is gone tells nothing: somebody else may have removed it.
+        with contextlib.suppress(OSError):
+            status = os.stat(self.path)
+            return (status.st_dev, status.st_ino) == self.identity
+        return False
 
     def sync(self) -> None:
         """Make the bytes durable; nothing is written afterwards.

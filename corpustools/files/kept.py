@@ -1,14 +1,12 @@
 """Outputs that outlive the run that writes them, so that a later run can go on with them.
 
 An unfinished file stands beside its target as `.NAME.unfinished`. What it holds is said by `.NAME.journal`, which
-belongs to the first output of the run, and is written anew now and then. While a run is at work it holds a lock on
-`.NAME.lock`. All three are gone when the outputs have their names.
+belongs to the first output of the run, and is written anew now and then. While a run is at work it holds locks on the
+`.NAME.lock` of all outputs. All of them are gone when the outputs have their names.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import stat
@@ -16,11 +14,11 @@ import stat
 from corpustools.errors import DataError, SystemFailure, from_os
 from corpustools.files.atomic import sync_folder
 from corpustools.files.fileset import FileSet, SetFile
+from corpustools.files.kept_locks import Locks
 from corpustools.files.targets import descriptor_of
 
 UNFINISHED, JOURNAL, _LOCK = ".unfinished", ".journal", ".lock"
 _LONGEST_NAME = 255
-_TRIES = 8
 
 
 def kept_name(path: str, ending: str) -> str:
@@ -55,9 +53,6 @@ class KeptFile(SetFile):
         files: the set.
         size: bytes that it has already; what stands behind them goes. 0: it begins anew.
 
-    Attributes:
-        identity: device and inode.
-
     Raises:
         DataError: the unfinished file has fewer bytes.
         SystemFailure: the file cannot be made, or is another user's.
@@ -67,8 +62,6 @@ class KeptFile(SetFile):
         self._size, self._set = size, files
         super().__init__(path, files)
         self._out.written = size
-        status = os.fstat(self._out.descriptor)
-        self.identity = (status.st_dev, status.st_ino)
 
     @property
     def written(self) -> int:
@@ -131,7 +124,7 @@ class KeptSet(FileSet):
         self.journal = kept_name(outputs[0], JOURNAL)
         self.noted = False
         self._sizes: dict[str, int] = {}
-        self._lock = _Lock(kept_name(outputs[0], _LOCK), outputs[0])
+        self._locks = Locks({kept_name(output, _LOCK): output for output in outputs})
 
     def go_on(self, sizes: dict[str, int]) -> None:
         """Let the files of these paths go on behind so many bytes when they are opened."""
@@ -144,7 +137,7 @@ class KeptSet(FileSet):
         return file
 
     def publish(self) -> None:
-        """Give all files their names; the journal goes then, and the lock.
+        """Give all files their names; the journal goes then, and the locks.
 
         Raises:
             SystemFailure: as `FileSet.publish` says, or the journal cannot be removed.
@@ -156,12 +149,12 @@ class KeptSet(FileSet):
         except OSError as error:
             raise from_os(error, f"{self.journal}: cannot be removed", "the output is whole; remove it") from error
         self.noted = False
-        self._lock.close()
+        self._locks.close()
 
     def abort(self) -> None:
-        """Close the files, which stay if a journal says what they hold, and drop the lock."""
+        """Close the files, which stay if a journal says what they hold, and drop the locks."""
         super().abort()
-        self._lock.close()
+        self._locks.close()
 
     def _begin(self, path: str, last: bool) -> SetFile:
         return SetFile(path, self) if last else KeptFile(path, self, self._sizes.get(os.path.realpath(path), 0))
@@ -181,44 +174,3 @@ def require_own(descriptor: int, name: str, size: int) -> None:
         raise DataError(
             f"{name}: has {status.st_size} bytes, and its journal says {size}", "remove both to begin from the front"
         )
-
-
-class _Lock:
-    """A lock on a file, which the system drops when the process ends, however it ends."""
-
-    def __init__(self, path: str, output: str) -> None:
-        self._path = path
-        self._descriptor: int | None = None
-        try:
-            self._take(output)
-        except OSError as error:
-            raise from_os(error, f"{output}: cannot be written", "check the folder and its permissions") from error
-
-    def close(self) -> None:
-        """Remove the file and drop the lock."""
-        if self._descriptor is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(self._path)
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def _take(self, output: str) -> None:
-        for _ in range(_TRIES):
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(self._path, flags, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                raise SystemFailure(
-                    f"{output}: another run is writing it", "wait for that one, or name another output"
-                ) from None
-            except OSError:  # a file system without locks
-                pass
-            # Between the two calls another run may have ended and removed the file.
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), os.stat(self._path)):
-                    self._descriptor = descriptor
-                    return
-            os.close(descriptor)
-        raise SystemFailure(f"{output}: other runs come and go beside it", "run one at a time")

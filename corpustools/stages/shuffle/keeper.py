@@ -77,7 +77,8 @@ class Keeper:
             SystemFailure: the output could not be made durable, or the journal could not be saved.
         """
         self._written.add_all(written)
-        self._journal = replace(self._journal, low=low)
+        # The last bucket of a run that goes on may cover more keys than there are.
+        self._journal = replace(self._journal, low=min(low, self._last + 1))
         # Where the last records are written, the end of the run notes that.
         if low <= self._last and time.monotonic() >= self._due:
             self._note()
