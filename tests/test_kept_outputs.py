@@ -12,7 +12,7 @@ import zstandard
 
 from corpustools.files.compressors import ZSTD_JOB, compressed
 from corpustools.files.fileset import FileSet
-from corpustools.files.kept import UNFINISHED, KeptSet, kept_name
+from corpustools.files.kept import JOURNAL, UNFINISHED, KeptSet, kept_name
 from corpustools.files.kept_outputs import open_kept
 from corpustools.files.kept_text import Front, KeptText
 
@@ -87,3 +87,27 @@ def test_left_and_gone_on_with(tmp_path: Path, codec: str, cuts: list[int], work
     packed = (tmp_path / "y").read_bytes()
     assert (gzip.decompress(packed) if codec == "gz" else zstandard.decompress(packed, len(text))) == text
     assert sorted(os.listdir(tmp_path)) == sorted([f"x.{codec}", "y"])
+
+
+@pytest.mark.parametrize("codec", ["gz", "zst"])
+@pytest.mark.parametrize("text", [b"", b"a,b\n"])
+def test_settled_before_the_first_piece(tmp_path: Path, codec: str, text: bytes):
+    """Nothing and a header alone have the bytes that they have without notes."""
+    name, plain = str(tmp_path / f"x.{codec}"), str(tmp_path / "y")
+    files, whole = KeptSet([name]), FileSet()
+    sink, other = open_kept([name], 2, files), compressed(whole.open(plain), codec, 2)
+    sink.settle()
+    sink.write(text)
+    sink.settle()
+    other.write(text)
+    for one, its in ((sink, files), (other, whole)):
+        one.finish()
+        its.publish()
+    assert (tmp_path / f"x.{codec}").read_bytes() == (tmp_path / "y").read_bytes()
+
+
+@pytest.mark.parametrize("length", [1, 230, *range(238, 256)])
+def test_names_of_any_length(tmp_path: Path, length: int):
+    """What is kept beside the longest names has names that the system takes, that of a fresh journal too."""
+    for ending in (UNFINISHED, JOURNAL, ".lock"):
+        assert len(os.path.basename(kept_name(str(tmp_path / ("x" * length)), ending)) + ".new") <= 255

@@ -18,7 +18,8 @@ from corpustools.files.kept_locks import Locks
 from corpustools.files.targets import descriptor_of
 
 UNFINISHED, JOURNAL, _LOCK = ".unfinished", ".journal", ".lock"
-_LONGEST_NAME = 255
+# A journal is written under its name and ".new" first.
+_LONGEST_NAME = 255 - len(".new")
 
 
 def kept_name(path: str, ending: str) -> str:

@@ -70,8 +70,9 @@ class KeptZstdSink(ZstdSink):
         self._flush_block = zstandard.FLUSH_BLOCK
         self._piece = bytearray()
         self._frame: FrameChecksum | None = None
+        self._begun = False
         if front is not None and front.size:
-            self._frame_bytes.drops = True
+            self._frame_bytes.drops = self._begun = True
             self._do(self._compressor.write, front.last)
             self._do(self._compressor.flush, self._flush_block)
             self._frame_bytes.drops = False
@@ -89,8 +90,9 @@ class KeptZstdSink(ZstdSink):
 
     def settle(self) -> bytes:
         """Compress and write all whole pieces; return the rest."""
-        # Behind a whole piece this ends no block early.
-        self._do(self._compressor.flush, self._flush_block)
+        # Behind a whole piece this ends no block early; before the first one it would begin the frame otherwise.
+        if self._begun:
+            self._do(self._compressor.flush, self._flush_block)
         self._file.flush()
         return bytes(self._piece)
 
@@ -105,6 +107,7 @@ class KeptZstdSink(ZstdSink):
 
     def _submit(self) -> None:
         piece, self._piece = bytes(self._piece), bytearray()
+        self._begun = True
         if self._frame is not None:
             self._frame.update(piece)
         self._do(self._compressor.write, piece)
