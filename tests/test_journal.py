@@ -19,7 +19,7 @@ from corpustools.stages.shuffle.tally import Tally
 
 SOME = Journal(
     {"seed": "a \udcff name", "inputs": [["x", 1, 2]]}, 1 << 63, Tally(1, 2, (1 << 64) - 1), 7, Tally(3, 4, 5),
-    (6, "00"), [FileState(8, (9, 10)), FileState(0, (1, 2))], b"waits\nand \x00", False,
+    9, (6, "00"), [FileState(8, (9, 10)), FileState(0, (1, 2))], b"waits\nand \x00", False,
 )  # fmt: skip
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),

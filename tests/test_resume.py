@@ -230,6 +230,28 @@ def test_a_changed_input_is_refused(folder: Folder):
     folder.corpus(*words).ok()
 
 
+@pytest.mark.parametrize("ways", [["-n", len(TEXT.splitlines()) // 2], ["--part", "1/2", "--no-temp"]])
+def test_a_changed_input_of_which_a_part_is_wanted(folder: Folder, ways: list[object]):
+    """Another text of equal size and time is refused, and so are two such inputs in the other order."""
+    half = len(TEXT) // 2
+    folder.write("a", TEXT[:half])
+    folder.write("b", TEXT[half : 2 * half])
+    for name in "ab":
+        os.utime(folder.path / name, ns=(1, 1))
+    words = ["-s", 1, "-o", "x", *ways, "--resume"]
+    assert killed(folder, 9, "a", "b", *words).status in KILL
+    assert written_so_far(folder) > 0
+    folder.corpus("shuffle", "b", "a", *words).failed(1, "another input 1")
+    folder.write("a", TEXT[:half].replace(b"\n999 is", b"\n888 is"))
+    os.utime(folder.path / "a", ns=(1, 1))
+    folder.corpus("shuffle", "a", "b", *words).failed(1, "other inputs of the same sizes and times")
+    folder.write("a", TEXT[:half])
+    os.utime(folder.path / "a", ns=(1, 1))
+    folder.corpus("shuffle", "a", "b", *words).ok()
+    folder.corpus("shuffle", "a", "b", "-s", 1, "-o", "y", *ways).ok()
+    assert folder.read("x") == folder.read("y")
+
+
 @needs_speed
 @pytest.mark.parametrize("output", ["x", "x.zst", "x.gz"])
 def test_a_changed_unfinished_file_is_noticed(folder: Folder, output: str):

@@ -43,6 +43,7 @@ class Journal:
         written: these records.
         read: records of the inputs.
         total: all records of the range of keys, where they are known.
+        checksum: of all records of the inputs, where `total` will not show that the inputs are others.
         header: bytes of the header at the front of the output, and their hash.
         files: the outputs that were begun, in order; all but the last are finished.
         waiting: bytes of the last file that are not in it, since they fill no piece to be compressed.
@@ -54,6 +55,7 @@ class Journal:
     written: Tally
     read: int
     total: Tally | None
+    checksum: int | None
     header: tuple[int, str]
     files: list[FileState]
     waiting: bytes
@@ -89,6 +91,7 @@ class Journal:
             "written": _listed(self.written),
             "read": self.read,
             "total": None if self.total is None else _listed(self.total),
+            "checksum": self.checksum,
             "header": list(self.header),
             "files": [[one.size, *one.identity] for one in self.files],
             "waiting": len(self.waiting),
@@ -151,13 +154,14 @@ def _journal(facts: Any, waiting: bytes) -> Journal:
     size, digest = facts["header"]
     if not isinstance(digest, str) or facts["waiting"] != len(waiting):
         raise ValueError
-    total = facts["total"]
+    total, checksum = facts["total"], facts["checksum"]
     return Journal(
         job,
         _number(facts["low"], KEYS),
         _tally(facts["written"]),
         _number(facts["read"]),
         None if total is None else _tally(total),
+        None if checksum is None else _number(checksum, KEYS - 1),
         (_number(size, 2 * HEADER_LIMIT), digest),
         [
             FileState(_number(one), (_number(device, KEYS), _number(inode, KEYS)))

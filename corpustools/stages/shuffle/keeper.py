@@ -57,17 +57,19 @@ class Keeper:
         self._descriptor: tuple[KeptFile, int] | None = None
         self._due = 0.0
 
-    def begin(self, header: bytes, read: int, total: Tally | None) -> None:
+    def begin(self, header: bytes, read: int, total: Tally | None, checksum: int | None) -> None:
         """Note what the first pass over the inputs has found.
 
         Args:
             header: what stands at the front of the output.
             read: records of the inputs.
             total: all records of the range of keys, where they are known.
+            checksum: of all records of the inputs, where it is wanted.
         """
         self._journal = replace(self._journal, read=read)
         if not self._journal.files:
-            self._journal = replace(self._journal, header=(len(header), digest_of(header)), total=total)
+            known = (len(header), digest_of(header))
+            self._journal = replace(self._journal, header=known, total=total, checksum=checksum)
             self._note()
 
     def passed(self, low: int, written: Tally) -> None:

@@ -89,8 +89,10 @@ class Passes:
             self.count += 1
             self._gather(receipt)
             low += receipt.keys_done
-        if checksum is not None and not self._enough():
+        if checksum is not None and self._whole() and not self._enough():
             verify(self.written, self.records_read, self.written.size, checksum)
+        if self._kept is not None and self._request.head_count is None:
+            self._kept.require_total(self.written)
 
     def _scatter(self, wanted: KeyRange) -> ScatterReceipt:
         """Read the inputs and keep what fits of the records of the wanted keys."""
@@ -103,7 +105,7 @@ class Passes:
             wanted=wanted,
             limit=None if request.head_count is None else max(0, request.head_count - self.written.records),
             # Later passes, and what an earlier run has written, are compared with what the first pass has seen.
-            check_all=(request.no_temp or self._found is not None) and not self.count and self._whole(),
+            check_all=not self.count and self._checks_all(),
             passing=request.passing,
         )
         receipt = scatter(task, self._store, self._progress)
@@ -136,14 +138,17 @@ class Passes:
         header = receipt.header if self._header_bytes else b""
         all_held = receipt.keys_done > last - low and self._request.head_count is None
         if self._found is not None:
+            self._kept.require_same_records(receipt.records, receipt.checksum_all)
             self._kept.require_header(header, bisect_right(self._cuts, self.written.records))
         total = None
         if all_held:
             if self._found is not None:
-                self._kept.require_whole(receipt.held, receipt.records, receipt.checksum_all)
+                checksum = receipt.checksum_all if self._whole() else None
+                self._kept.require_whole(receipt.held, receipt.records, checksum)
             elif receipt.checksum_known:
                 total = receipt.held
-        self._kept.keeper.begin(header, receipt.records, total)
+        checksum = receipt.checksum_all if self._partial() else None
+        self._kept.keeper.begin(header, receipt.records, total, checksum)
 
     def _gather(self, receipt: ScatterReceipt) -> None:
         """Write what was kept, and compare it with what was read."""
@@ -167,6 +172,18 @@ class Passes:
         if not self._enough():
             held = receipt.held
             verify(done.written, held.records, held.size, held.checksum if receipt.checksum_known else None)
+
+    def _checks_all(self) -> bool:
+        """Whether the checksum of all records is wanted of the first pass."""
+        if self._found is not None and self._found.checksum is not None:
+            return True
+        if self._kept is not None and self._found is None and self._partial():
+            return True
+        return (self._request.no_temp or self._found is not None) and self._whole()
+
+    def _partial(self) -> bool:
+        """Whether no pass sees how many records there are of the range of keys."""
+        return self._request.head_count is not None or (self._request.no_temp and not self._whole())
 
     def _whole(self) -> bool:
         return self._range.span == KEYS - 1

@@ -51,13 +51,15 @@ class Kept:
             keys = part_range(request.part)
             if self.found is None:
                 self.sink = open_kept(self._paths, workers, self.files)
-                journal = Journal(job_of(request), keys.low, Tally(), 0, None, (0, ""), [], b"", False)
+                journal = Journal(job_of(request), keys.low, Tally(), 0, None, None, (0, ""), [], b"", False)
             else:
                 journal = self.found
                 self.files.noted = True
                 require_same_job(journal.job, job_of(request), self.files.journal)
                 if not keys.low <= journal.low <= keys.low + keys.span and not journal.finished:
                     raise damaged(self.files.journal)
+                if journal.checksum is not None:
+                    require_same_order(journal.job, job_of(request), self.files.journal)
                 self.sink = self._go_on(request, journal, workers, progress)
             if self.sink is not None:
                 self.keeper = Keeper(journal, self.files, self.sink, self._paths, keys.low + keys.span)
@@ -76,6 +78,31 @@ class Kept:
             raise damaged(self.files.journal)
         if isinstance(self.sink, KeptShardSink) and self.sink.begun != cut + 1:
             raise damaged(self.files.journal)
+
+    def require_same_records(self, read: int, checksum: int | None) -> None:
+        """Compare all records of the inputs with those that an earlier run has read, where its journal tells of them.
+
+        Raises:
+            DataError: they differ.
+        """
+        assert self.found is not None
+        wanted = self.found.checksum
+        if self.found.read != read or (wanted is not None and wanted != checksum):
+            raise DataError(
+                f"{self.files.journal}: the output was begun with other inputs of the same sizes and times: their "
+                f"records were {self.found.read}, and are {read} or others",
+                f"ask for the same, or remove {self.files.journal} to begin from the front",
+            )
+
+    def require_total(self, written: Tally) -> None:
+        """Compare what is written in the end with what an earlier run knew of all records, if it did.
+
+        Raises:
+            DataError: they differ.
+        """
+        total = self.found.total if self.found is not None else None
+        if total is not None:
+            verify(written, total.records, total.size, total.checksum)
 
     def require_whole(self, held: Tally, read: int, checksum: int | None) -> None:
         """Compare what is written and what a scatter holds of all other keys with what is known of all records.
@@ -202,6 +229,20 @@ def require_same_job(found: dict[str, Any], wanted: dict[str, Any], journal: str
         if not isinstance(old, list) or old[1:] != new[1:]:
             raise DataError(
                 f"{journal}: the output was begun with another input {number}: {_input(old)}, not {_input(new)}", remedy
+            )
+
+
+def require_same_order(found: dict[str, Any], wanted: dict[str, Any], journal: str) -> None:
+    """Refuse inputs of other names, where only a checksum is known, which does not depend on their order.
+
+    Raises:
+        DataError: a name differs, folders aside.
+    """
+    for number, (old, new) in enumerate(zip(found["inputs"], wanted["inputs"], strict=True), 1):
+        if os.path.basename(str(old[0])) != os.path.basename(str(new[0])):
+            raise DataError(
+                f"{journal}: the output was begun with another input {number}: {_input(old)}, not {_input(new)}",
+                f"ask for the same, or remove {journal} to begin from the front",
             )
 
 
