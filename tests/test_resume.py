@@ -398,6 +398,22 @@ def test_a_link_stays_a_link(folder: Folder):
     assert (folder.path / "x").is_symlink()
 
 
+def test_a_link_to_an_output_that_has_its_name(folder: Folder):
+    """A run that is killed behind the rename is gone on with through the link too."""
+    words = ["shuffle", folder.write("in", TEXT[:4000]), "-s", 1, "-o", "x", "--resume"]
+    (folder.path / "there").mkdir()
+    os.symlink("there/y", folder.path / "x")
+    for n in range(1, 30):
+        done = killed(folder, n, *words[1:])
+        if done.status in KILL and {"y", ".y.journal"} <= set(os.listdir(folder.path / "there")):
+            break
+        (folder.path / "there" / ".y.journal").unlink(missing_ok=True)
+    assert done.status in KILL
+    folder.corpus(*words).ok()
+    assert os.listdir(folder.path / "there") == ["y"]
+    assert (folder.path / "x").is_symlink()
+
+
 def stopped_in(folder: Folder, place: Path) -> list[object]:
     """Leave a run in the middle whose kept files stand in another folder."""
     folder.write("in", TEXT)

@@ -142,7 +142,7 @@ class Kept:
         self.files.go_on({path: state.size for path, state in zip(self._paths, journal.files, strict=False)})
         if journal.finished:
             for path, state in zip(self._paths, journal.files, strict=True):
-                if _where(path, state.identity) != path:
+                if _where(path, state.identity) != os.path.realpath(path):
                     self.files.open(path).finish()
             return None
         sink = open_kept(self._paths, workers, self.files, begun - 1, front)
@@ -274,7 +274,7 @@ def _compression(path: str) -> str | None:
 
 def _where(path: str, identity: tuple[int, int]) -> str:
     """Return where a finished output is: at its path, where that is the very file that was finished, or unfinished."""
-    unfinished = kept_name(path, UNFINISHED)
+    unfinished, path = kept_name(path, UNFINISHED), os.path.realpath(path)
     if not os.path.lexists(unfinished):
         try:
             status = os.stat(path)
