@@ -152,7 +152,7 @@ def run(side: Side, cold: bool) -> Run:
             side.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
             env=os.environ | side.environment,
         )  # fmt: skip
-        watcher = Watcher(process.pid, side)
+        watcher = Watcher(process.pid, side, cold)
         watcher.start()
         # The system adds up what the process and all of its children took.
         _, status, used = os.wait4(process.pid, 0)
@@ -202,9 +202,10 @@ def page_cache() -> int:
 class Watcher(threading.Thread):
     """Looks at a process and its children until they end: memory, files in the page cache, temporary files."""
 
-    def __init__(self, pid: int, side: Side) -> None:
+    def __init__(self, pid: int, side: Side, on_disk: bool) -> None:
         super().__init__(daemon=True)
-        self._pid, self._side = pid, side
+        # The pages of a tmpfs are all in memory.
+        self._pid, self._side, self._on_disk = pid, side, on_disk
         self._ended = threading.Event()
         self._peaks: dict[int, int] = {}
         self.cached = self.temporary = 0
@@ -215,14 +216,15 @@ class Watcher(threading.Thread):
         return sum(self._peaks.values())
 
     def run(self) -> None:
-        """Look fifty times a second; at files less often, since that takes longer."""
+        """Look fifty times a second; at files seldom, since counting their pages takes a processor for a while."""
         turn = 0
         while True:
             for pid in family(self._pid):
                 # ru_maxrss would count what the parent held when it forked; VmHWM belongs to the program alone.
                 self._peaks[pid] = max(self._peaks.get(pid, 0), high_water_mark(pid))
-            if turn % 5 == 0:
+            if turn % 25 == 0 and self._on_disk:
                 self.cached = max(self.cached, cached_of(self._pid, self._side.outputs))
+            if turn % 5 == 0:
                 self.temporary = max(self.temporary, size_of_folder(self._side.temporary))
             turn += 1
             if self._ended.wait(0.02):
