@@ -422,6 +422,23 @@ def stopped_in(folder: Folder, place: Path) -> list[object]:
     return ["shuffle", "in", "-o", "x", "--resume"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_root_goes_on_over_the_output_of_another_user(folder: Folder):
+    """The unfinished file belongs to that user already, and so does the output in the end."""
+    folder.write("x", b"old")
+    os.chown(folder.path / "x", 12345, 12345)
+    words = stopped(folder)
+    assert (folder.path / ".x.unfinished").stat().st_uid == 12345
+    folder.corpus(*words).ok()
+    assert (folder.path / "x").stat().st_uid == 12345
+    folder.corpus("shuffle", "in", "-s", 1, "-o", "y").ok()
+    assert folder.read("x") == folder.read("y")
+    # Another one's file is not gone on with where nobody has the output.
+    folder.write(".z.unfinished", b"")
+    os.chown(folder.path / ".z.unfinished", 12345, 12345)
+    folder.corpus("shuffle", "in", "-o", "z", "--resume").failed(1, "is no file of this user")
+
+
 def test_an_unfinished_file_that_is_none(folder: Folder):
     """A link or a pipe in its place is not written through."""
     folder.write("in", TEXT)

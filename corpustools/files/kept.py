@@ -7,6 +7,7 @@ belongs to the first output of the run, and is written anew now and then. While 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -94,7 +95,7 @@ class KeptFile(SetFile):
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if self._size else os.O_CREAT)
         descriptor = os.open(name, flags, mode)
         try:
-            require_own(descriptor, name, self._size)
+            require_own(descriptor, name, self._size, self.path)
             os.ftruncate(descriptor, self._size)
             os.lseek(descriptor, self._size, os.SEEK_SET)
         except BaseException:
@@ -161,15 +162,19 @@ class KeptSet(FileSet):
         return SetFile(path, self) if last else KeptFile(path, self, self._sizes.get(os.path.realpath(path), 0))
 
 
-def require_own(descriptor: int, name: str, size: int) -> None:
+def require_own(descriptor: int, name: str, size: int, output: str) -> None:
     """Refuse a file that this run should not go on with.
 
     Raises:
         DataError: it has fewer than `size` bytes.
         SystemFailure: it is no regular file, or another user's.
     """
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+    status, owners = os.fstat(descriptor), {os.geteuid()}
+    if 0 in owners:
+        # What root writes belongs to the owner of the output that it replaces.
+        with contextlib.suppress(OSError):
+            owners.add(os.stat(output).st_uid)
+    if not stat.S_ISREG(status.st_mode) or status.st_uid not in owners:
         raise SystemFailure(f"{name}: is no file of this user", "remove it, or write elsewhere")
     if status.st_size < size:
         raise DataError(
