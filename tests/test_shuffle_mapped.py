@@ -15,7 +15,7 @@ from corpustools.errors import DataError
 from corpustools.kernels.records import plain as records_plain
 from corpustools.kernels.records.layout import ROW_BYTES, BucketTable
 from corpustools.kernels.records.status import Status, Torn
-from corpustools.stages.shuffle import scatter, shuffle, shuffle_request
+from corpustools.stages.shuffle import pool, scatter, shuffle, shuffle_request
 from corpustools.stages.shuffle.plan import plan_shuffle
 from corpustools.stages.shuffle.pool import Pool
 
@@ -178,6 +178,16 @@ def test_mapped_records_are_copied_where_memory_is_fast(folder, monkeypatch, dea
     copied = folder.corpus("shuffle", "-s", "x", "-m", "1G", stdin=folder.read(name)).ok().stdout
     assert folder.read("out") == copied
     assert sum(taken) > (30_000_000 if dear else 40_000_000)
+
+
+def test_slow_memory_stays_slow(monkeypatch):
+    """A stretch that came fast does not hide what another thread found out while it was touched."""
+    one = Pool(3 * 1024, 4096, 1, holds_all=True)
+    monkeypatch.setattr(pool, "populate", lambda memory, start, length: setattr(one, "dear", True))
+    assert one.copies
+    one.prepare(0, 2 * 1024)
+    assert one.dear
+    assert not one.copies
 
 
 @needs_speed

@@ -71,7 +71,9 @@ class Pool:
             self.memory.madvise(mmap.MADV_HUGEPAGE, start, size)
         begin = time.thread_time()
         populate(self.memory, start, size)
-        self.dear = size >= _TELLING and (time.thread_time() - begin) * (1 << 30) > _DEAR * size
+        # Another thread may have found out meanwhile: what is slow stays slow.
+        if size >= _TELLING and (time.thread_time() - begin) * (1 << 30) > _DEAR * size:
+            self.dear = True
 
     def block(self, number: int) -> memoryview:
         """Return the bytes of a block."""
